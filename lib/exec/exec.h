@@ -1,0 +1,78 @@
+/* struct jl_exec: where steps run, behind a table of functions. Local processes are one kind, a test's fake another,
+ * agents (ssh, command) later ones. One suite, test/unit/exec_conform.h, runs over every kind.
+ *
+ * The engine calls start() while it has a slot, then poll(), from which the callbacks come; nothing calls back from
+ * within start() or cancel(). Every started job ends in exactly one done(). Single-threaded.
+ */
+#ifndef JL_EXEC_EXEC_H
+#define JL_EXEC_EXEC_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct jl_job {
+	uint64_t id;                /* the engine's, unique among running jobs */
+	const char *label;          /* for messages */
+	const char *const *argv;    /* NULL-terminated; borrowed until start() returns, like all pointers here */
+	const char *const *envp;    /* NULL-terminated, the whole environment */
+	const char *workdir;        /* absolute */
+	int stdin_fd;               /* -1: /dev/null; stays the caller's */
+	int64_t timeout_ns;         /* 0: none */
+	int64_t kill_after_ns;      /* between TERM and KILL */
+};
+
+enum jl_job_end {
+	JL_JOB_EXITED,    /* exit_code */
+	JL_JOB_SIGNALED,  /* signal */
+	JL_JOB_TIMEOUT,   /* ended by us after timeout_ns (exit_code or signal tell how it went) */
+	JL_JOB_CANCELLED, /* ended by cancel() */
+	JL_JOB_NOT_STARTED, /* exit_code 126 or 127, `why` says it: no such program, not executable, too long */
+	JL_JOB_LOST,      /* the host or agent is gone */
+};
+
+struct jl_job_result {
+	enum jl_job_end end;
+	int exit_code, signal;
+	bool pipe_held;      /* a background process still held stdout or stderr after the bounded drain */
+	int64_t wall_ns, user_ns, sys_ns;
+	int64_t max_rss_kib;
+	const char *host;    /* "local" */
+	const char *why;     /* one line or NULL; borrowed during the callback */
+};
+
+struct jl_exec_events {
+	/* Bytes of stream 1 (stdout) or 2 (stderr), in the order they were read. */
+	void (*output)(void *ctx, uint64_t job, int stream, const void *data, size_t len);
+	void (*done)(void *ctx, uint64_t job, const struct jl_job_result *r);
+	void *ctx;
+};
+
+enum jl_cancel { JL_CANCEL_TERM, JL_CANCEL_KILL };
+
+struct jl_exec;
+struct jl_exec_ops {
+	const char *kind;
+	/* JL_OK: done() will come, also when the program does not exist (JL_JOB_NOT_STARTED). JL_EBUSY: out of
+	 * processes or descriptors now, try again after the next done(); with nothing running it is an error.
+	 * `ret_pid` may be NULL; 0 where there is none. */
+	int (*start)(struct jl_exec *x, const struct jl_job *job, int64_t *ret_pid, struct jl_err *err);
+	/* Wait until something happened or `until_ns` (the clock's; JL_FOREVER), run callbacks. */
+	int (*poll)(struct jl_exec *x, int64_t until_ns, struct jl_err *err);
+	/* End the job's whole tree: TERM, after its kill_after_ns KILL; or KILL at once. done() still comes. */
+	void (*cancel)(struct jl_exec *x, uint64_t job, enum jl_cancel how);
+	void (*free)(struct jl_exec *x);
+};
+struct jl_exec {
+	const struct jl_exec_ops *ops;
+	struct jl_exec_events events; /* set by the engine before the first start() */
+};
+
+struct jl_loop;
+/* Local processes on `loop` (borrowed; poll() runs it once). After a job's process has ended, its pipes are drained for
+ * at most `drain_ns` more (default 2 s when 0) while a background process holds them. */
+int jl_exec_local_new(struct jl_loop *loop, int64_t drain_ns, struct jl_exec **ret, struct jl_err *err) JL_MUST_CHECK;
+
+#endif

@@ -1,0 +1,70 @@
+/* struct jl_store: content-addressed results, behind a table of functions. Many processes and threads at once; no call
+ * needs a lock of the caller's. Kinds: local files (below), memory (tests); tiers and remotes come later. One suite,
+ * test/unit/store_conform.h, runs over every kind.
+ *
+ * A record names blobs; blobs are put first, the record last. A record whose blob is gone is a miss (JL_ENOTFOUND), found
+ * out when the blob is asked for. Every byte given out has been checked against its digest; damage is a miss, told
+ * through `warn`, and the damaged file is set aside under quarantine/.
+ *
+ * Local layout, version 1 (folders 0700, of the caller; refused if somebody else owns the root):
+ *     DIR/version            "jl store 1\n"
+ *     DIR/ac/ab/KEYHEX       a record (memo/record.h grammar; opaque here)
+ *     DIR/cas/ab/HEX         a blob, bare bytes       DIR/cas/ab/HEX.zst, .gz   a packed one
+ *     DIR/tmp/               temporaries, made unique by jl_file_temp_name, then renamed: same file system
+ *     DIR/quarantine/        damaged files
+ * Left for the caps of a later version: where use is noted (`touch`) and what a running process holds (`pin`).
+ */
+#ifndef JL_STORE_STORE_H
+#define JL_STORE_STORE_H
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "digest/digest.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct jl_store_stats {
+	uint64_t record_hits, record_misses, records_put, blobs_put, bytes_put, damaged;
+};
+
+struct jl_store;
+struct jl_store_ops {
+	const char *kind;
+	/* Append the record's bytes. JL_ENOTFOUND: a miss. */
+	int (*get_record)(struct jl_store *s, const struct jl_digest *key, struct jl_buf *out, struct jl_err *err);
+	/* Replaces an older record of the key. Atomic: readers see the old or the new one. */
+	int (*put_record)(struct jl_store *s, const struct jl_digest *key, const void *data, size_t len, struct jl_err *err);
+	/* Take the record away (found to be void); an absent one is fine. */
+	int (*drop_record)(struct jl_store *s, const struct jl_digest *key, struct jl_err *err);
+	/* Store `size` bytes of `src_fd` (a regular file, read from its start) as blob `digest`. The bytes are hashed on
+	 * the way: JL_ECHANGED if they are not the digest's (the file was changed meanwhile), and nothing is stored.
+	 * Present already and of the right size: nothing is written. Packs with zstd when a sample shows that it pays. */
+	int (*put_blob)(struct jl_store *s, const struct jl_digest *digest, uint64_t size, int src_fd, struct jl_err *err);
+	/* The same from memory. */
+	int (*put_bytes)(struct jl_store *s, const struct jl_digest *digest, const void *data, size_t len, struct jl_err *err);
+	/* Write the blob into `dst_fd` (an empty regular file), by reflink where the file system has it. Checked: on
+	 * JL_OK dst_fd holds exactly these bytes. JL_ENOTFOUND: gone or damaged (and quarantined). */
+	int (*get_blob)(struct jl_store *s, const struct jl_digest *digest, uint64_t size, int dst_fd, struct jl_err *err);
+	/* Is it there (no check of its bytes)? 1, 0 or a negative status. */
+	int (*has_blob)(struct jl_store *s, const struct jl_digest *digest, struct jl_err *err);
+	void (*free)(struct jl_store *s);
+};
+
+struct jl_store {
+	const struct jl_store_ops *ops;
+	struct jl_store_stats stats;  /* relaxed atomics inside; read when idle */
+	/* One line for a person: damage, a read-only folder. May be called from any thread; NULL: dropped. */
+	void (*warn)(void *ctx, const char *text);
+	void *warn_ctx;
+};
+
+/* Open, and make if it is missing, the local store at the absolute path `dir`. read_only: nothing is made or written,
+ * puts return JL_OK having done nothing; a folder that turns out not to be writable becomes so by itself, with one
+ * warning. JL_EINVAL: not a store, or owned by somebody else. JL_EUNSUPPORTED: of a newer version. */
+int jl_store_local_open(const struct jl_io *io, const char *dir, bool read_only, struct jl_store **ret, struct jl_err *err) JL_MUST_CHECK;
+/* In memory, for tests. */
+struct jl_store *jl_store_mem_new(void);
+void jl_store_free(struct jl_store *s); /* NULL is fine */
+
+#endif
