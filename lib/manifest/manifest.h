@@ -1,0 +1,143 @@
+/* The manifest: joblib.yaml as typed, validated steps.
+ *
+ * jl_manifest_read() turns text into `struct jl_manifest` or into a list of messages, each with its place; it looks at no
+ * file but the manifest. Everything is owned by the manifest's arena and lives until jl_manifest_free(). Templates are
+ * parsed here (so that an unknown name is an error with its place) and evaluated by manifest/template.h later.
+ *
+ * How it is built: yaml.c makes a strict tree with marks out of libyaml's events; schema.c is one table of every key, its
+ * type and where it may stand; read.c walks the tree by that table. A new key is a new row and a new field.
+ */
+#ifndef JL_MANIFEST_MANIFEST_H
+#define JL_MANIFEST_MANIFEST_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct jl_mark {
+	const char *file;      /* as the user would name it */
+	uint32_t line, column; /* from 1; column in characters, as an editor shows it */
+};
+
+/* Text from the manifest: NUL-terminated, without NUL inside. */
+struct jl_mtext {
+	const char *s;
+	uint32_t len;
+	struct jl_mark mark;
+};
+
+struct jl_template; /* manifest/template.h */
+
+struct jl_mtexts {
+	struct jl_mtext *at;
+	uint32_t n;
+};
+
+/* An input or output as declared. */
+struct jl_port {
+	const char *name;            /* of `{name: path}`, or NULL */
+	struct jl_mtext text;        /* as written, without a leading '!' */
+	struct jl_template *path;
+	bool optional;
+	bool exclude;                /* "!pattern" */
+	bool glob;                   /* inputs: the fixed text holds a glob character, or `{glob: g}`; a template's value
+	                                never makes one (file names may hold '*'), but for a `{glob: g}` */
+	bool folder;                 /* the fixed text ends in '/' */
+};
+struct jl_ports {
+	struct jl_port *at;
+	uint32_t n;
+};
+
+/* A value of a foreach or of vars: a scalar, or (foreach only) a mapping of scalars. */
+struct jl_value {
+	struct jl_mtext text;        /* scalar */
+	struct jl_mtext *keys;       /* mapping: n_keys of each; NULL for a scalar */
+	struct jl_mtext *values;
+	uint32_t n_keys;
+};
+
+enum jl_foreach_kind { JL_FOREACH_NONE, JL_FOREACH_LIST, JL_FOREACH_GLOB, JL_FOREACH_RANGE, JL_FOREACH_LINES };
+struct jl_foreach {
+	enum jl_foreach_kind kind;
+	struct jl_mark mark;
+	struct jl_value *list;       /* LIST: n items. A string in a list that is a glob stays text; only a lone string
+	                                (foreach: parts/p.*) is a GLOB, a lone string without glob characters too */
+	uint32_t n;
+	struct jl_template *pattern; /* GLOB: pattern; LINES: file name. May use vars and env only */
+	int64_t from, to, by;        /* RANGE, inclusive; by is never 0, from 1 by default; at most 10 million items */
+};
+
+struct jl_var {                  /* vars, env: a name and a template */
+	struct jl_mtext name;
+	struct jl_template *value;
+};
+struct jl_vars {
+	struct jl_var *at;
+	uint32_t n;
+};
+
+struct jl_step {
+	struct jl_mtext name;        /* [A-Za-z0-9_.-]+, not beginning with '-' or '.'; the mark is the key's */
+	/* command: */
+	struct jl_mark command_mark;
+	struct jl_template **argv;   /* n_argv words, executed directly: a list, or a string that needs no shell (holes taken
+	                                out), already split at blanks */
+	uint32_t n_argv;
+	bool argv_split;             /* argv came from a string: a list value inside a longer word makes several words, as
+	                                the shell would */
+	struct jl_template *script;  /* a string that needs the shell; else NULL */
+	struct jl_mtexts shell;      /* default: bash -eo pipefail -c */
+	struct jl_ports inputs, outputs;
+	struct jl_mtexts after;
+	struct jl_foreach foreach;
+	struct jl_vars env;          /* step's own over defaults', by name */
+	struct jl_mtexts pass_env;
+	struct jl_template *workdir; /* NULL: the manifest's folder */
+	struct jl_mtext version;     /* s == NULL: none */
+	struct jl_mtexts tags;
+	struct jl_mtext description; /* s == NULL: none */
+	int64_t timeout_ns;          /* 0: none */
+	bool manual, cache, portable, allow_failure;
+	struct jl_ports keep;        /* `keep: true` or a list of paths: outputs not removed before a run */
+	bool keep_all;
+};
+
+struct jl_manifest {
+	struct jl_arena arena;
+	const char *file;            /* as given */
+	struct jl_vars vars;         /* values already hold --var overrides */
+	struct jl_step *steps;       /* in the order of the file */
+	uint32_t n_steps;
+	const char *store_dir;       /* `store: {dir: …}`, or NULL */
+};
+
+struct jl_message {              /* one error or warning, ready to print: "FILE:LINE:COL: what is wrong; what to do" */
+	struct jl_mark mark;
+	const char *text;            /* without the place */
+	bool warning;
+};
+struct jl_messages {             /* in the order of the text; at most 20 errors, then one that says there are more */
+	struct jl_arena arena;
+	struct jl_message *at;
+	uint32_t n, cap, errors;
+};
+void jl_messages_release(struct jl_messages *m);
+/* Add one; used by the reader and by whoever finds a fault later with the place in hand (expansion). */
+void jl_messages_add(struct jl_messages *m, struct jl_mark mark, bool warning, const char *fmt, ...) JL_PRINTF(4, 5);
+void jl_messages_sort(struct jl_messages *m); /* by file, line, column; stable */
+
+struct jl_var_override {         /* --var NAME=VALUE */
+	const char *name, *value;
+};
+
+/* Read a manifest from memory. JL_OK and *ret, or JL_EINVAL and at least one error in *msgs. Overrides that name no
+ * variable of the manifest are an error (mark with line 0: printed without a place). Warnings may come with JL_OK. */
+int jl_manifest_read(const char *file, const char *text, size_t len, const struct jl_var_override *overrides,
+                     uint32_t n_overrides, struct jl_manifest **ret, struct jl_messages *msgs) JL_MUST_CHECK;
+void jl_manifest_free(struct jl_manifest *m);
+
+#endif

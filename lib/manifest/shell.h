@@ -1,0 +1,18 @@
+/* When a command given as one string needs a shell (make's rule), splitting it when it does not, and quoting for sh. */
+#ifndef JL_MANIFEST_SHELL_H
+#define JL_MANIFEST_SHELL_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+
+/* Does it hold one of # ; " ' * ? [ ] & | < > ( ) { } $ ` ^ ~ ! \ or a newline, an '=' in its first word, or is its first
+ * word a shell builtin or keyword? Templates are looked at with their holes taken out: the caller puts a plain letter for each. */
+bool jl_shell_needed(const char *command);
+/* Split at blanks and tabs: appends NUL-terminated words; returns how many. */
+uint32_t jl_shell_split(const char *command, struct jl_buf *out);
+/* Append `value` so that sh reads it as one word: bare when it is only [A-Za-z0-9_@%+=:,./-] and not empty, else in single
+ * quotes. */
+int jl_shell_quote(struct jl_buf *out, const char *value, size_t len);
+
+#endif
