@@ -1,0 +1,195 @@
+# Builds, tests and measures jl. `make help` says what there is.
+#
+# One makefile for everything: sources are found by pattern, objects and programs go to build/, sanitizers and coverage
+# have folders of their own below it. What a target needs from the system is installed by test/deps.sh.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin AR),default)
+AR := ar
+endif
+
+# --- where things go -------------------------------------------------------------------------------------------------
+
+comma := ,
+B := build
+ifdef SAN
+B := build/san-$(subst $(comma),-,$(SAN))
+endif
+ifdef COV
+B := build/cov
+endif
+
+LIB_SRC := $(sort $(wildcard lib/*/*.c))
+CMD_SRC := $(sort $(wildcard cmd/*.c))
+UNIT_SRC := $(sort $(wildcard test/unit/*.c))
+FUZZ_SRC := $(filter-out test/fuzz/replay.c,$(sort $(wildcard test/fuzz/*.c)))
+BENCH_SRC := $(sort $(wildcard test/bench/*.c))
+HEADERS := $(sort $(wildcard lib/*/*.h cmd/*.h test/unit/*.h))
+
+MAIN_RE := ^(int )?main\(
+# A file of test/unit with a main is a program; the others help all of them.
+UNIT_MAIN := $(if $(UNIT_SRC),$(shell grep -lE '$(MAIN_RE)' $(UNIT_SRC)))
+UNIT_HELP := $(filter-out $(UNIT_MAIN),$(UNIT_SRC))
+UNIT := $(UNIT_MAIN:%.c=$(B)/%)
+FUZZ := $(FUZZ_SRC:%.c=$(B)/%)
+BENCH_TOOLS := $(BENCH_SRC:%.c=$(B)/%)
+CMD_MAIN := $(if $(CMD_SRC),$(shell grep -lE '$(MAIN_RE)' $(CMD_SRC)))
+# Until there is a main there is no program to link.
+JL := $(if $(CMD_MAIN),$(B)/jl)
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+
+# --- how things are compiled -----------------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wformat=2 \
+	-Wundef $(if $(DEV),-Werror)
+SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined))
+COV_FLAGS := $(if $(COV),--coverage -O0)
+
+PKGS := yaml-0.1 libxxhash libzstd zlib
+
+base_cflags = -std=c17 -D_GNU_SOURCE -DJL_VERSION='"$(VERSION)"' -Ilib $(WARN) -O2 -g -pthread \
+	$(SAN_FLAGS) $(COV_FLAGS) $(PKG_CFLAGS)
+all_cflags = $(base_cflags) $(CPPFLAGS) $(CFLAGS)
+all_ldflags = -pthread -Wl,--as-needed $(SAN_FLAGS) $(COV_FLAGS) $(LDFLAGS)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+# --- targets ---------------------------------------------------------------------------------------------------------
+
+.PHONY: all test demo bench lint format fuzz coverage install uninstall clean check-layers check-headers scenarios help \
+	tests print-tests FORCE
+all: $(B)/libjl.a $(JL)
+
+# The goals that compile nothing need nothing installed.
+NO_BUILD := clean help check-layers scenarios format lint uninstall print-tests
+ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
+# What pkg-config says, asked once; make reads itself again when this file was made or remade.
+include build/deps/flags.mk
+build/deps/flags.mk: build/deps/build.ok Makefile
+	$(Q)printf 'PKG_CFLAGS := %s\nPKG_LIBS := %s\n' "$$(pkg-config --cflags $(PKGS))" "$$(pkg-config --libs $(PKGS))" >$@
+endif
+
+# A purpose's packages are there; the stamp holds their names.
+build/deps/%.ok: test/deps.sh
+	@mkdir -p $(@D)
+	@sh test/deps.sh $* >&2 && sh test/deps.sh --list $* >$@
+.PRECIOUS: build/deps/%.ok
+
+# Everything that was compiled with other flags is compiled again; the archive knows when a source went away.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CC) $(subst ','\'',$(all_cflags) $(all_ldflags))' | cmp -s - $@ || \
+		printf '%s\n' '$(CC) $(subst ','\'',$(all_cflags) $(all_ldflags))' >$@
+$(B)/sources: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIB_SRC) : $(UNIT_HELP) : $(CMD_SRC)' | cmp -s - $@ || echo '$(LIB_SRC) : $(UNIT_HELP) : $(CMD_SRC)' >$@
+
+$(B)/obj/%.o: %.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(all_cflags) -MMD -MP -c -o $@ $<
+.PRECIOUS: $(B)/obj/%.o
+
+$(B)/libjl.a: $(call obj,$(LIB_SRC)) $(B)/sources
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(B)/jl: $(call obj,$(CMD_SRC)) $(B)/libjl.a $(B)/sources
+	$(call say,LD,$@)
+	$(Q)$(CC) $(all_ldflags) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
+
+$(B)/test/unit/libhelp.a: $(call obj,$(UNIT_HELP)) $(B)/sources
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(UNIT): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/test/unit/libhelp.a $(B)/libjl.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(all_ldflags) -o $@ $(filter %.o %.a,$^) -lcmocka $(PKG_LIBS)
+$(call obj,$(UNIT_SRC)): | build/deps/test.ok
+
+# A fuzz target without the fuzzer: it replays files.
+$(FUZZ): $(B)/test/fuzz/%: $(B)/obj/test/fuzz/%.o $(B)/obj/test/fuzz/replay.o $(B)/libjl.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(all_ldflags) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
+
+$(BENCH_TOOLS): $(B)/test/bench/%: $(B)/obj/test/bench/%.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(all_ldflags) -o $@ $^
+
+tests: all $(UNIT) $(FUZZ)
+print-tests:
+	@printf '%s\n' $(UNIT) $(FUZZ)
+
+# The one gate. T=NAME runs the parts whose name holds NAME (unit/buf, bats/run, check-layers), F=REGEX the bats tests
+# whose title matches.
+test: build/deps/test.ok
+	+@B='$(B)' MAKE='$(MAKE)' SAN='$(SAN)' bash test/run.sh $(if $(T),'$(T)')
+
+check-layers:
+	@sh test/check-layers.sh
+check-headers: $(B)/flags
+	@CC='$(CC)' CFLAGS='$(subst ','\'',$(all_cflags))' sh test/check-headers.sh $(HEADERS)
+
+demo: all build/deps/demo.ok
+	@sh test/demo.sh $(B)/jl
+
+bench: all $(BENCH_TOOLS) build/deps/bench.ok
+	@B='$(B)' bash test/bench/run.sh '$(BENCH)'
+
+lint: build/deps/lint.ok
+	@CC='$(CC)' bash test/lint.sh
+format: build/deps/lint.ok
+	clang-format -i $(wildcard lib/*/*.[ch] cmd/*.[ch] test/*/*.[ch])
+
+# With the real fuzzer, each target for FUZZ_TIME seconds; what it finds is kept in build/fuzz/NAME.
+fuzz: build/deps/fuzz.ok
+	@FUZZ_TIME='$(or $(FUZZ_TIME),60)' CFLAGS='$(CFLAGS)' sh test/fuzz.sh '$(T)'
+
+coverage:
+	+@rm -rf build/cov && $(MAKE) --no-print-directory COV=1 test T='$(T)'
+	@sh test/coverage.sh build/cov
+
+MAN1 := $(notdir $(wildcard docs/man/*.1))
+MAN5 := $(notdir $(wildcard docs/man/*.5))
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 755 $(B)/jl $(DESTDIR)$(PREFIX)/bin/jl
+	$(if $(MAN1),install -m 644 $(MAN1:%=docs/man/%) $(DESTDIR)$(PREFIX)/share/man/man1)
+	$(if $(MAN5),install -m 644 $(MAN5:%=docs/man/%) $(DESTDIR)$(PREFIX)/share/man/man5)
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/jl $(MAN1:%=$(DESTDIR)$(PREFIX)/share/man/man1/%) \
+		$(MAN5:%=$(DESTDIR)$(PREFIX)/share/man/man5/%)
+
+clean:
+	rm -rf build demo
+
+# Which of the numbered faults have a test.
+scenarios:
+	@sh test/scenarios.sh
+
+help:
+	@echo 'make            build $(B)/jl'
+	@echo 'make test       build, check and test everything; T=NAME a part of it, F=REGEX some bats tests'
+	@echo 'make demo       run joblib.yaml.example three times'
+	@echo 'make bench      measure against other tools into build/bench.md; BENCH=noop,cold,fanout,oneof'
+	@echo 'make lint       shellcheck, cppcheck, the order of layers; make format: clang-format'
+	@echo 'make fuzz       run the fuzz targets for FUZZ_TIME seconds each; make coverage: which lines tests reach'
+	@echo 'make install    into $$DESTDIR$$PREFIX (PREFIX=/usr/local); make uninstall'
+	@echo 'make scenarios  which of the numbered faults have a test; make check-layers check-headers clean'
+	@echo 'Variables: DEV=1 warnings are errors, SAN=address,undefined or SAN=thread, V=1 full lines, CC, CFLAGS, LDFLAGS'
+
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) test/fuzz/replay.c))
