@@ -56,6 +56,7 @@ void *jl_calloc(size_t count, size_t size);
 void *jl_realloc(void *old, size_t size);
 char *jl_strdup(const char *s);
 char *jl_strndup(const char *s, size_t len);
+_Noreturn void jl_oom(void); /* what they do then */
 
 /* A broken invariant of our own: says where, then aborts. */
 #define jl_bug_if(cond) ((cond) ? jl_bug(__FILE__, __LINE__, #cond) : (void)0)

@@ -1,0 +1,10 @@
+/* UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
+#ifndef JL_BASE_UTF8_H
+#define JL_BASE_UTF8_H
+
+#include <stddef.h>
+
+/* Bytes (1 to 4) of the valid character at `s`, 0 if there is none. `len` is at least 1. */
+size_t jl_utf8_len(const char *s, size_t len);
+
+#endif
