@@ -22,10 +22,10 @@
 #include <stdint.h>
 
 struct jl_stamp {
-	uint64_t dev, ino;
+	uint64_t ino;
 	int64_t size, mtime_ns, ctime_ns;
+	uint32_t dev;  /* folded to 32 bits: 100,000 steps have 200,000 of these */
 	uint32_t mode; /* st_mode; 0: there is nothing */
-	uint32_t pad;
 };
 
 enum jl_file_flag {

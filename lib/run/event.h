@@ -1,0 +1,82 @@
+/* What happens in a run, told to sinks as it happens. Sinks (lib/report) see this header and base only.
+ *
+ * An event and all it points to is borrowed for the call. Events come on one thread, in order; a step's events are
+ * step_started (only when it is executed), step_output (its captured output as one group when it has ended, or replayed on a
+ * hit), step_finished. Calls must not block long: they run in the event loop.
+ */
+#ifndef JL_RUN_EVENT_H
+#define JL_RUN_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum jl_event_type {
+	JL_EVENT_RUN_STARTED,
+	JL_EVENT_STEP_STARTED,
+	JL_EVENT_STEP_OUTPUT,
+	JL_EVENT_STEP_FINISHED,
+	JL_EVENT_WARNING,      /* text; step may be NULL */
+	JL_EVENT_PROGRESS,     /* counts moved, nothing else: for displays; at most a few dozen a second */
+	JL_EVENT_RUN_FINISHED,
+};
+
+enum jl_step_status {
+	JL_STEP_RAN,
+	JL_STEP_FRESH,
+	JL_STEP_RESTORED,
+	JL_STEP_FAILED,
+	JL_STEP_SKIPPED,       /* something it needs failed, or the run ended before */
+	JL_STEP_CANCELLED,
+	JL_STEP_TIMEOUT,
+	/* of a plan only */
+	JL_STEP_WOULD_RUN,
+	JL_STEP_WOULD_RESTORE,
+	JL_STEP_MAYBE,         /* depends on what a step that would run makes */
+};
+/* "ran", "fresh", …, "would run": static. */
+const char *jl_step_status_name(enum jl_step_status s);
+
+struct jl_counts {             /* instances; total grows while late steps expand */
+	uint32_t total, ran, fresh, restored, failed, skipped;
+	uint32_t running, would_run, would_restore, maybe;
+	int64_t saved_ns;      /* stored durations of what was not run again */
+};
+
+struct jl_event {
+	enum jl_event_type type;
+	int64_t t_ns;          /* since the run began */
+	const char *step;      /* an instance's label, or NULL */
+	const struct jl_counts *counts; /* always */
+
+	const char *run_id;    /* RUN_STARTED */
+	uint32_t jobs;         /* RUN_STARTED: slots */
+
+	uint32_t attempt;      /* STEP_STARTED, STEP_FINISHED: from 1 */
+	const char *executor, *host;
+	int64_t pid;
+	const char *command;   /* STEP_STARTED, STEP_FINISHED of a failure: for a person, one line */
+
+	int stream;            /* STEP_OUTPUT: 1 or 2 */
+	bool replayed;         /* STEP_OUTPUT: from a stored result */
+	const void *data;      /* STEP_OUTPUT: bytes as they came */
+	size_t len;
+
+	enum jl_step_status status; /* STEP_FINISHED … */
+	const char *key;       /* digest text, or NULL */
+	int exit_code, signal; /* signal 0: none */
+	int64_t wall_ns, user_ns, sys_ns, max_rss_kib;
+	const char *reason;    /* why it ran, why it failed, why it was not stored; NULL: nothing to say */
+	bool stored;
+	const char *log;       /* a failure's log file, relative to the workspace, or NULL */
+
+	const char *text;      /* WARNING */
+	int end_signal;        /* RUN_FINISHED: the signal that ended the run, or 0 */
+};
+
+struct jl_sink {
+	void (*event)(struct jl_sink *s, const struct jl_event *e);
+	struct jl_sink *next;
+};
+
+#endif
