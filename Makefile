@@ -9,7 +9,11 @@ DESTDIR ?=
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+MAKEFLAGS += --no-builtin-rules
+# As many jobs as there are processors, unless -j says otherwise.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -145,10 +149,10 @@ check-headers: $(B)/flags
 	@CC='$(CC)' CFLAGS='$(subst ','\'',$(all_cflags))' sh test/check-headers.sh $(HEADERS)
 
 demo: all build/deps/demo.ok
-	@sh test/demo.sh $(B)/jl
+	@unset MAKEFLAGS MFLAGS MAKELEVEL; sh test/demo.sh $(B)/jl
 
 bench: all $(BENCH_TOOLS) build/deps/bench.ok
-	@B='$(B)' bash test/bench/run.sh '$(BENCH)'
+	@unset MAKEFLAGS MFLAGS MAKELEVEL; B='$(B)' bash test/bench/run.sh '$(BENCH)'
 
 lint: build/deps/lint.ok
 	@CC='$(CC)' bash test/lint.sh

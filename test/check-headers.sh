@@ -1,0 +1,10 @@
+#!/bin/sh
+# Every header compiles alone: check-headers.sh HEADER..., with $CC and $CFLAGS.
+set -u
+status=0
+for header in "$@"; do
+	# shellcheck disable=SC2086 # a list of flags
+	eval "${CC:-gcc} ${CFLAGS--std=c17 -D_GNU_SOURCE -Ilib -Wall -Wextra}" -fsyntax-only -x c '"$header"' ||
+		status=1
+done
+exit $status
