@@ -13,6 +13,8 @@
 
 #include "manifest/manifest.h"
 
+struct jl_scope;
+
 /* Which names may stand in a template, by the place it stands in. */
 enum jl_tmpl_allow {
 	JL_TMPL_VARS = 1,   /* vars.X env.X */
@@ -27,10 +29,10 @@ struct jl_template *jl_template_parse(struct jl_arena *arena, const struct jl_mt
 
 /* No holes: the whole text; NULL if there are holes. */
 const char *jl_template_fixed(const struct jl_template *t);
-/* The text with each hole replaced by `hole` ("*"), ${{ item }} itself by `item_hole` ("**" is not a component there, so
- * callers that compare use jl_glob_overlap's reading: a hole of item may hold slashes). Literal glob characters stay. Used to
- * ask what a step could make before it is expanded. */
-int jl_template_pattern(const struct jl_template *t, struct jl_buf *out);
+/* What the text could become before the item is known: vars.X and env.X evaluated (from `scope`; an unset env gives "**"),
+ * a hole that cannot hold a '/' (.name, .stem, .ext, step) as "*", every other hole as "**". Literal glob characters stay.
+ * Used to ask what a step could make before it is expanded. */
+int jl_template_pattern(const struct jl_template *t, const struct jl_scope *scope, struct jl_buf *out);
 /* Names of the environment that it reads (env.X), appended through the callback. */
 void jl_template_env(const struct jl_template *t, void (*name)(void *ctx, const char *env_name), void *ctx);
 bool jl_template_uses_item(const struct jl_template *t);
