@@ -67,7 +67,8 @@ static const char *read_number(const char *s, uint64_t *ret_whole, uint64_t *ret
 	if (*s < '0' || *s > '9')
 		return NULL;
 	for (; *s >= '0' && *s <= '9'; s++) {
-		if (__builtin_mul_overflow(whole, 10, &whole) || __builtin_add_overflow(whole, (uint64_t)(*s - '0'), &whole))
+		if (__builtin_mul_overflow(whole, 10, &whole) ||
+		    __builtin_add_overflow(whole, (uint64_t)(*s - '0'), &whole))
 			return NULL;
 	}
 	if (*s == '.') {
@@ -117,8 +118,9 @@ int jl_clock_parse(const char *text, int64_t *ret_ns, struct jl_err *err)
 	const struct unit *u = rest ? find_unit(units, rest) : NULL;
 
 	if (!u)
-		return jl_err_set(err, JL_EINVAL, "\"%s\" is not a duration: write a number and ms, s, m, h or d, such as 500ms or 1.5h",
-		                  text);
+		return jl_err_set(err, JL_EINVAL,
+				  "\"%s\" is not a duration: write a number and ms, s, m, h or d, as in 500ms or 1.5h",
+				  text);
 	if (!scale_up(whole, part, u->factor, &v) || v >= INT64_MAX)
 		return jl_err_set(err, JL_EINVAL, "the duration \"%s\" is too long: at most 106751d", text);
 	*ret_ns = (int64_t)v;
@@ -151,12 +153,14 @@ int jl_size_parse(const char *text, uint64_t *ret_bytes, struct jl_err *err)
 	if (rest && *rest && rest[1] == '\0' && strchr(powers, *rest)) {
 		int power = (int)(strchr(powers, *rest) - powers) + 1;
 
-		return jl_err_set(err, JL_EINVAL, "the size \"%s\" has two meanings: write %sB (10^%d) or %siB (2^%d)", text, text,
-		                  3 * power, text, 10 * power);
+		return jl_err_set(err, JL_EINVAL, "the size \"%s\" has two meanings: write %sB (10^%d) or %siB (2^%d)",
+				  text, text, 3 * power, text, 10 * power);
 	}
 	if (!u)
-		return jl_err_set(err, JL_EINVAL, "\"%s\" is not a size: write a number of bytes, or one with KB, MB, GB (10^9) or "
-		                  "KiB, MiB, GiB (2^30)", text);
+		return jl_err_set(err, JL_EINVAL,
+				  "\"%s\" is not a size: write a number of bytes, or one with KB, MB, GB (10^9) or "
+				  "KiB, MiB, GiB (2^30)",
+				  text);
 	if (!scale_up(whole, part, u->factor, &v))
 		return jl_err_set(err, JL_EINVAL, "the size \"%s\" is too large", text);
 	*ret_bytes = v;

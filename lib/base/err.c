@@ -41,13 +41,10 @@ static int status_of(int sys_errno)
 {
 	switch (sys_errno) {
 	case ENOSPC:
-	case EDQUOT:
-		return JL_ENOSPC;
+	case EDQUOT: return JL_ENOSPC;
 	case ENOENT:
-	case ENOTDIR:
-		return JL_ENOTFOUND;
-	default:
-		return JL_EIO;
+	case ENOTDIR: return JL_ENOTFOUND;
+	default: return JL_EIO;
 	}
 }
 

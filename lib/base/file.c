@@ -99,7 +99,8 @@ int jl_file_write_all(const struct jl_io *io, int fd, const void *data, size_t l
 
 void jl_file_temp_name(char *out, size_t size)
 {
-	static _Atomic uint64_t counter; /* threads of one process differ by it, everything else by what stands before */
+	/* Threads of one process differ by it, everything else by what stands before. */
+	static _Atomic uint64_t counter;
 	char host[256];
 	uint64_t random = 0;
 	size_t n = 0;
@@ -116,11 +117,11 @@ void jl_file_temp_name(char *out, size_t size)
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
 		random = 0;
 	snprintf(out, size, ".tmp-%s-%ld-%016llx-%llx", host, (long)getpid(), (unsigned long long)random,
-	         (unsigned long long)atomic_fetch_add(&counter, 1));
+		 (unsigned long long)atomic_fetch_add(&counter, 1));
 }
 
-static int write_temp(const struct jl_io *io, int dirfd, const char *temp, const char *path, const void *data, size_t len,
-                      mode_t mode, bool sync, struct jl_err *err)
+static int write_temp(const struct jl_io *io, int dirfd, const char *temp, const char *path, const void *data,
+		      size_t len, mode_t mode, bool sync, struct jl_err *err)
 {
 	struct jl_err inner = JL_ERR_INIT;
 	int fd, r;
@@ -143,8 +144,8 @@ static int write_temp(const struct jl_io *io, int dirfd, const char *temp, const
 	return r;
 }
 
-int jl_file_write(const struct jl_io *io, int dirfd, const char *path, const void *data, size_t len, mode_t mode, bool sync,
-                  struct jl_err *err)
+int jl_file_write(const struct jl_io *io, int dirfd, const char *path, const void *data, size_t len, mode_t mode,
+		  bool sync, struct jl_err *err)
 {
 	struct jl_buf temp = JL_BUF_INIT;
 	char name[TEMP_NAME_SIZE];

@@ -12,15 +12,17 @@
 
 /* Append the file's content. JL_ENOTFOUND if it is absent, JL_ELIMIT if it is over out->max, JL_EINVAL if it is no
  * regular file. */
-int jl_file_read(const struct jl_io *io, int dirfd, const char *path, struct jl_buf *out, struct jl_err *err) JL_MUST_CHECK;
+int jl_file_read(const struct jl_io *io, int dirfd, const char *path, struct jl_buf *out, struct jl_err *err)
+	JL_MUST_CHECK;
 
 /* Replace `path` with the content, or leave it as it was: a unique temporary beside it (".tmp-HOST-PID-RANDOM-N"),
  * write, fsync if `sync`, rename. The temporary is gone on failure. */
-int jl_file_write(const struct jl_io *io, int dirfd, const char *path, const void *data, size_t len, mode_t mode, bool sync,
-                  struct jl_err *err) JL_MUST_CHECK;
+int jl_file_write(const struct jl_io *io, int dirfd, const char *path, const void *data, size_t len, mode_t mode,
+		  bool sync, struct jl_err *err) JL_MUST_CHECK;
 
 /* write() until all is written; EINTR and short writes handled. */
-int jl_file_write_all(const struct jl_io *io, int fd, const void *data, size_t len, struct jl_err *err) JL_MUST_CHECK;
+int jl_file_write_all(const struct jl_io *io, int fd, const void *data, size_t len, struct jl_err *err)
+	JL_MUST_CHECK;
 
 /* A name no other process or thread will use: ".tmp-" host "-" pid "-" random "-" counter; at least 96 bytes of room. */
 void jl_file_temp_name(char *out, size_t size);

@@ -1,8 +1,8 @@
 /* struct jl_map: from bytes to a 32-bit index, by open addressing.
  *
  * The map keeps no keys: it keeps (hash, index) pairs of 8 bytes and asks the owner for the key of an index, so the
- * text lives in one place, which may move (a jl_table). At most 3 * 2^29 entries; grows at 3/4 full. The hash is XXH3-64.
- */
+ * text lives in one place, which may move (a jl_table). At most 3 * 2^29 entries; grows at 3/4 full. The hash is
+ * XXH3-64. */
 #ifndef JL_BASE_MAP_H
 #define JL_BASE_MAP_H
 

@@ -164,7 +164,8 @@ int jl_path_relative(struct jl_buf *out, const char *from, const char *path)
 
 static bool is_safe(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("._=,@+-", c));
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("._=,@+-", c));
 }
 
 int jl_path_escape(struct jl_buf *out, const char *name)

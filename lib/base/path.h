@@ -20,7 +20,8 @@ bool jl_path_inside(const char *path, const char *dir);
 /* Does a clean relative path leave its root (".." first) or is it absolute? */
 bool jl_path_escapes(const char *path);
 /* Append how to name clean `path` from inside clean `from` (both relative to the same root): "../parts/x". An absolute
- * path stays as it is. JL_EINVAL where the text cannot tell: from an absolute folder, or from "../x" to what is beside. */
+ * path stays as it is. JL_EINVAL where the text cannot tell: from an absolute folder, or from "../x" to what is
+ * beside. */
 int jl_path_relative(struct jl_buf *out, const char *from, const char *path);
 /* Append `name` as one safe file name: bytes other than [A-Za-z0-9._=,@+-] as %XX, a leading dot too, at most 200
  * bytes (longer: cut, then '~' and 16 hex digits of its hash); "%" for the empty name. */

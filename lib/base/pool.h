@@ -9,6 +9,7 @@
 #ifndef JL_BASE_POOL_H
 #define JL_BASE_POOL_H
 
+#include "base/cpu.h"
 #include "base/err.h"
 
 #include <stddef.h>
@@ -23,11 +24,9 @@ struct jl_task {
 
 struct jl_pool; /* threads are started when first needed, at most `threads` */
 int jl_pool_new(unsigned threads, struct jl_pool **ret, struct jl_err *err) JL_MUST_CHECK;
-void jl_pool_free(struct jl_pool *p); /* waits for running tasks; queued ones are run too */
+void jl_pool_free(struct jl_pool *p); /* runs what is queued, waits, drains */
 void jl_pool_add(struct jl_pool *p, struct jl_task *t);
 int jl_pool_event_fd(const struct jl_pool *p);
 unsigned jl_pool_drain(struct jl_pool *p); /* how many done() calls were made */
-/* CPUs this process may use: min(affinity mask, cgroup v1/v2 cpu quota rounded up), at least 1. */
-unsigned jl_cpu_count(void);
 
 #endif

@@ -9,7 +9,7 @@
 
 #define XXH3_BYTES 16
 #define SMALL_FILE ((size_t)64 << 10)
-#define PIECE ((size_t)256 << 10)
+#define PIECE      ((size_t)256 << 10)
 
 bool jl_digest_equal(const struct jl_digest *a, const struct jl_digest *b)
 {
@@ -19,12 +19,9 @@ bool jl_digest_equal(const struct jl_digest *a, const struct jl_digest *b)
 size_t jl_digest_len(const struct jl_digest *d)
 {
 	switch ((enum jl_digest_algo)d->algo) {
-	case JL_DIGEST_XXH3:
-		return XXH3_BYTES;
-	case JL_DIGEST_SHA256:
-		return 32;
-	case JL_DIGEST_NONE:
-		break;
+	case JL_DIGEST_XXH3: return XXH3_BYTES;
+	case JL_DIGEST_SHA256: return 32;
+	case JL_DIGEST_NONE: break;
 	}
 	return 0;
 }
@@ -163,16 +160,22 @@ int jl_digest_fd(const struct jl_io *io, int fd, struct jl_digest *ret, uint64_t
 
 	if (io->fstat(io, fd, &st) < 0)
 		return jl_err_sys(err, errno, "cannot stat");
-	if (!S_ISREG(st.st_mode))
+	return jl_digest_fd_stat(io, fd, &st, ret, ret_size, err);
+}
+
+int jl_digest_fd_stat(const struct jl_io *io, int fd, const struct stat *st, struct jl_digest *ret, uint64_t *ret_size,
+		      struct jl_err *err)
+{
+	if (!S_ISREG(st->st_mode))
 		return jl_err_set(err, JL_EINVAL, "not a regular file");
-	if ((uint64_t)st.st_size <= SMALL_FILE) {
+	if ((uint64_t)st->st_size <= SMALL_FILE) {
 		char small[SMALL_FILE + 1];
-		ssize_t n = read_at(io, fd, small, (size_t)st.st_size + 1, 0);
+		ssize_t n = read_at(io, fd, small, (size_t)st->st_size + 1, 0);
 
 		if (n < 0)
 			return jl_err_sys(err, errno, "cannot read");
 		/* As long as stat said, and no byte after it: that was all. */
-		if (n == st.st_size) {
+		if (n == st->st_size) {
 			jl_digest_bytes(small, (size_t)n, ret);
 			*ret_size = (uint64_t)n;
 			return JL_OK;

@@ -47,6 +47,9 @@ void jl_hasher_end(const struct jl_hasher *h, struct jl_digest *ret);
 /* The content of an open regular file from its start (pread in 256 KiB pieces; a file up to 64 KiB by one read and the
  * one-shot form). *ret_size is the number of bytes read. Blocks; safe on several threads. */
 int jl_digest_fd(const struct jl_io *io, int fd, struct jl_digest *ret, uint64_t *ret_size, struct jl_err *err) JL_MUST_CHECK;
+/* The same for a caller that has just had fstat() on it: one system call less. */
+int jl_digest_fd_stat(const struct jl_io *io, int fd, const struct stat *st, struct jl_digest *ret, uint64_t *ret_size,
+                      struct jl_err *err) JL_MUST_CHECK;
 
 /* What an entry of a tree is. */
 enum jl_kind {
@@ -70,7 +73,8 @@ void jl_tree_digest_add(struct jl_tree_digest *t, enum jl_kind kind, bool execut
 void jl_tree_digest_end(struct jl_tree_digest *t, struct jl_digest *ret); /* also releases */
 
 /* The digest of a file, a link (its text) or a folder (tree digest) by path, without any cache: what `jl hash` prints.
- * `threads` > 1 hashes the files of a folder in parallel. */
+ * `threads` > 1 hashes the files of a folder in parallel. JL_ENOTFOUND if it is absent, JL_EINVAL for
+ * JL_KIND_OTHER there or anywhere below; the error names the path. *ret_kind and *ret are set on success only. */
 int jl_digest_path(const struct jl_io *io, int dirfd, const char *path, unsigned threads, enum jl_kind *ret_kind,
                    struct jl_digest *ret, struct jl_err *err) JL_MUST_CHECK;
 

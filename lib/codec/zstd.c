@@ -1,0 +1,130 @@
+/* Blobs packed by zstd: one frame with its checksum. */
+#include "codec/codec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <zstd.h>
+
+#define SAMPLE         ((size_t)64 << 10)
+#define SAMPLE_LEAST   4096
+#define WINDOW_LOG_MAX 27 /* 128 MiB: what a frame may ask for while it is unpacked */
+
+static int zstd_pack(const struct jl_io *io, int fd, int level, jl_codec_sink *sink, void *ctx, struct jl_err *err)
+{
+	size_t in_size = ZSTD_CStreamInSize(), out_size = ZSTD_CStreamOutSize(), len = 0, left;
+	ZSTD_CCtx *c = ZSTD_createCCtx();
+	char *in, *out;
+	int r;
+
+	if (!c)
+		jl_oom();
+	in = jl_alloc(in_size);
+	out = jl_alloc(out_size);
+	ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, level ? level : ZSTD_CLEVEL_DEFAULT);
+	ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
+	do {
+		ZSTD_inBuffer from = {in, 0, 0};
+
+		r = jl_codec_read(io, fd, in, in_size, &len, err);
+		from.size = len;
+		left = 1;
+		while (r >= 0 && (from.pos < from.size || (!len && left))) {
+			ZSTD_outBuffer to = {out, out_size, 0};
+
+			left = ZSTD_compressStream2(c, &to, &from, len ? ZSTD_e_continue : ZSTD_e_end);
+			if (ZSTD_isError(left))
+				r = jl_err_set(err, JL_EIO, "zstd cannot pack: %s", ZSTD_getErrorName(left));
+			else if (to.pos)
+				r = sink(ctx, out, to.pos, err);
+		}
+	} while (r >= 0 && len);
+	free(out);
+	free(in);
+	ZSTD_freeCCtx(c);
+	return r < 0 ? r : JL_OK;
+}
+
+/* One frame of exactly `size` bytes, and nothing after it. */
+static int unpack_frame(const struct jl_io *io, int fd, uint64_t size, ZSTD_DCtx *d, char *in, char *out,
+			jl_codec_sink *sink, void *ctx, struct jl_err *err)
+{
+	size_t out_size = ZSTD_DStreamOutSize(), len = 0, left = 1;
+	uint64_t total = 0;
+	int r;
+
+	for (;;) {
+		ZSTD_inBuffer from = {in, 0, 0};
+		bool full;
+
+		r = jl_codec_read(io, fd, in, ZSTD_DStreamInSize(), &len, err);
+		if (r != JL_OK)
+			return r;
+		if (!len)
+			break;
+		from.size = len;
+		do {
+			ZSTD_outBuffer to = {out, out_size, 0};
+
+			if (!left)
+				return jl_err_set(err, JL_ECORRUPT, "bytes after the end of the zstd frame");
+			left = ZSTD_decompressStream(d, &to, &from);
+			if (ZSTD_isError(left))
+				return jl_err_set(err, JL_ECORRUPT, "zstd cannot unpack: %s", ZSTD_getErrorName(left));
+			if (to.pos > size - total)
+				return jl_err_set(err, JL_ECORRUPT, "longer than the %llu bytes it should have",
+						  (unsigned long long)size);
+			if (to.pos && (r = sink(ctx, out, to.pos, err)) < 0)
+				return r;
+			total += to.pos;
+			full = to.pos == out_size;
+		} while (from.pos < from.size || (full && left));
+	}
+	if (left || total != size)
+		return jl_err_set(err, JL_ECORRUPT, "ends after %llu of %llu bytes", (unsigned long long)total,
+				  (unsigned long long)size);
+	return JL_OK;
+}
+
+static int zstd_unpack(const struct jl_io *io, int fd, uint64_t size, jl_codec_sink *sink, void *ctx,
+		       struct jl_err *err)
+{
+	ZSTD_DCtx *d = ZSTD_createDCtx();
+	char *in, *out;
+	int r;
+
+	if (!d)
+		jl_oom();
+	in = jl_alloc(ZSTD_DStreamInSize());
+	out = jl_alloc(ZSTD_DStreamOutSize());
+	ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+	r = unpack_frame(io, fd, size, d, in, out, sink, ctx, err);
+	free(out);
+	free(in);
+	ZSTD_freeDCtx(d);
+	return r;
+}
+
+const struct jl_codec jl_codec_zstd = {JL_CODEC_ZSTD, "zstd", ".zst", zstd_pack, zstd_unpack};
+
+bool jl_codec_sample(const struct jl_io *io, int fd, uint64_t size)
+{
+	size_t want = size < SAMPLE ? (size_t)size : SAMPLE, bound = ZSTD_compressBound(SAMPLE), packed;
+	char *in, *out;
+	bool pays = false;
+	ssize_t n;
+
+	if (size < SAMPLE_LEAST)
+		return false;
+	in = jl_alloc(want);
+	out = jl_alloc(bound);
+	do
+		n = io->pread(io, fd, in, want, (off_t)((size - want) / 2));
+	while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		packed = ZSTD_compress(out, bound, in, (size_t)n, 1);
+		pays = !ZSTD_isError(packed) && packed <= (size_t)n / 8 * 7;
+	}
+	free(out);
+	free(in);
+	return pays;
+}
