@@ -41,6 +41,7 @@ packages() {
 		ninja-build    cmd:ninja
 		make           cmd:make
 		tup            cmd:tup
+		fuse3          cmd:fusermount3
 		parallel       cmd:parallel
 		findutils      cmd:xargs
 		ccache         cmd:ccache
