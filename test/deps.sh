@@ -45,7 +45,6 @@ packages() {
 		parallel       cmd:parallel
 		findutils      cmd:xargs
 		ccache         cmd:ccache
-		python3        cmd:python3
 	END
 	lint) cat <<-'END' ;;
 		shellcheck     cmd:shellcheck
