@@ -76,7 +76,7 @@ found() { # package, wanted
 }
 
 apt() {
-	DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" </dev/null
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" </dev/null >/dev/null
 }
 
 # No package may start a daemon while we install: invoke-rc.d asks this program. What was there before comes back.
