@@ -39,13 +39,16 @@ enum jl_rule_flag {
 	JL_RULE_FOREACH = 32,
 	JL_RULE_KEEP_ALL = 64,
 	JL_RULE_EXPANDED = 128, /* first, n and items are of an expansion that was made */
+	JL_RULE_PORTABLE = 256,
+	JL_RULE_JOBS = 512,     /* its command holds the number of jobs, which is not of the key */
 };
 
 struct jl_rule {
 	uint32_t name, description;  /* text; description 0: none */
 	uint32_t flags;
 	uint32_t tags, n_tags;       /* refs: text */
-	uint32_t after, n_after;     /* refs: rules that must be complete before any instance */
+	uint32_t after, n_after;     /* refs: rules that must be complete before any instance: named by `after`, or makers of
+	                                what a glob of its inputs could match */
 	uint32_t waits, n_waits;     /* refs: rules that must be complete before the expansion (LATE) */
 	uint32_t makes, n_makes;     /* refs: text of patterns of what it could make */
 	uint32_t pass_env, n_pass_env; /* refs: text */
@@ -53,6 +56,7 @@ struct jl_rule {
 	uint32_t items_kind;         /* enum jl_foreach_kind */
 	uint32_t items_text;         /* text: the glob or the file of lines, evaluated */
 	uint32_t first, n;           /* instances */
+	uint32_t version;            /* text; 0: none */
 	int64_t timeout_ns;
 	uint64_t items;              /* jl_hash64 of the item list of the expansion */
 	uint64_t ident;              /* jl_hash64 of name, foreach and vars: whose outputs may be taken away when items leave */
@@ -84,6 +88,7 @@ enum jl_pport_flag {
 	JL_PORT_FOLDER = 2,     /* declared with a trailing slash */
 	JL_PORT_EXCLUDE = 4,    /* what: text of a pattern */
 	JL_PORT_OPTIONAL = 8,
+	JL_PORT_IMPLIED = 16,   /* an input nobody declared: the program, a file of the workspace */
 };
 struct jl_pport {
 	uint32_t what;          /* a file index of the state, or text */
@@ -93,7 +98,8 @@ struct jl_pport {
 };
 
 /* spec: bytes: u32 words, u32 of them that are the shell's, u32 envs; then NUL-terminated: workdir (workspace-relative),
- * words (argv), envs ("NAME=VALUE", sorted by name). Unaligned. */
+ * words (argv), envs ("NAME=VALUE", sorted by name). Unaligned. Of a rule with JL_RULE_JOBS a second one follows at once: the
+ * same with 0 for the number of jobs, from which the key is made. */
 
 struct jl_plan {
 	struct jl_table head, rules, insts, ports, refs, spec;
@@ -134,6 +140,7 @@ struct jl_spec {
 	uint32_t n_argv, n_shell;
 	const char *const *env;
 	uint32_t n_env;
+	uint32_t next;           /* offset behind it */
 };
 /* Unpack; the pointer arrays are made in `scratch` (void * elements, cleared first), the strings are in the plan. */
 void jl_plan_spec(const struct jl_plan *p, uint32_t spec, struct jl_table *scratch, struct jl_spec *ret);

@@ -12,20 +12,28 @@
 #include "run/run.h"
 #include "state/state.h"
 
+struct jl_gone {             /* an output of an instance that left its foreach */
+	uint32_t file;
+	uint32_t flags;          /* of its port */
+	uint32_t result;
+};
+
 struct jl_project {
 	char *root;              /* absolute path of the workspace */
 	char *manifest_name;     /* the manifest, relative to root */
-	char *manifest_shown;    /* as messages name it: relative to cwd where that is shorter */
+	char *manifest_shown;    /* as messages name it: relative to cwd */
 	int lock_fd;
 	struct jl_state *state;
 	struct jl_plan plan;     /* the present plan; in the state's snapshot */
-	struct jl_plan old;      /* the stored plan when it is not of this manifest: for who left what behind */
-	struct jl_manifest *ast; /* parsed; NULL until somebody needs it (jl_project_ast) */
+	struct jl_plan old;      /* the stored plan when it is not of this manifest: for what its instances left behind */
+	struct jl_manifest *ast; /* parsed; NULL until somebody needs it (jl_project_ast); its step i is the plan's rule i */
 	const struct jl_run_opts *opts;
 	struct jl_messages *msgs;
+	struct jl_table maker;   /* uint32_t by file: the live instance whose output it is, or JL_NONE */
+	struct jl_table gone;    /* struct jl_gone: to be taken away by a run */
 	bool compiled;           /* the plan was made in this process */
-	uint32_t *rule_of;       /* private: ast step of a rule is the same index */
-	uint64_t manifest_source_seed;
+	uint32_t jobs;           /* slots */
+	char platform[80];       /* "linux-x86_64": in a key unless its step is portable */
 };
 
 /* Open. `write`: take the lock (waiting as opts say) and allow changes; else read only. JL_ENOTFOUND: no manifest (the text

@@ -1,0 +1,312 @@
+/* The manifest compiled to rules: see compile.h. */
+#include "run/compile.h"
+
+#include "base/glob.h"
+#include "base/map.h"
+#include "base/path.h"
+#include "manifest/template.h"
+#include "run/scope.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int jl_compile_path(struct jl_buf *out, const char *text, bool *ret_folder)
+{
+	size_t len = strlen(text);
+	if (len == 0)
+		return JL_EINVAL;
+	*ret_folder = text[len - 1] == '/' || strcmp(text, ".") == 0;
+	return jl_path_join(out, "", text);
+}
+
+static uint32_t add_text(struct jl_project *p, const char *s)
+{
+	return s && *s ? jl_text_add(&p->state->text, s, strlen(s)) : 0;
+}
+
+static uint32_t add_texts(struct jl_project *p, const struct jl_mtexts *texts)
+{
+	struct jl_table refs = JL_TABLE_INIT(uint32_t);
+	for (uint32_t i = 0; i < texts->n; i++)
+		*(uint32_t *)jl_table_add(&refs, 1) = add_text(p, texts->at[i].s);
+	uint32_t first = jl_plan_add_refs(&p->plan, refs.data, refs.len);
+	jl_table_release(&refs);
+	return first;
+}
+
+/* Text of a pattern as jl_glob_overlap reads it: clean, a component with "**" inside a longer one cut to "**" alone (a value
+ * may hold slashes), a folder as all that is below it. */
+static void pattern_text(struct jl_buf *out, const char *raw, bool literal)
+{
+	struct jl_buf clean = JL_BUF_INIT;
+	bool folder = false;
+	if (jl_compile_path(&clean, raw, &folder) != JL_OK)
+		jl_buf_str(&clean, "**");
+	jl_buf_clear(out);
+	for (const char *s = clean.data; *s;) {
+		size_t len = strcspn(s, "/");
+		const char *stars = memmem(s, len, "**", 2);
+		if (stars && len > 2 && !literal) {
+			jl_buf_str(out, "**");
+			folder = false;
+			break;
+		}
+		for (size_t i = 0; i < len; i++) {
+			if (literal && strchr("*?[\\", s[i]))
+				jl_buf_char(out, '\\');
+			jl_buf_char(out, s[i]);
+		}
+		s += len;
+		if (*s == '/')
+			jl_buf_char(out, *s++);
+	}
+	if (folder)
+		jl_buf_str(out, "/**");
+	jl_buf_release(&clean);
+}
+
+/* The pattern of all that a port could name. */
+static void port_pattern(struct jl_project *p, const struct jl_port *port, const struct jl_step *step, struct jl_buf *out)
+{
+	struct jl_buf raw = JL_BUF_INIT;
+	struct jl_scope scope;
+	jl_scope_init(&scope, p, step);
+	const char *fixed = jl_template_fixed(port->path);
+	if (fixed)
+		jl_buf_str(&raw, fixed);
+	else
+		jl_template_pattern(port->path, &scope, &raw);
+	pattern_text(out, raw.data, fixed && !port->glob);
+	jl_buf_release(&raw);
+}
+
+static void add_env_name(void *ctx, const char *name)
+{
+	struct jl_project *p = ctx;
+	struct jl_buf b = JL_BUF_INIT;
+	const char *value = jl_scope_getenv(p, name);
+	size_t len = strlen(name);
+	struct jl_plan_head *h = jl_plan_head(&p->plan);
+	bool there = false;
+	for (uint32_t i = 0; i < h->n_env && !there; i++) {
+		const char *old = jl_project_text(p, jl_plan_ref(&p->plan, h->env + i));
+		there = strncmp(old, name, len) == 0 && (old[len] == '=' || old[len] == '\0');
+	}
+	if (!there) {
+		jl_buf_str(&b, name);
+		if (value) {
+			jl_buf_char(&b, '=');
+			jl_buf_str(&b, value);
+		}
+		/* Collected before any other ref is added, so they stand together. */
+		uint32_t text = jl_text_add(&p->state->text, b.data, b.len);
+		uint32_t at = jl_plan_add_refs(&p->plan, &text, 1);
+		if (h->n_env++ == 0)
+			h->env = at;
+		jl_buf_release(&b);
+	}
+}
+
+static void ports_env(struct jl_project *p, const struct jl_ports *ports)
+{
+	for (uint32_t i = 0; i < ports->n; i++)
+		jl_template_env(ports->at[i].path, add_env_name, p);
+}
+
+/* What of the environment the templates read: the plan is of these values. TZ is in every key. */
+static void collect_env(struct jl_project *p)
+{
+	add_env_name(p, "TZ");
+	for (uint32_t i = 0; i < p->ast->n_steps; i++) {
+		const struct jl_step *s = &p->ast->steps[i];
+		for (uint32_t k = 0; k < s->n_argv; k++)
+			jl_template_env(s->argv[k], add_env_name, p);
+		if (s->script)
+			jl_template_env(s->script, add_env_name, p);
+		if (s->workdir)
+			jl_template_env(s->workdir, add_env_name, p);
+		if (s->foreach.pattern)
+			jl_template_env(s->foreach.pattern, add_env_name, p);
+		for (uint32_t k = 0; k < s->env.n; k++)
+			jl_template_env(s->env.at[k].value, add_env_name, p);
+		ports_env(p, &s->inputs);
+		ports_env(p, &s->outputs);
+	}
+	for (uint32_t i = 0; i < p->ast->vars.n; i++)
+		jl_template_env(p->ast->vars.at[i].value, add_env_name, p);
+	/* The number of jobs counts as one more variable if any template may hold it. */
+	char jobs[32];
+	snprintf(jobs, sizeof(jobs), "\1jobs=%u", p->jobs);
+	for (uint32_t i = 0; i < p->ast->n_steps; i++) {
+		const struct jl_step *s = &p->ast->steps[i];
+		bool used = s->script && jl_template_uses_jobs(s->script);
+		for (uint32_t k = 0; k < s->n_argv && !used; k++)
+			used = jl_template_uses_jobs(s->argv[k]);
+		for (uint32_t k = 0; k < s->env.n && !used; k++)
+			used = jl_template_uses_jobs(s->env.at[k].value);
+		if (!used)
+			continue;
+		uint32_t text = jl_text_add(&p->state->text, jobs, strlen(jobs));
+		jl_plan_add_refs(&p->plan, &text, 1);
+		jl_plan_head(&p->plan)->n_env++;
+		break;
+	}
+}
+
+static uint32_t rule_flags(const struct jl_step *s)
+{
+	uint32_t flags = s->manual ? JL_RULE_MANUAL : 0;
+	flags |= s->cache ? 0 : JL_RULE_NO_CACHE;
+	flags |= s->allow_failure ? JL_RULE_ALLOW_FAILURE : 0;
+	flags |= s->portable ? JL_RULE_PORTABLE : 0;
+	flags |= s->keep_all ? JL_RULE_KEEP_ALL : 0;
+	flags |= s->foreach.kind != JL_FOREACH_NONE ? JL_RULE_FOREACH : 0;
+	flags |= s->inputs.n == 0 && s->outputs.n == 0 ? JL_RULE_ALWAYS : 0;
+	return flags;
+}
+
+/* Whose outputs may be taken away when an item leaves: name, foreach as evaluated, outputs as written, vars. */
+static uint64_t ident_of(const struct jl_project *p, const struct jl_step *s, const char *items)
+{
+	struct jl_buf b = JL_BUF_INIT;
+	jl_buf_bytes(&b, s->name.s, s->name.len);
+	jl_buf_u32(&b, s->foreach.kind);
+	jl_buf_bytes(&b, items, strlen(items));
+	for (uint32_t i = 0; i < s->outputs.n; i++)
+		jl_buf_bytes(&b, s->outputs.at[i].text.s, s->outputs.at[i].text.len);
+	for (uint32_t i = 0; i < p->opts->n_vars; i++) {
+		jl_buf_bytes(&b, p->opts->vars[i].name, strlen(p->opts->vars[i].name));
+		jl_buf_bytes(&b, p->opts->vars[i].value, strlen(p->opts->vars[i].value));
+	}
+	uint64_t h = jl_hash64(b.data, b.len);
+	jl_buf_release(&b);
+	return h;
+}
+
+static void compile_rule(struct jl_project *p, const struct jl_step *s)
+{
+	struct jl_table makes = JL_TABLE_INIT(uint32_t), keep = JL_TABLE_INIT(uint32_t);
+	struct jl_buf b = JL_BUF_INIT, items = JL_BUF_INIT;
+	struct jl_rule r = {.flags = rule_flags(s), .items_kind = s->foreach.kind, .timeout_ns = s->timeout_ns};
+	r.name = add_text(p, s->name.s);
+	r.description = add_text(p, s->description.s);
+	r.version = add_text(p, s->version.s);
+	r.tags = add_texts(p, &s->tags);
+	r.n_tags = s->tags.n;
+	r.pass_env = add_texts(p, &s->pass_env);
+	r.n_pass_env = s->pass_env.n;
+	for (uint32_t i = 0; i < s->outputs.n; i++) {
+		port_pattern(p, &s->outputs.at[i], s, &b);
+		*(uint32_t *)jl_table_add(&makes, 1) = add_text(p, b.data);
+		const struct jl_port *o = &s->outputs.at[i];
+		if (o->folder || o->glob)
+			jl_plan_head(&p->plan)->has_folders = 1;
+	}
+	for (uint32_t i = 0; i < s->keep.n; i++) {
+		port_pattern(p, &s->keep.at[i], s, &b);
+		*(uint32_t *)jl_table_add(&keep, 1) = add_text(p, b.data);
+	}
+	r.makes = jl_plan_add_refs(&p->plan, makes.data, makes.len);
+	r.n_makes = makes.len;
+	r.keep = jl_plan_add_refs(&p->plan, keep.data, keep.len);
+	r.n_keep = keep.len;
+	if (s->foreach.pattern) {
+		struct jl_scope scope;
+		bool folder;
+		jl_scope_init(&scope, p, s);
+		jl_buf_clear(&b);
+		if (jl_template_eval(s->foreach.pattern, &scope, JL_TMPL_PLAIN, &b, p->msgs) == JL_OK) {
+			if (jl_compile_path(&items, b.data, &folder) != JL_OK)
+				jl_messages_add(p->msgs, s->foreach.mark, false, "foreach names nothing; give a glob or a list");
+			else if (folder)
+				jl_buf_char(&items, '/');
+		}
+		r.items_text = add_text(p, items.data);
+	}
+	r.ident = ident_of(p, s, items.data);
+	*(struct jl_rule *)jl_table_add(&p->plan.rules, 1) = r;
+	jl_buf_release(&b);
+	jl_buf_release(&items);
+	jl_table_release(&makes);
+	jl_table_release(&keep);
+}
+
+/* Rules other than `self` that could make what the pattern means. */
+static void makers(const struct jl_project *p, uint32_t self, const char *pattern, struct jl_table *out)
+{
+	for (uint32_t i = 0; i < p->plan.rules.len; i++) {
+		const struct jl_rule *r = jl_plan_rule(&p->plan, i);
+		for (uint32_t k = 0; k < r->n_makes && i != self; k++) {
+			if (jl_glob_overlap(pattern, jl_project_text(p, jl_plan_ref(&p->plan, r->makes + k)))) {
+				*(uint32_t *)jl_table_add(out, 1) = i;
+				break;
+			}
+		}
+	}
+}
+
+
+static const char *name_of(const void *owner, uint32_t index, size_t *ret_len)
+{
+	const struct jl_project *p = owner;
+	*ret_len = p->ast->steps[index].name.len;
+	return p->ast->steps[index].name.s;
+}
+
+/* Now that all rules are known: who waits for whom. */
+static void connect(struct jl_project *p, uint32_t rule, const struct jl_map *names)
+{
+	const struct jl_step *s = &p->ast->steps[rule];
+	struct jl_rule *r = jl_plan_rule(&p->plan, rule);
+	struct jl_table after = JL_TABLE_INIT(uint32_t), waits = JL_TABLE_INIT(uint32_t);
+	struct jl_buf b = JL_BUF_INIT;
+	for (uint32_t i = 0; i < s->after.n; i++)
+		*(uint32_t *)jl_table_add(&after, 1) = jl_map_get(names, s->after.at[i].s, s->after.at[i].len);
+	for (uint32_t i = 0; i < s->inputs.n; i++) {
+		const struct jl_port *in = &s->inputs.at[i];
+		if (in->exclude || !(in->glob || in->folder))
+			continue;
+		port_pattern(p, in, s, &b);
+		makers(p, rule, b.data, &after);
+	}
+	if (s->foreach.pattern) {
+		pattern_text(&b, jl_project_text(p, r->items_text), s->foreach.kind == JL_FOREACH_LINES);
+		makers(p, rule, b.data, &waits);
+	}
+	r->after = jl_plan_add_refs(&p->plan, after.data, after.len);
+	r->n_after = after.len;
+	r->waits = jl_plan_add_refs(&p->plan, waits.data, waits.len);
+	r->n_waits = waits.len;
+	if (waits.len)
+		r->flags |= JL_RULE_LATE;
+	jl_table_release(&after);
+	jl_table_release(&waits);
+	jl_buf_release(&b);
+}
+
+void jl_compile(struct jl_project *p, const struct jl_digest *source)
+{
+	struct jl_plan_head *h = jl_table_add(&p->plan.head, 1);
+	struct jl_map names;
+	h->format = JL_PLAN_FORMAT;
+	h->source = *source;
+	h->manifest = add_text(p, p->manifest_name);
+	collect_env(p);
+	jl_plan_head(&p->plan)->store_dir = 0;
+	if (p->ast->store_dir) {
+		struct jl_buf dir = JL_BUF_INIT;
+		jl_path_join(&dir, p->root, p->ast->store_dir);
+		jl_plan_head(&p->plan)->store_dir = add_text(p, dir.data);
+		jl_buf_release(&dir);
+	}
+	jl_table_reserve(&p->plan.rules, p->ast->n_steps);
+	jl_map_init(&names, name_of, p);
+	jl_map_reserve(&names, p->ast->n_steps);
+	for (uint32_t i = 0; i < p->ast->n_steps; i++) {
+		jl_map_put(&names, p->ast->steps[i].name.s, p->ast->steps[i].name.len, i);
+		compile_rule(p, &p->ast->steps[i]);
+	}
+	for (uint32_t i = 0; i < p->ast->n_steps && !p->msgs->errors; i++)
+		connect(p, i, &names);
+	jl_map_release(&names);
+}

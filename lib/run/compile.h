@@ -1,0 +1,15 @@
+/* From the parsed manifest to the plan's rules: what waits for what, what could make what. Part of opening a project. */
+#ifndef JL_RUN_COMPILE_H
+#define JL_RUN_COMPILE_H
+
+#include "run/project.h"
+
+/* Make p->plan anew from p->ast: head and rules, nothing expanded. `source`: digest of all that the plan is made from. Faults
+ * go to p->msgs; the plan is of use only if there are none. */
+void jl_compile(struct jl_project *p, const struct jl_digest *source);
+
+/* A clean path or pattern out of text that a template gave: workspace-relative, without a trailing slash (*ret_folder says
+ * there was one). JL_EINVAL when it is empty. */
+int jl_compile_path(struct jl_buf *out, const char *text, bool *ret_folder);
+
+#endif

@@ -1,0 +1,161 @@
+/* struct jl_engine: a run while it goes on; shared by the files of lib/run, nobody else's. See engine.c for the loop.
+ *
+ * Each live instance is a node of the graph; a rule has a barrier node (done when all its instances are) once somebody waits
+ * for the whole rule, and a settle node if it is late (expanded when what it waits for is done). A ready instance is decided
+ * at once (decide.c): fresh and restorable ones are done on the spot, the rest wait on a heap for a slot.
+ */
+#ifndef JL_RUN_ENGINE_H
+#define JL_RUN_ENGINE_H
+
+#include "exec/exec.h"
+#include "graph/graph.h"
+#include "memo/record.h"
+#include "run/project.h"
+#include "store/store.h"
+
+struct jl_joblog;
+
+struct jl_job_input {          /* what an input was when the key was made */
+	uint32_t file;
+	uint32_t port;
+	struct jl_digest digest; /* of a folder: its tree digest; NONE: absent */
+	enum jl_kind kind;
+	bool executable;
+};
+
+struct jl_decided {            /* what decide.c found out about an instance */
+	struct jl_table inputs;  /* struct jl_job_input */
+	struct jl_digest key;
+	char reason[200];        /* why it runs; "" for nothing to say */
+};
+
+struct jl_running {            /* an instance that is executed */
+	uint32_t inst, node;
+	uint32_t attempt;
+	struct jl_decided what;
+	struct jl_joblog *log;
+	struct jl_job_result result;
+	char why[256];           /* result.why, kept */
+	struct jl_running *next; /* in engine->ended */
+};
+
+struct jl_engine {
+	struct jl_project *p;
+	const struct jl_run_opts *opts;
+	const struct jl_clock *clock;
+	struct jl_loop *loop;    /* NULL with an executor of the caller's */
+	struct jl_exec *exec;
+	struct jl_store *store;  /* NULL until needed; see jl_engine_store */
+	bool own_exec, own_store, store_failed;
+
+	struct jl_graph graph;
+	struct jl_urgent queue;  /* decided, waiting for a slot */
+	struct jl_table decided; /* struct jl_decided by queue entry: see queue_of */
+	struct jl_table node_of; /* uint32_t by instance: its node, or JL_NONE */
+	struct jl_table barrier; /* uint32_t by rule */
+	struct jl_table settle;  /* uint32_t by rule */
+	uint8_t *want_rule;      /* by rule: enum want in select.c */
+	struct jl_table want_inst; /* uint8_t by instance */
+	bool want_all;           /* everything that is not manual: no selection was made */
+	struct jl_table unsure;  /* uint8_t by node (plan mode): its outputs are not known yet */
+
+	struct jl_running **running; /* by slot */
+	uint32_t slots, n_running;
+	struct jl_running *ended;    /* executed, their results not yet taken in */
+	bool starved;            /* the executor had no processes to give; wait for an end */
+
+	struct jl_counts counts;
+	int64_t began_ns;
+	int64_t flushed_ns;      /* last journal write */
+	char run_id[40];
+	int signal;              /* the run was asked to end by it */
+	uint32_t signals;        /* how often */
+	bool stopping;           /* nothing new is started */
+	bool void_plan;          /* a late expansion failed */
+	struct jl_table env;     /* const char *: the environment every command sees */
+	struct jl_buf env_text;
+	struct jl_buf scratch;   /* key input pieces */
+	struct jl_table ids;     /* uint32_t scratch */
+	uint32_t trashed;
+	bool trash_looked;
+};
+
+/* events.c */
+void jl_engine_emit(struct jl_engine *e, struct jl_event *ev); /* fills t_ns and counts */
+void jl_engine_warn(struct jl_engine *e, const char *step, const char *fmt, ...) JL_PRINTF(3, 4);
+
+/* The store, opened at the first use; NULL if it cannot be (told once). */
+struct jl_store *jl_engine_store(struct jl_engine *e);
+
+static inline struct jl_inst *jl_engine_inst(const struct jl_engine *e, uint32_t inst)
+{
+	return jl_plan_inst(&e->p->plan, inst);
+}
+static inline struct jl_rule *jl_engine_rule(const struct jl_engine *e, uint32_t inst)
+{
+	return jl_plan_rule(&e->p->plan, jl_engine_inst(e, inst)->rule);
+}
+static inline const char *jl_engine_label(const struct jl_engine *e, uint32_t inst)
+{
+	return jl_project_text(e->p, jl_engine_inst(e, inst)->label);
+}
+static inline struct jl_files *jl_engine_files(const struct jl_engine *e)
+{
+	return &e->p->state->files;
+}
+
+/* select.c: from the words of the user to what is wanted; edges. */
+int jl_select(struct jl_engine *e, struct jl_err *err) JL_MUST_CHECK;
+/* Nodes and edges for the live, wanted instances of a rule; its barrier and settle nodes as needed. */
+void jl_select_nodes(struct jl_engine *e, uint32_t rule);
+void jl_select_edges(struct jl_engine *e, uint32_t rule);
+
+/* decide.c */
+enum jl_decision { JL_DECIDE_FRESH, JL_DECIDE_HIT, JL_DECIDE_RUN, JL_DECIDE_FAIL };
+/* Work out the key and compare with the state and the store. JL_DECIDE_HIT: *ret_record is the stored result (owned by the
+ * caller). JL_DECIDE_FAIL: an input is missing or cannot be read: `reason` says it. */
+enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided *ret, struct jl_record **ret_record);
+/* Are the inputs still what they were when decided? false: `reason` names the one that is not. */
+bool jl_decide_same(struct jl_engine *e, const struct jl_decided *d, char *reason, size_t size);
+void jl_decide_manifest(struct jl_engine *e, uint32_t inst, const struct jl_decided *d, struct jl_buf *out);
+
+/* outputs.c: what is there now, what a command left. */
+/* Digest over the outputs as they are; false when one that must be there is absent or cannot be looked at. */
+bool jl_outputs_hash(struct jl_engine *e, uint32_t inst, struct jl_digest *ret);
+struct jl_outputs {
+	struct jl_table at;      /* struct jl_record_output, paths in `arena` */
+	struct jl_arena arena;
+};
+/* Look at what the command left: everything declared must be there and be a file, folder or inward link. Contents up to
+ * JL_RECORD_INLINE_MAX are read in. JL_EINVAL: the text says what is wrong with which output. */
+int jl_outputs_collect(struct jl_engine *e, uint32_t inst, struct jl_outputs *ret, struct jl_err *err) JL_MUST_CHECK;
+void jl_outputs_release(struct jl_outputs *o);
+/* Put the blobs and the record into the store. */
+int jl_outputs_store(struct jl_engine *e, const struct jl_running *r, const struct jl_outputs *o, struct jl_err *err) JL_MUST_CHECK;
+
+/* place.c: making room and putting back. Nothing a person made is lost: what is not proven to be jl's goes to the trash. */
+int jl_place_prepare(struct jl_engine *e, uint32_t inst, struct jl_err *err) JL_MUST_CHECK; /* before a run */
+int jl_place_restore(struct jl_engine *e, uint32_t inst, const struct jl_record *rec, struct jl_err *err) JL_MUST_CHECK;
+/* Is every output on disk what the record says (and nothing else in an owned folder)? */
+bool jl_place_matches(struct jl_engine *e, uint32_t inst, const struct jl_record *rec);
+void jl_place_failed(struct jl_engine *e, uint32_t inst); /* outputs of a failure go to .jl/failed/ */
+void jl_place_gone(struct jl_engine *e);                   /* outputs of instances that left */
+
+/* joblog.c: captured output: framed in memory for the record, plain and live under .jl/logs/. */
+struct jl_joblog *jl_joblog_new(struct jl_engine *e, uint32_t inst);
+void jl_joblog_add(struct jl_joblog *log, int stream, const void *data, size_t len);
+void jl_joblog_close(struct jl_joblog *log);             /* the live file */
+const struct jl_buf *jl_joblog_framed(const struct jl_joblog *log);
+bool jl_joblog_cut(const struct jl_joblog *log);         /* more came than is kept */
+const char *jl_joblog_path(const struct jl_joblog *log); /* workspace-relative; NULL when nothing was written */
+void jl_joblog_free(struct jl_joblog *log);
+/* Send the framed log as events. */
+void jl_joblog_show(struct jl_engine *e, const char *step, const void *framed, size_t len, bool replayed);
+
+/* environ.c: what a command sees (the manual's list). */
+void jl_environ_base(struct jl_engine *e);
+/* The environment of one instance: pointers valid until the next call. */
+const char *const *jl_environ_of(struct jl_engine *e, uint32_t inst, const struct jl_spec *spec, uint32_t slot,
+                                 struct jl_buf *text, struct jl_table *at);
+
+#endif

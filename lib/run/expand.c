@@ -1,0 +1,415 @@
+/* Rules expanded to instances: see expand.h. */
+#include "run/expand.h"
+
+#include "base/file.h"
+#include "base/glob.h"
+#include "base/map.h"
+#include "base/path.h"
+#include "run/compile.h"
+#include "run/ports.h"
+#include "run/scope.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the item list ---- */
+
+struct items {
+	struct jl_table at;   /* uint32_t: as struct jl_inst's item */
+	uint64_t hash;
+};
+
+static int glob_items(struct jl_project *p, const struct jl_rule *r, struct items *out, struct jl_err *err)
+{
+	struct jl_files *files = &p->state->files;
+	struct jl_table ids = JL_TABLE_INIT(uint32_t);
+	struct jl_buf all = JL_BUF_INIT;
+	int status = jl_files_glob(files, jl_project_text(p, r->items_text), &ids, err);
+	for (uint32_t i = 0; status == JL_OK && i < ids.len; i++) {
+		uint32_t id = *JL_AT(ids, uint32_t, i);
+		const char *path = jl_files_path(files, id);
+		/* Never the step's own outputs. */
+		bool own = false;
+		for (uint32_t k = 0; k < r->n_makes && !own; k++)
+			own = jl_glob_match(jl_project_text(p, jl_plan_ref(&p->plan, r->makes + k)), path);
+		if (own)
+			continue;
+		*(uint32_t *)jl_table_add(&out->at, 1) = jl_file_at(files, id)->text;
+		jl_buf_add(&all, path, strlen(path) + 1);
+	}
+	out->hash = jl_hash64(all.data, all.len);
+	jl_table_release(&ids);
+	jl_buf_release(&all);
+	return status;
+}
+
+/* The lines of a file; an empty line is no item, a line with a NUL is refused. When only the hash is wanted the file's
+ * digest stands for its lines, so that a no-op does not read it. */
+static int line_items(struct jl_project *p, const struct jl_rule *r, struct items *out, bool want_items, struct jl_err *err)
+{
+	struct jl_files *files = &p->state->files;
+	const char *name = jl_project_text(p, r->items_text);
+	uint32_t id = jl_files_id(files, name, strlen(name));
+	struct jl_buf text = JL_BUF_INIT;
+	int status = jl_files_digest(files, id, err);
+	if (status != JL_OK)
+		return status;
+	if (jl_file_kind(jl_file_at(files, id)) == JL_KIND_ABSENT)
+		return jl_err_set(err, JL_EINVAL, "there is no file \"%s\" to read lines from", jl_files_path(files, id));
+	out->hash = jl_hash64(&jl_file_at(files, id)->digest, sizeof(struct jl_digest));
+	if (!want_items)
+		return JL_OK;
+	status = jl_file_read(&jl_io_system, p->state->root_fd, jl_files_path(files, id), &text, err);
+	for (const char *s = text.data, *end = s + text.len; status == JL_OK && s < end;) {
+		const char *nl = memchr(s, '\n', (size_t)(end - s));
+		size_t len = nl ? (size_t)(nl - s) : (size_t)(end - s);
+		if (memchr(s, 0, len))
+			status = jl_err_set(err, JL_EINVAL, "\"%s\" holds a NUL byte in a line", jl_files_path(files, id));
+		else if (len > 0)
+			*(uint32_t *)jl_table_add(&out->at, 1) = jl_text_add(&p->state->text, s, len);
+		s += len + 1;
+	}
+	jl_buf_release(&text);
+	return status;
+}
+
+/* LIST and RANGE are of the manifest, so the plan's source digest covers them: the hash is a constant. */
+static void fixed_items(const struct jl_step *s, struct items *out)
+{
+	uint32_t n = 1;
+	if (s->foreach.kind == JL_FOREACH_LIST)
+		n = s->foreach.n;
+	else if (s->foreach.kind == JL_FOREACH_RANGE)
+		n = (s->foreach.by > 0) == (s->foreach.from <= s->foreach.to) || s->foreach.from == s->foreach.to
+		            ? (uint32_t)((s->foreach.to - s->foreach.from) / s->foreach.by + 1) : 0;
+	uint32_t *at = n ? jl_table_add(&out->at, n) : NULL;
+	for (uint32_t i = 0; i < n; i++)
+		at[i] = i;
+}
+
+static int list_items(struct jl_project *p, uint32_t rule, struct items *out, bool want_items, struct jl_err *err)
+{
+	const struct jl_rule *r = jl_plan_rule(&p->plan, rule);
+	switch ((enum jl_foreach_kind)r->items_kind) {
+	case JL_FOREACH_GLOB:
+		return glob_items(p, r, out, err);
+	case JL_FOREACH_LINES:
+		return line_items(p, r, out, want_items, err);
+	default:
+		out->hash = 1;
+		if (want_items)
+			fixed_items(&p->ast->steps[rule], out);
+		return JL_OK;
+	}
+}
+
+/* ---- one instance ---- */
+
+const struct jl_value *jl_expand_item(const struct jl_project *p, const struct jl_step *s, uint32_t item,
+                                      struct jl_value *room, struct jl_buf *hold)
+{
+	switch (s->foreach.kind) {
+	case JL_FOREACH_NONE:
+		return NULL;
+	case JL_FOREACH_LIST:
+		return &s->foreach.list[item];
+	case JL_FOREACH_RANGE:
+		jl_buf_clear(hold);
+		jl_buf_printf(hold, "%lld", (long long)(s->foreach.from + (int64_t)item * s->foreach.by));
+		break;
+	default:
+		/* A copy: the text table moves as paths are added. */
+		jl_buf_clear(hold);
+		jl_buf_str(hold, jl_project_text(p, item));
+		break;
+	}
+	*room = (struct jl_value){.text = {.s = hold->data, .len = (uint32_t)hold->len, .mark = s->foreach.mark}};
+	return room;
+}
+
+static void label_of(const struct jl_step *s, const struct jl_value *item, struct jl_buf *out)
+{
+	jl_buf_str(out, s->name.s);
+	if (!item)
+		return;
+	jl_buf_char(out, '[');
+	if (item->n_keys == 0)
+		jl_buf_add(out, item->text.s, item->text.len);
+	for (uint32_t i = 0; i < item->n_keys; i++) {
+		if (i)
+			jl_buf_char(out, ',');
+		jl_buf_str(out, item->keys[i].s);
+		jl_buf_char(out, '=');
+		jl_buf_str(out, item->values[i].s);
+	}
+	jl_buf_char(out, ']');
+}
+
+/* Add the ports of one list; relative paths, checked. */
+static int add_ports(struct jl_project *p, const struct jl_step *s, const struct jl_ports *ports, struct jl_scope *scope,
+                     bool outputs, uint32_t *ret_first, uint32_t *ret_n)
+{
+	struct jl_buf raw = JL_BUF_INIT, path = JL_BUF_INIT;
+	int r = JL_OK;
+	*ret_first = p->plan.ports.len;
+	for (uint32_t i = 0; i < ports->n; i++) {
+		const struct jl_port *port = &ports->at[i];
+		struct jl_pport new = {.def = i};
+		bool folder;
+		jl_buf_clear(&raw);
+		jl_buf_clear(&path);
+		if (jl_template_eval(port->path, scope, JL_TMPL_PLAIN, &raw, p->msgs) != JL_OK) {
+			r = JL_EINVAL;
+			continue;
+		}
+		if (memchr(raw.data, 0, raw.len) || jl_compile_path(&path, raw.data, &folder) != JL_OK) {
+			jl_messages_add(p->msgs, port->text.mark, false, "an empty path for step \"%s\"; give a file or folder", s->name.s);
+			r = JL_EINVAL;
+			continue;
+		}
+		new.flags |= port->optional ? JL_PORT_OPTIONAL : 0;
+		new.name = port->name ? jl_text_add(&p->state->text, port->name, strlen(port->name)) : 0;
+		if (outputs && jl_ports_refuse_output(p, path.data, folder, port->text.mark)) {
+			r = JL_EINVAL;
+			continue;
+		}
+		if (port->glob || port->exclude) {
+			if (folder)
+				jl_buf_char(&path, '/');
+			new.flags |= port->exclude ? JL_PORT_EXCLUDE : JL_PORT_GLOB;
+			new.what = jl_text_add(&p->state->text, path.data, path.len);
+		} else {
+			new.flags |= folder ? JL_PORT_FOLDER : 0;
+			new.what = jl_files_id(&p->state->files, path.data, path.len);
+		}
+		*(struct jl_pport *)jl_table_add(&p->plan.ports, 1) = new;
+	}
+	*ret_n = p->plan.ports.len - *ret_first;
+	jl_buf_release(&raw);
+	jl_buf_release(&path);
+	return r;
+}
+
+/* A program that is a file of the workspace is an input without being told. */
+static void add_program(struct jl_project *p, const struct jl_step *s, struct jl_inst *t, struct jl_scope *scope)
+{
+	struct jl_buf word = JL_BUF_INIT, path = JL_BUF_INIT, dir = JL_BUF_INIT;
+	const char *fixed = s->n_argv ? jl_template_fixed(s->argv[0]) : s->script ? jl_template_first_word(s->script) : NULL;
+	if (fixed && strchr(fixed, '/') && fixed[0] != '/') {
+		jl_buf_str(&word, fixed);
+		jl_ports_workdir(s, scope, &dir, NULL);
+		jl_path_join(&path, dir.data, word.data);
+		struct stat st;
+		bool there = !jl_path_escapes(path.data) && fstatat(p->state->root_fd, path.data, &st, 0) == 0 && S_ISREG(st.st_mode);
+		uint32_t id = there || !jl_path_escapes(path.data) ? jl_files_id(&p->state->files, path.data, path.len) : JL_NONE;
+		bool made = id != JL_NONE && jl_expand_maker(p, id) != JL_NONE;
+		for (uint32_t i = t->ins; i < t->ins + t->n_ins && id != JL_NONE; i++)
+			if (!(jl_plan_port(&p->plan, i)->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)) && jl_plan_port(&p->plan, i)->what == id)
+				id = JL_NONE;
+		if (id != JL_NONE && (there || made)) {
+			struct jl_pport *port = jl_table_add(&p->plan.ports, 1);
+			*port = (struct jl_pport){.what = id, .flags = JL_PORT_IMPLIED};
+			t->n_ins++;
+		}
+	}
+	jl_buf_release(&word);
+	jl_buf_release(&path);
+	jl_buf_release(&dir);
+}
+
+static int add_inst(struct jl_project *p, uint32_t rule, uint32_t item, const struct jl_value *value, struct jl_err *err)
+{
+	const struct jl_step *s = &p->ast->steps[rule];
+	struct jl_inst new = {.rule = rule, .item = item};
+	struct jl_scope scope;
+	struct jl_buf label = JL_BUF_INIT;
+	jl_scope_init(&scope, p, s);
+	scope.item = value;
+	label_of(s, value, &label);
+	int r = add_ports(p, s, &s->outputs, &scope, true, &new.outs, &new.n_outs);
+	int r2 = add_ports(p, s, &s->inputs, &scope, false, &new.ins, &new.n_ins);
+	if (r != JL_OK || r2 != JL_OK)
+		goto out;
+	add_program(p, s, &new, &scope);
+	for (uint32_t i = new.ins; i < new.ins + new.n_ins; i++)
+		if (jl_plan_port(&p->plan, i)->flags & JL_PORT_GLOB)
+			new.flags |= JL_INST_GLOBS;
+	new.result = jl_results_id(&p->state->results, label.data, label.len);
+	new.label = jl_result_at(&p->state->results, new.result)->label;
+	uint32_t inst = p->plan.insts.len;
+	*(struct jl_inst *)jl_table_add(&p->plan.insts, 1) = new;
+	if (!(new.flags & JL_INST_GLOBS)) {
+		struct jl_table files = JL_TABLE_INIT(uint32_t), ports = JL_TABLE_INIT(uint32_t);
+		for (uint32_t i = new.ins; i < new.ins + new.n_ins; i++) {
+			if (jl_plan_port(&p->plan, i)->flags & (JL_PORT_EXCLUDE | JL_PORT_IMPLIED))
+				continue;
+			*(uint32_t *)jl_table_add(&files, 1) = jl_plan_port(&p->plan, i)->what;
+			*(uint32_t *)jl_table_add(&ports, 1) = i;
+		}
+		r = jl_expand_command(p, inst, files.data, ports.data, files.len, 0, err);
+		jl_table_release(&files);
+		jl_table_release(&ports);
+	}
+out:
+	jl_buf_release(&label);
+	return r != JL_OK ? r : r2;
+}
+
+/* ---- a rule ---- */
+
+/* Outputs of instances of `from` that are no more: of the same foreach, once successful, made by no live instance. */
+static void note_gone(struct jl_project *p, const struct jl_plan *from, uint32_t first, uint32_t n, const uint8_t *alive)
+{
+	for (uint32_t i = first; i < first + n; i++) {
+		const struct jl_inst *t = jl_plan_inst(from, i);
+		if (alive[t->result] || !(jl_result_at(&p->state->results, t->result)->flags & JL_RESULT_OK))
+			continue;
+		for (uint32_t k = t->outs; k < t->outs + t->n_outs; k++) {
+			const struct jl_pport *port = jl_plan_port(from, k);
+			if (port->flags & JL_PORT_GLOB)
+				continue;
+			struct jl_gone *g = jl_table_add(&p->gone, 1);
+			*g = (struct jl_gone){.file = port->what, .flags = port->flags, .result = t->result};
+		}
+	}
+}
+
+static void compare_with_former(struct jl_project *p, uint32_t rule, uint32_t old_first, uint32_t old_n)
+{
+	const struct jl_rule *r = jl_plan_rule(&p->plan, rule);
+	uint8_t *alive = jl_calloc(p->state->results.at.len + 1, 1);
+	for (uint32_t i = r->first; i < r->first + r->n; i++)
+		alive[jl_plan_inst(&p->plan, i)->result] = 1;
+	note_gone(p, &p->plan, old_first, old_n, alive);
+	for (uint32_t i = 0; i < p->old.rules.len; i++) {
+		const struct jl_rule *o = jl_plan_rule(&p->old, i);
+		if (o->ident == r->ident && (o->flags & JL_RULE_EXPANDED) && (o->flags & JL_RULE_FOREACH))
+			note_gone(p, &p->old, o->first, o->n, alive);
+	}
+	free(alive);
+}
+
+/* Two items of one label would be one instance twice. */
+static int check_labels(struct jl_project *p, uint32_t rule)
+{
+	const struct jl_rule *r = jl_plan_rule(&p->plan, rule);
+	uint8_t *seen = jl_calloc(p->state->results.at.len + 1, 1);
+	int status = JL_OK;
+	for (uint32_t i = r->first; i < r->first + r->n && status == JL_OK; i++) {
+		const struct jl_inst *t = jl_plan_inst(&p->plan, i);
+		if (seen[t->result]) {
+			jl_messages_add(p->msgs, p->ast->steps[rule].foreach.mark, false,
+			                "the item of \"%s\" comes twice; each item must be different", jl_project_text(p, t->label));
+			status = JL_EINVAL;
+		}
+		seen[t->result] = 1;
+	}
+	free(seen);
+	return status;
+}
+
+static int make_insts(struct jl_project *p, uint32_t rule, const struct items *items, struct jl_err *err)
+{
+	const struct jl_step *s = &p->ast->steps[rule];
+	struct jl_rule *r = jl_plan_rule(&p->plan, rule);
+	uint32_t old_first = r->first, old_n = r->flags & JL_RULE_EXPANDED ? r->n : 0;
+	uint32_t errors = p->msgs->errors;
+	int status = JL_OK;
+	struct jl_buf hold = JL_BUF_INIT;
+	for (uint32_t i = old_first; i < old_first + old_n; i++)
+		jl_plan_inst(&p->plan, i)->flags |= JL_INST_DEAD;
+	r->first = p->plan.insts.len;
+	r->n = 0;
+	for (uint32_t i = 0; i < items->at.len && p->msgs->errors - errors < 5; i++) {
+		struct jl_value room;
+		uint32_t item = *JL_AT(items->at, uint32_t, i);
+		const struct jl_value *value = jl_expand_item(p, s, item, &room, &hold);
+		int one = add_inst(p, rule, item, value, err);
+		status = status == JL_OK ? one : status;
+	}
+	jl_buf_release(&hold);
+	r = jl_plan_rule(&p->plan, rule);
+	r->n = p->plan.insts.len - r->first;
+	r->items = items->hash;
+	r->flags |= JL_RULE_EXPANDED;
+	jl_state_plan_changed(p->state);
+	if (status == JL_OK)
+		status = check_labels(p, rule);
+	if (status == JL_OK && (r->flags & JL_RULE_FOREACH))
+		compare_with_former(p, rule, old_first, old_n);
+	if (status == JL_OK)
+		status = jl_ports_claim(p, rule, true);
+	return status;
+}
+
+int jl_expand_rule(struct jl_project *p, uint32_t rule, struct jl_err *err)
+{
+	struct items items = {.at = JL_TABLE_INIT(uint32_t)};
+	struct jl_rule *r = jl_plan_rule(&p->plan, rule);
+	bool had = r->flags & JL_RULE_EXPANDED;
+	int status = list_items(p, rule, &items, !had && p->ast, err);
+	if (status == JL_OK && had && items.hash == r->items) {
+		status = jl_ports_claim(p, rule, false);
+	} else if (status == JL_OK) {
+		if (!p->ast || had) { /* only the hash was asked for */
+			status = jl_project_ast(p, NULL, err);
+			items.at.len = 0;
+			if (status == JL_OK)
+				status = list_items(p, rule, &items, true, err);
+		}
+		if (status == JL_OK)
+			status = make_insts(p, rule, &items, err);
+	} else if (status == JL_EINVAL && p->ast) {
+		jl_messages_add(p->msgs, p->ast->steps[rule].foreach.mark, false, "%s", err ? err->text : "cannot be expanded");
+	}
+	jl_table_release(&items.at);
+	return status;
+}
+
+static bool could_make(const struct jl_project *p, const struct jl_rule *r, const struct jl_inst *t)
+{
+	for (uint32_t k = t->ins; k < t->ins + t->n_ins; k++) {
+		const struct jl_pport *port = jl_plan_port(&p->plan, k);
+		if (port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE) || jl_expand_maker(p, port->what) != JL_NONE)
+			continue; /* a glob's makers are waited for by its rule */
+		for (uint32_t m = 0; m < r->n_makes; m++)
+			if (jl_glob_overlap(jl_files_path(&p->state->files, port->what),
+			                    jl_project_text(p, jl_plan_ref(&p->plan, r->makes + m))))
+				return true;
+	}
+	return false;
+}
+
+void jl_expand_waits(struct jl_project *p, uint32_t first)
+{
+	struct jl_table late = JL_TABLE_INIT(uint32_t), waits = JL_TABLE_INIT(uint32_t);
+	for (uint32_t i = 0; i < p->plan.rules.len; i++)
+		if (jl_plan_rule(&p->plan, i)->flags & JL_RULE_LATE)
+			*(uint32_t *)jl_table_add(&late, 1) = i;
+	for (uint32_t i = first; i < p->plan.insts.len && late.len; i++) {
+		struct jl_inst *t = jl_plan_inst(&p->plan, i);
+		waits.len = 0;
+		for (uint32_t k = 0; k < late.len; k++) {
+			uint32_t rule = *JL_AT(late, uint32_t, k);
+			if (rule != t->rule && could_make(p, jl_plan_rule(&p->plan, rule), t))
+				*(uint32_t *)jl_table_add(&waits, 1) = rule;
+		}
+		t->waits = jl_plan_add_refs(&p->plan, waits.data, waits.len);
+		t->n_waits = waits.len;
+	}
+	jl_table_release(&late);
+	jl_table_release(&waits);
+}
+
+uint32_t jl_expand_maker(const struct jl_project *p, uint32_t file)
+{
+	const struct jl_files *files = &p->state->files;
+	if (file < p->maker.len && *JL_AT(p->maker, uint32_t, file) != JL_NONE)
+		return *JL_AT(p->maker, uint32_t, file);
+	if (!jl_plan_head(&p->plan)->has_folders)
+		return JL_NONE;
+	for (uint32_t d = jl_file_at(files, file)->dir; d != JL_NONE; d = jl_file_at(files, d)->dir)
+		if (d < p->maker.len && *JL_AT(p->maker, uint32_t, d) != JL_NONE)
+			return *JL_AT(p->maker, uint32_t, d);
+	return JL_NONE;
+}

@@ -1,0 +1,312 @@
+/* Opening a workspace: find the manifest, load the state, have a plan that is of this manifest: see project.h. */
+#include "run/project.h"
+
+#include "base/file.h"
+#include "base/map.h"
+#include "base/near.h"
+#include "base/path.h"
+#include "base/pool.h"
+#include "run/compile.h"
+#include "run/expand.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define MANIFEST_MAX ((size_t)64 << 20)
+
+/* The manifest as git would look for it. What a search finds in a parent folder must be the caller's or root's: a command
+ * must not be run because somebody else put a file into /tmp. */
+static int search(const char *cwd, struct jl_buf *ret, struct jl_err *err)
+{
+	struct jl_buf dir = JL_BUF_INIT;
+	struct stat st;
+	int r = JL_ENOTFOUND;
+	jl_buf_str(&dir, cwd);
+	for (bool here = true;; here = false) {
+		jl_buf_clear(ret);
+		jl_path_join(ret, dir.data, "joblib.yaml");
+		if (stat(ret->data, &st) == 0) {
+			r = JL_OK;
+			if (!here && st.st_uid != geteuid() && st.st_uid != 0)
+				r = jl_err_set(err, JL_EINVAL, "%s belongs to another user; name it with -f to use it", ret->data);
+			break;
+		}
+		size_t base = jl_path_base(dir.data, dir.len);
+		if (dir.len <= 1) {
+			r = jl_err_set(err, JL_EINVAL, "no joblib.yaml here or in a folder above; \"jl init\" writes one, "
+			                               "-f names another file");
+			break;
+		}
+		jl_buf_truncate(&dir, base > 1 ? base - 1 : 1);
+	}
+	jl_buf_release(&dir);
+	return r;
+}
+
+static int locate(struct jl_project *p, struct jl_err *err)
+{
+	struct jl_buf path = JL_BUF_INIT, shown = JL_BUF_INIT;
+	int r = JL_OK;
+	if (p->opts->manifest)
+		jl_path_join(&path, p->opts->cwd, p->opts->manifest);
+	else
+		r = search(p->opts->cwd, &path, err);
+	if (r == JL_OK) {
+		size_t base = jl_path_base(path.data, path.len);
+		p->manifest_name = jl_strdup(path.data + base);
+		p->root = base > 1 ? jl_strndup(path.data, base - 1) : jl_strdup("/");
+		if (p->opts->manifest)
+			jl_buf_str(&shown, p->opts->manifest);
+		else
+			jl_path_relative(&shown, p->opts->cwd, path.data);
+		/* Both absolute: jl_path_relative leaves an absolute path, so cut the common folder by hand. */
+		size_t cwd_len = strlen(p->opts->cwd);
+		const char *s = shown.data;
+		if (!p->opts->manifest && strncmp(s, p->opts->cwd, cwd_len) == 0 && s[cwd_len] == '/')
+			s += cwd_len + 1;
+		p->manifest_shown = jl_strdup(s);
+	}
+	jl_buf_release(&path);
+	jl_buf_release(&shown);
+	return r;
+}
+
+/* The source digest covers all that the rules are made from, but for the environment, which the plan lists by name. */
+static void source_digest(const struct jl_project *p, const struct jl_digest *manifest, struct jl_digest *ret)
+{
+	struct jl_buf b = JL_BUF_INIT;
+	jl_buf_u32(&b, JL_PLAN_FORMAT);
+	jl_buf_bytes(&b, p->manifest_name, strlen(p->manifest_name));
+	jl_buf_add(&b, manifest, sizeof(*manifest));
+	for (uint32_t i = 0; i < p->opts->n_vars; i++) {
+		jl_buf_bytes(&b, p->opts->vars[i].name, strlen(p->opts->vars[i].name));
+		jl_buf_bytes(&b, p->opts->vars[i].value, strlen(p->opts->vars[i].value));
+	}
+	jl_digest_bytes(b.data, b.len, ret);
+	jl_buf_release(&b);
+}
+
+/* "NAME=VALUE" as the environment has it now, "NAME" when unset; "\1jobs=N" for the number of jobs. */
+static bool env_holds(const struct jl_project *p, const char *ref)
+{
+	char jobs[32];
+	if (ref[0] == '\1') {
+		snprintf(jobs, sizeof(jobs), "\1jobs=%u", p->jobs);
+		return strcmp(ref, jobs) == 0;
+	}
+	size_t len = strcspn(ref, "=");
+	for (const char *const *e = p->opts->environ; e && *e; e++)
+		if (strncmp(*e, ref, len) == 0 && (*e)[len] == '=')
+			return strcmp(*e, ref) == 0;
+	return ref[len] == '\0';
+}
+
+static bool plan_holds(const struct jl_project *p, const struct jl_digest *source)
+{
+	const struct jl_plan *plan = &p->plan;
+	if (!jl_plan_check(plan, p->state->files.at.len, p->state->results.at.len, p->state->text.len))
+		return false;
+	const struct jl_plan_head *h = jl_plan_head(plan);
+	if (!jl_digest_equal(&h->source, source))
+		return false;
+	for (uint32_t i = 0; i < h->n_env; i++)
+		if (!env_holds(p, jl_project_text(p, jl_plan_ref(plan, h->env + i))))
+			return false;
+	return true;
+}
+
+int jl_project_ast(struct jl_project *p, struct jl_manifest **ret, struct jl_err *err)
+{
+	struct jl_buf text;
+	int r = JL_OK;
+	if (!p->ast) {
+		jl_buf_init(&text, MANIFEST_MAX);
+		r = jl_file_read(&jl_io_system, p->state->root_fd, p->manifest_name, &text, err);
+		if (r == JL_OK)
+			r = jl_manifest_read(p->manifest_shown, text.data, text.len, p->opts->vars, p->opts->n_vars, &p->ast, p->msgs);
+		else if (r == JL_ENOTFOUND)
+			r = jl_err_set(err, JL_EINVAL, "no manifest \"%s\"", p->manifest_shown);
+		else
+			r = jl_err_add(err, "cannot read \"%s\"", p->manifest_shown);
+		jl_buf_release(&text);
+	}
+	if (r == JL_OK && ret)
+		*ret = p->ast;
+	return r;
+}
+
+static int compile(struct jl_project *p, const struct jl_digest *source, struct jl_err *err)
+{
+	/* What the stored plan's instances left behind is compared rule by rule when they are expanded. */
+	if (jl_plan_check(&p->plan, p->state->files.at.len, p->state->results.at.len, p->state->text.len))
+		p->old = p->plan;
+	else
+		jl_plan_release(&p->plan);
+	p->plan = (struct jl_plan)JL_PLAN_INIT;
+	p->compiled = true;
+	int r = jl_project_ast(p, NULL, err);
+	if (r != JL_OK)
+		return r;
+	jl_compile(p, source);
+	jl_state_plan_changed(p->state);
+	return p->msgs->errors ? jl_err_set(err, JL_EINVAL, "the manifest has errors") : JL_OK;
+}
+
+static int load(struct jl_project *p, bool write, struct jl_err *err)
+{
+	struct jl_state_extra extra[JL_PLAN_TABLES] = {
+		{"PHEA", &p->plan.head},  {"PRUL", &p->plan.rules}, {"PINS", &p->plan.insts},
+		{"PPOR", &p->plan.ports}, {"PREF", &p->plan.refs},  {"PSPE", &p->plan.spec},
+	};
+	char holder[256] = "";
+	int r = JL_OK;
+	if (write) {
+		r = jl_state_lock(p->root, false, p->opts->command_line, holder, sizeof(holder), &p->lock_fd, err);
+		if (r == JL_EBUSY && p->opts->no_wait)
+			return jl_err_set(err, JL_EBUSY, "another run is in this workspace (%s)", holder);
+		if (r == JL_EBUSY) {
+			if (p->opts->waiting)
+				p->opts->waiting(p->opts->waiting_ctx, holder);
+			r = jl_state_lock(p->root, true, p->opts->command_line, holder, sizeof(holder), &p->lock_fd, err);
+		}
+		if (r != JL_OK)
+			return r;
+	}
+	return jl_state_open(&jl_io_system, p->root, !write, extra, JL_PLAN_TABLES, &p->state, err);
+}
+
+/* Expand all that can be before anything runs, and know who makes what. */
+static int settle(struct jl_project *p, struct jl_err *err)
+{
+	uint32_t first = p->plan.insts.len;
+	for (uint32_t i = 0; i < p->plan.rules.len; i++) {
+		if (jl_plan_rule(&p->plan, i)->flags & JL_RULE_LATE)
+			continue;
+		int r = jl_expand_rule(p, i, err);
+		if (r != JL_OK && (r != JL_EINVAL || !p->msgs->errors))
+			return r;
+	}
+	if (p->msgs->errors)
+		return jl_err_set(err, JL_EINVAL, "the manifest has errors");
+	jl_expand_waits(p, first);
+	return JL_OK;
+}
+
+int jl_project_open(const struct jl_run_opts *opts, bool write, struct jl_project **ret, struct jl_messages *msgs,
+                    struct jl_err *err)
+{
+	struct jl_project *p = jl_calloc(1, sizeof(*p));
+	struct jl_digest source;
+	int r;
+	*p = (struct jl_project){.opts = opts, .msgs = msgs, .lock_fd = -1, .plan = JL_PLAN_INIT, .old = JL_PLAN_INIT,
+	                         .maker = JL_TABLE_INIT(uint32_t), .gone = JL_TABLE_INIT(struct jl_gone)};
+	p->jobs = opts->jobs ? opts->jobs : jl_cpu_count();
+	struct utsname machine;
+	if (uname(&machine) == 0)
+		snprintf(p->platform, sizeof(p->platform), "linux-%s", machine.machine);
+	r = locate(p, err);
+	if (r == JL_OK)
+		r = load(p, write, err);
+	if (r != JL_OK)
+		goto out;
+	uint32_t id = jl_files_id(&p->state->files, p->manifest_name, strlen(p->manifest_name));
+	r = jl_files_digest(&p->state->files, id, err);
+	if (r != JL_OK)
+		goto out;
+	const struct jl_file *f = jl_file_at(&p->state->files, id);
+	if (jl_file_kind(f) == JL_KIND_ABSENT || jl_file_kind(f) == JL_KIND_DIR) {
+		r = jl_err_set(err, JL_EINVAL, "no manifest \"%s\"", p->manifest_shown);
+		goto out;
+	}
+	source_digest(p, &f->digest, &source);
+	/* A manifest behind a symlink is read through it: its digest is of the link's text, so never trust the plan then. */
+	if (jl_file_kind(f) != JL_KIND_FILE || !plan_holds(p, &source))
+		r = compile(p, &source, err);
+	if (r == JL_OK)
+		r = settle(p, err);
+out:
+	if (r != JL_OK) {
+		if (p->state)
+			jl_state_drop(p->state);
+		p->state = NULL;
+		(void)!jl_project_close(p, NULL);
+		return r;
+	}
+	*ret = p;
+	return JL_OK;
+}
+
+int jl_project_close(struct jl_project *p, struct jl_err *err)
+{
+	int r = JL_OK;
+	if (!p)
+		return JL_OK;
+	if (p->state && p->state->read_only)
+		jl_state_drop(p->state);
+	else if (p->state)
+		r = jl_state_close(p->state, NULL, NULL, err);
+	if (p->lock_fd >= 0)
+		close(p->lock_fd);
+	jl_manifest_free(p->ast);
+	jl_plan_release(&p->plan);
+	jl_plan_release(&p->old);
+	jl_table_release(&p->maker);
+	jl_table_release(&p->gone);
+	free(p->root);
+	free(p->manifest_name);
+	free(p->manifest_shown);
+	free(p);
+	return r;
+}
+
+const char *jl_project_store_dir(const struct jl_project *p)
+{
+	if (p->opts->store_dir)
+		return p->opts->store_dir;
+	uint32_t own = jl_plan_head(&p->plan)->store_dir;
+	return own ? jl_project_text(p, own) : p->opts->default_store_dir;
+}
+
+/* ---- names ---- */
+
+static uint32_t find_rule(const struct jl_project *p, const char *name, size_t len)
+{
+	for (uint32_t i = 0; i < p->plan.rules.len; i++) {
+		const char *s = jl_project_text(p, jl_plan_rule(&p->plan, i)->name);
+		if (strncmp(s, name, len) == 0 && s[len] == '\0')
+			return i;
+	}
+	return JL_NONE;
+}
+
+int jl_project_find(struct jl_project *p, const char *word, uint32_t *ret_rule, uint32_t *ret_inst, struct jl_err *err)
+{
+	size_t len = strcspn(word, "[");
+	uint32_t rule = find_rule(p, word, len);
+	*ret_inst = JL_NONE;
+	if (rule == JL_NONE) {
+		struct jl_near near = {.word = word};
+		for (uint32_t i = 0; i < p->plan.rules.len; i++)
+			jl_near_offer(&near, jl_project_text(p, jl_plan_rule(&p->plan, i)->name));
+		return jl_err_set(err, JL_EINVAL, "no step \"%s\"%s%s%s", word, near.best ? "; did you mean \"" : "",
+		                  near.best ? near.best : "", near.best ? "\"?" : "");
+	}
+	*ret_rule = rule;
+	if (word[len] == '\0')
+		return JL_OK;
+	const struct jl_rule *r = jl_plan_rule(&p->plan, rule);
+	for (uint32_t i = r->first; i < r->first + r->n; i++) {
+		if (strcmp(jl_project_text(p, jl_plan_inst(&p->plan, i)->label), word) == 0) {
+			*ret_inst = i;
+			return JL_OK;
+		}
+	}
+	if (r->flags & JL_RULE_LATE)
+		return JL_OK;
+	return jl_err_set(err, JL_EINVAL, "step \"%.*s\" has no item \"%s\"", (int)len, word, word + len);
+}
