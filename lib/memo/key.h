@@ -4,7 +4,8 @@
  * compare. The key is the digest of the base digest (over all pieces but the inputs, which a compiled plan stores
  * ready made) followed by the input pieces: so a no-op recomputes a key from 16 bytes and its inputs' digests.
  *
- *     base = digest(FORMAT, piece*)                 pieces in the order they were added
+ *     base = digest(manifest)                       manifest = format piece (type 0, "", u32 LE JL_KEY_FORMAT), piece*
+ *                                                   in the order they were added
  *     key  = digest(base, input*)                   inputs in the order the manifest names them, globs in byte order
  *     piece = type u8, name bytes (u32 LE length), value bytes (u32 LE length)
  *     input = kind u8, executable u8, path bytes (u32 LE length), algo u8, digest bytes
@@ -33,17 +34,20 @@ enum jl_piece {
 	JL_PIECE_INPUT = 11,  /* name: path, value: kind u8, executable u8, digest text; only in a stored manifest */
 };
 
-/* The base: a jl_buf of encoded pieces. jl_key_begin writes the format version. */
+/* The base: a jl_buf of encoded pieces. jl_key_begin empties the buffer and writes the format version. Input pieces,
+ * for the stored manifest, are added after the base was taken. */
 void jl_key_begin(struct jl_buf *pieces);
 void jl_key_piece(struct jl_buf *pieces, enum jl_piece type, const char *name, const char *value, size_t value_len);
 void jl_key_base(const struct jl_buf *pieces, struct jl_digest *ret);
 
 /* The key: begin with the base, add the inputs, end. Uses the buffer as scratch (cleared first). */
 void jl_key_inputs_begin(struct jl_buf *scratch, const struct jl_digest *base);
-void jl_key_input(struct jl_buf *scratch, enum jl_kind kind, bool executable, const char *path, const struct jl_digest *content);
+void jl_key_input(struct jl_buf *scratch, enum jl_kind kind, bool executable, const char *path,
+                  const struct jl_digest *content);
 void jl_key_inputs_end(const struct jl_buf *scratch, struct jl_digest *ret_key);
 
-/* Walk an encoded key manifest (pieces as above, inputs as JL_PIECE_INPUT): false at the end or at damage (cur->bad). */
+/* Walk an encoded key manifest (pieces as above, inputs as JL_PIECE_INPUT) from its start: false at the end, or at
+ * damage or another format version (cur->bad). The format piece is not shown; an unknown type is given as it is. */
 struct jl_piece_view {
 	enum jl_piece type;
 	const char *name, *value;
