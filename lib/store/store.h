@@ -2,9 +2,10 @@
  * needs a lock of the caller's. Kinds: local files (below), memory (tests); tiers and remotes come later. One suite,
  * test/unit/store_conform.h, runs over every kind.
  *
- * A record names blobs; blobs are put first, the record last. A record whose blob is gone is a miss (JL_ENOTFOUND), found
- * out when the blob is asked for. Every byte given out has been checked against its digest; damage is a miss, told
- * through `warn`, and the damaged file is set aside under quarantine/.
+ * A record names blobs; blobs are put first, the record last. A record whose blob is gone is a miss (JL_ENOTFOUND),
+ * found out when the blob is asked for. Every byte of a blob given out has been checked against its digest; damage is
+ * a miss, told through `warn`, and the damaged file is set aside under quarantine/. A record checks itself when it is
+ * decoded: on JL_ECORRUPT call damaged_record() and take it for a miss.
  *
  * Local layout, version 1 (folders 0700, of the caller; refused if somebody else owns the root):
  *     DIR/version            "jl store 1\n"
@@ -25,7 +26,7 @@
 #include <stdint.h>
 
 struct jl_store_stats {
-	uint64_t record_hits, record_misses, records_put, blobs_put, bytes_put, damaged;
+	uint64_t record_hits, record_misses, records_put, blobs_put, bytes_put, damaged; /* bytes as written: packed */
 };
 
 struct jl_store;
@@ -37,14 +38,19 @@ struct jl_store_ops {
 	int (*put_record)(struct jl_store *s, const struct jl_digest *key, const void *data, size_t len, struct jl_err *err);
 	/* Take the record away (found to be void); an absent one is fine. */
 	int (*drop_record)(struct jl_store *s, const struct jl_digest *key, struct jl_err *err);
+	/* The bytes get_record gave do not decode, or hold another key: counts and warns as for any damage, and sets the
+	 * record aside. The store cannot see this itself: a record is bytes to it, that check themselves when decoded. */
+	int (*damaged_record)(struct jl_store *s, const struct jl_digest *key, struct jl_err *err);
 	/* Store `size` bytes of `src_fd` (a regular file, read from its start) as blob `digest`. The bytes are hashed on
 	 * the way: JL_ECHANGED if they are not the digest's (the file was changed meanwhile), and nothing is stored.
-	 * Present already and of the right size: nothing is written. Packs with zstd when a sample shows that it pays. */
+	 * Present already and of the right size: nothing is read or written. Packs with zstd when a sample shows that it
+	 * pays. */
 	int (*put_blob)(struct jl_store *s, const struct jl_digest *digest, uint64_t size, int src_fd, struct jl_err *err);
 	/* The same from memory. */
 	int (*put_bytes)(struct jl_store *s, const struct jl_digest *digest, const void *data, size_t len, struct jl_err *err);
-	/* Write the blob into `dst_fd` (an empty regular file), by reflink where the file system has it. Checked: on
-	 * JL_OK dst_fd holds exactly these bytes. JL_ENOTFOUND: gone or damaged (and quarantined). */
+	/* Write the blob into `dst_fd` (an empty regular file, at its start), by reflink where the file system has it.
+	 * Checked: on JL_OK dst_fd holds exactly these bytes; else it is empty again. JL_ENOTFOUND: gone or damaged (and
+	 * quarantined). */
 	int (*get_blob)(struct jl_store *s, const struct jl_digest *digest, uint64_t size, int dst_fd, struct jl_err *err);
 	/* Is it there (no check of its bytes)? 1, 0 or a negative status. */
 	int (*has_blob)(struct jl_store *s, const struct jl_digest *digest, struct jl_err *err);
@@ -60,9 +66,11 @@ struct jl_store {
 };
 
 /* Open, and make if it is missing, the local store at the absolute path `dir`. read_only: nothing is made or written,
- * puts return JL_OK having done nothing; a folder that turns out not to be writable becomes so by itself, with one
- * warning. JL_EINVAL: not a store, or owned by somebody else. JL_EUNSUPPORTED: of a newer version. */
-int jl_store_local_open(const struct jl_io *io, const char *dir, bool read_only, struct jl_store **ret, struct jl_err *err) JL_MUST_CHECK;
+ * puts return JL_OK having done nothing, an absent store misses everything; a folder that turns out not to be writable
+ * becomes so by itself, with one warning at the first put. JL_EINVAL: not a store, or owned by somebody else.
+ * JL_EUNSUPPORTED: of a newer version. `io` must outlive the store. */
+int jl_store_local_open(const struct jl_io *io, const char *dir, bool read_only, struct jl_store **ret,
+                        struct jl_err *err) JL_MUST_CHECK;
 /* In memory, for tests. */
 struct jl_store *jl_store_mem_new(void);
 void jl_store_free(struct jl_store *s); /* NULL is fine */

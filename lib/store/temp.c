@@ -1,0 +1,196 @@
+/* Temporaries of the local store, and what becomes of damaged files. See local.h. */
+#include "store/local.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SWEEP_MAX 256
+/* A process of this host that is gone may be of another container that shares the host's name: a minute without a write
+ * shows that it is not at work. */
+#define DEAD_AGE_NS (60 * JL_NS_S)
+#define OLD_AGE_NS (24 * 3600 * JL_NS_S)
+/* A process of this host that lives keeps its temporaries, whatever the clock jumped to; the end is for reused pids. */
+#define ALIVE_AGE_NS (7 * OLD_AGE_NS)
+
+bool jl_local_writable(struct jl_local *l)
+{
+	if (!atomic_load_explicit(&l->read_only, memory_order_relaxed))
+		return true;
+	if (!atomic_exchange(&l->told, true))
+		jl_store_warn(&l->s, "the store \"%s\" is not writable: it is read, nothing is stored", l->dir);
+	return false;
+}
+
+int jl_local_put_error(struct jl_local *l, int sys_errno, const char *what, struct jl_err *err)
+{
+	int status;
+
+	if (sys_errno == EROFS || sys_errno == EACCES || sys_errno == EPERM) {
+		atomic_store(&l->read_only, true);
+		jl_local_writable(l);
+		return JL_LOCAL_READ_ONLY;
+	}
+	status = jl_err_sys(err, sys_errno, "store \"%s\": cannot write %s", l->dir, what);
+	if (status == JL_ENOTFOUND) {
+		status = JL_EIO;
+		if (err)
+			err->status = JL_EIO;
+	}
+	return status;
+}
+
+int jl_local_temp_open(struct jl_local *l, int *ret_fd, char name[JL_LOCAL_TEMP], struct jl_err *err)
+{
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+	int fd;
+
+	/* One name with host, pid and random bits a store, and a count: asking the kernel for them each time would
+	 * cost as much as the write. A process forked off counts on from the same number; O_EXCL tells, and then it
+	 * gets a name of its own. */
+	snprintf(name, JL_LOCAL_TEMP, "%.*s-%x", JL_LOCAL_TEMP - 16, l->temp, atomic_fetch_add(&l->temp_count, 1));
+	fd = l->io->openat(l->io, l->tmp_fd, name, flags, 0600);
+	if (fd < 0 && errno == EEXIST) {
+		jl_file_temp_name(name, JL_LOCAL_TEMP);
+		fd = l->io->openat(l->io, l->tmp_fd, name, flags, 0600);
+	}
+	if (fd < 0)
+		return jl_local_put_error(l, errno, "a temporary file", err);
+	*ret_fd = fd;
+	return JL_OK;
+}
+
+/* Nothing here is synced to the disk: that costs a thousand times the rest, for each small file. A power cut may leave
+ * an empty or torn file under its name, and that is found out when it is read, since every read checks; it is then a
+ * miss, and the step runs again. */
+int jl_local_temp_commit(struct jl_local *l, int fd, const char *name, int dirfd, const char *path, struct jl_err *err)
+{
+	const char *slash = strchr(path, '/');
+	char folder[JL_LOCAL_PATH];
+	int status;
+
+	/* A network file system may tell of a full disk here only. */
+	if (l->io->close(l->io, fd) < 0) {
+		status = jl_local_put_error(l, errno, path, err);
+		goto drop;
+	}
+	if (l->io->renameat(l->io, l->tmp_fd, name, dirfd, path) == 0)
+		return JL_OK;
+	if (errno == ENOENT && slash) {
+		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+		if (l->io->mkdirat(l->io, dirfd, folder, 0700) < 0 && errno != EEXIST) {
+			status = jl_local_put_error(l, errno, folder, err);
+			goto drop;
+		}
+		if (l->io->renameat(l->io, l->tmp_fd, name, dirfd, path) == 0)
+			return JL_OK;
+	}
+	status = jl_local_put_error(l, errno, path, err);
+drop:
+	l->io->unlinkat(l->io, l->tmp_fd, name, 0);
+	return status;
+}
+
+void jl_local_temp_drop(struct jl_local *l, int fd, const char *name)
+{
+	l->io->close(l->io, fd);
+	l->io->unlinkat(l->io, l->tmp_fd, name, 0);
+}
+
+static bool same_file(const struct jl_local *l, int dirfd, const char *path, int fd)
+{
+	struct stat now, then;
+
+	return l->io->fstat(l->io, fd, &then) < 0 ||
+	       l->io->fstatat(l->io, dirfd, path, &now, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       (now.st_dev == then.st_dev && now.st_ino == then.st_ino);
+}
+
+void jl_local_damaged(struct jl_local *l, const char *what, int dirfd, const char *path, int fd)
+{
+	const struct jl_io *io = l->io;
+	const char *fate = "it is not used";
+	bool moved;
+	char to[JL_LOCAL_PATH + 32];
+
+	jl_store_count(&l->s.stats.damaged, 1);
+	if (fd >= 0 && !same_file(l, dirfd, path, fd))
+		return;
+	if (!atomic_load(&l->read_only)) {
+		/* The same thing damaged again takes the same place, so that this cannot grow without end. */
+		snprintf(to, sizeof(to), "quarantine/%s-%s", what, path + 3);
+		moved = io->renameat(io, dirfd, path, l->root_fd, to) == 0;
+		if (!moved && errno == ENOENT) {
+			io->mkdirat(io, l->root_fd, "quarantine", 0700);
+			moved = io->renameat(io, dirfd, path, l->root_fd, to) == 0;
+			if (!moved && errno == ENOENT)
+				return; /* another process was faster, and has told */
+		}
+		if (moved)
+			fate = "set aside in quarantine";
+		else if (io->unlinkat(io, dirfd, path, 0) == 0)
+			fate = "removed, so that it does not stand in the way of a good one";
+	}
+	jl_store_warn(&l->s, "store \"%s\": %s %s is damaged: %s", l->dir, what, path + 3, fate);
+}
+
+/* The process a temporary's name gives: its pid if it is of our host, else 0. Names: ".tmp-HOST-PID-…". */
+static pid_t owner_of(const struct jl_local *l, const char *name)
+{
+	const size_t head = strlen(".tmp-");
+	const char *host_end = strlen(l->temp) > head ? strchr(l->temp + head, '-') : NULL;
+	size_t len;
+	long pid;
+
+	if (!host_end)
+		return 0;
+	len = (size_t)(host_end - l->temp) + 1;
+	if (strncmp(name, l->temp, len) != 0)
+		return 0;
+	pid = strtol(name + len, NULL, 10);
+	return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
+}
+
+static bool is_old(const struct jl_local *l, const char *name, int64_t age_ns)
+{
+	pid_t pid = owner_of(l, name);
+
+	if (pid == 0)
+		return age_ns > OLD_AGE_NS;
+	if (kill(pid, 0) == 0 || errno != ESRCH)
+		return age_ns > ALIVE_AGE_NS;
+	return age_ns > DEAD_AGE_NS;
+}
+
+void jl_local_sweep(const struct jl_local *l)
+{
+	const int64_t now_ns = jl_clock_real_ns();
+	struct dirent *entry;
+	struct stat st;
+	DIR *dir;
+	int fd;
+
+	fd = l->io->openat(l->io, l->tmp_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	dir = fdopendir(fd);
+	if (!dir) {
+		l->io->close(l->io, fd);
+		return;
+	}
+	for (int i = 0; i < SWEEP_MAX && (entry = readdir(dir)) != NULL; i++) {
+		if (l->io->fstatat(l->io, l->tmp_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
+			continue;
+		if (is_old(l, entry->d_name, now_ns - ((int64_t)st.st_mtim.tv_sec * JL_NS_S + st.st_mtim.tv_nsec)))
+			l->io->unlinkat(l->io, l->tmp_fd, entry->d_name, 0);
+	}
+	closedir(dir);
+}
