@@ -8,7 +8,8 @@
  *
  * Each path is stat'ed at most once a run unless it is forgotten: the owner calls jl_files_forget() for what a command may
  * have written. Paths are clean and relative to the workspace ("." is the root); an absolute path is allowed for an input
- * outside of it. Ids are indices, good until the state is closed with a keep list. Not thread-safe, but for what says so.
+ * outside of it. Ids are indices, good until the state is closed with a keep list; a folder's id is lower than those of
+ * what is in it. Not thread-safe; what takes `threads` starts and ends them itself.
  */
 #ifndef JL_STATE_FILES_H
 #define JL_STATE_FILES_H
@@ -33,9 +34,13 @@ enum jl_file_flag {
 	JL_FILE_RACY = 2,    /* ... but the stamp is too new to trust */
 	JL_FILE_MADE = 4,    /* jl put this content here (a step's output) and nobody changed it since */
 	JL_FILE_LIST = 8,    /* a folder whose listing belongs to stamp */
-	/* of this run only, never stored: */
+	JL_FILE_STORED = 15, /* all of the above; those below are of this run only */
 	JL_FILE_SEEN = 16,   /* stamp is of this run */
 	JL_FILE_DIRTY = 32,  /* to be written */
+	/* private */
+	JL_FILE_CHANGED = 64,   /* stamp is not the stored one, and that is not yet noted as dirty */
+	JL_FILE_WAS_RACY = 128, /* stamp is the stored one, which was racy */
+	JL_FILE_PICKED = 256,   /* in the set of paths that is being worked on */
 };
 
 struct jl_file {
@@ -57,7 +62,14 @@ struct jl_files {
 	struct jl_map map;      /* made when first needed */
 	int64_t clock_offset_ns; /* the file system's clock minus CLOCK_REALTIME_COARSE */
 	uint32_t n_dirty;
-	uint64_t stats, hashes, hashed_bytes; /* counters for tests and -v */
+	/* private */
+	int clock_fd;            /* what to touch to find the offset; -1: nothing, or done */
+	struct jl_table dirty;   /* uint32_t: ids, n_dirty of them */
+	struct jl_table racy;    /* uint32_t: ids found racy in this run, oldest first, from racy_head on */
+	uint32_t racy_head;
+	struct jl_table below;   /* struct below: what is in each folder; made when first needed */
+	/* counters for tests and -v */
+	uint64_t stats, hashes, hashed_bytes;
 };
 
 static inline struct jl_file *jl_file_at(const struct jl_files *f, uint32_t id)
@@ -87,15 +99,18 @@ int jl_files_digest_many(struct jl_files *f, const uint32_t *ids, uint32_t n, un
  * call that may list. From the cache when the folder's stamp is unchanged. JL_ENOTFOUND when it is no folder. */
 int jl_files_list(struct jl_files *f, uint32_t id, const char **ret, uint32_t *ret_len, struct jl_err *err) JL_MUST_CHECK;
 
-/* Look again at the next use: after a command ran. `below`: everything known under the folder too. */
+/* Look again at the next use: after a command ran. The folders above are looked at again too, as their listings may have
+ * changed. `below`: everything known under the folder too. */
 void jl_files_forget(struct jl_files *f, uint32_t id, bool below);
 void jl_files_forget_all(struct jl_files *f);
-/* Record what the caller just wrote and hashed itself: stamp is of the file as it is. */
+/* Record what the caller just wrote and hashed itself: stamp is of the file as it is. The folders above are forgotten.
+ * digest: NULL for a folder. */
 void jl_files_set(struct jl_files *f, uint32_t id, const struct stat *st, const struct jl_digest *digest, bool made);
 void jl_files_set_made(struct jl_files *f, uint32_t id, bool made);
 
 /* Look again at every racy entry whose stamp is old enough by now (waiting at most `wait_ns`, in all, for the rest): stat,
- * read again, and trust it, or note the change. Files over 64 MiB are left racy. */
+ * read again, and trust it, or note the change. Files over 64 MiB are left racy. Cost is by what is settled, not by what is
+ * known: an engine may call it with wait_ns 0 whenever it is idle, and then at most 512 are settled a call. */
 void jl_files_settle(struct jl_files *f, int64_t wait_ns);
 
 /* All paths that match a glob (base/glob.h), in byte order, files and links only; a pattern that ends in '/' matches

@@ -12,6 +12,7 @@
 enum jl_result_flag {
 	JL_RESULT_OK = 1,      /* key and outs are of a success whose outputs were in place */
 	JL_RESULT_FAILED = 2,  /* the last try failed */
+	JL_RESULT_STORED = 3,  /* all of the above */
 	JL_RESULT_DIRTY = 4,   /* of this run only: to be written */
 };
 
@@ -30,6 +31,7 @@ struct jl_results {
 	struct jl_table at;    /* struct jl_result */
 	struct jl_map map;     /* made when first needed */
 	uint32_t n_dirty;
+	struct jl_table dirty; /* uint32_t: ids, n_dirty of them; private */
 };
 
 static inline struct jl_result *jl_result_at(const struct jl_results *r, uint32_t id)

@@ -6,10 +6,8 @@
  * a torn tail is cut at the last good frame). Loading reads each table straight into its own memory: a snapshot is ready
  * when it is read, with no parsing and no hash map; maps by name are made when first asked for.
  *
- *     .jl/state     magic "jlstate\n", version u32, byte-order mark u32, generation u64, table count u32, header digest;
- *                   then per table: tag 4 bytes, element size u32, count u32, XXH3-64 of its bytes u64; then the bytes
- *     .jl/journal   magic, version, generation u64 of the snapshot it follows; frames: length u32, XXH3-64 u64, payload
- *                   (type u8: FILE, LIST, RESULT, DROP; then fields by name). Another generation: ignored and started anew.
+ *     .jl/state     all tables (state/snapshot.h)
+ *     .jl/journal   frames, FILE and RESULT, by name (state/journal.h); of another generation than the snapshot: ignored
  *     .jl/lock      held (flock) by a run; content: "pid N, COMMAND, since TIME\n" for the message of who waits
  * Missing, damaged or older: starts empty (`why_empty` says it, NULL when simply absent). Newer: JL_EUNSUPPORTED, and left
  * alone. Writes: nothing at all when nothing changed.
@@ -26,7 +24,7 @@
 
 struct jl_state_extra { /* a table of the caller's that lives in the snapshot */
 	char tag[4];
-	struct jl_table *table; /* size set; a snapshot with another element size for the tag is "older" */
+	struct jl_table *table; /* size set; where a snapshot has another size for a tag, all of `extra` are left empty */
 };
 
 struct jl_state {
@@ -42,8 +40,10 @@ struct jl_state {
 	bool read_only;
 	/* private */
 	uint64_t generation;
-	uint64_t journal_bytes, snapshot_bytes;
+	uint64_t journal_bytes;      /* of it, those that are good; 0: it is absent or not of this generation */
+	uint64_t snapshot_bytes;
 	int journal_fd;
+	bool journal_bad;            /* a write failed and could not be undone: nothing may be appended */
 	bool must_snapshot;
 	uint64_t bytes_written;     /* by this process, for tests and statistics */
 };
@@ -61,8 +61,9 @@ int jl_state_lock(const char *root, bool wait, const char *command, char *holder
 int jl_state_flush(struct jl_state *s, struct jl_err *err) JL_MUST_CHECK;
 /* The caller's tables changed: jl_state_close writes a snapshot. */
 void jl_state_plan_changed(struct jl_state *s);
-/* Settle racy files (state/files.h), flush, and write a new snapshot if the plan changed or the journal has grown past
- * max(64 KiB, a quarter of the snapshot). keep_files / keep_results: when not NULL, one byte per index, 0 = drop the entry; the
+/* Settle what needs no waiting of the racy files (state/files.h; a caller that can spare 25 ms so that the next run need not
+ * read its youngest outputs again calls jl_files_settle() before), flush, and write a new snapshot if the plan changed or
+ * the journal has grown past max(64 KiB, a quarter of the snapshot). keep_files / keep_results: when not NULL, one byte per index, 0 = drop the entry; the
  * caller's tables are then written empty (their indices are gone) and text is packed. Then free everything. */
 int jl_state_close(struct jl_state *s, const uint8_t *keep_files, const uint8_t *keep_results, struct jl_err *err) JL_MUST_CHECK;
 /* Free without writing. */
