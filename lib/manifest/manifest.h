@@ -120,15 +120,20 @@ struct jl_message {              /* one error or warning, ready to print: "FILE:
 	const char *text;            /* without the place */
 	bool warning;
 };
-struct jl_messages {             /* in the order of the text; at most 20 errors, then one that says there are more */
+struct jl_messages {             /* after jl_messages_sort(): in the order of the text, at most 20 errors, then one that says
+                                    how many more there are */
 	struct jl_arena arena;
 	struct jl_message *at;
-	uint32_t n, cap, errors;
+	uint32_t n, cap, errors; /* errors: all that were added, shown or not */
+	bool cut;                /* the last one is "N more errors" */
 };
 void jl_messages_release(struct jl_messages *m);
-/* Add one; used by the reader and by whoever finds a fault later with the place in hand (expansion). */
+/* Add one; used by the reader and by whoever finds a fault later with the place in hand (expansion). m may be NULL. */
 void jl_messages_add(struct jl_messages *m, struct jl_mark mark, bool warning, const char *fmt, ...) JL_PRINTF(4, 5);
-void jl_messages_sort(struct jl_messages *m); /* by file, line, column; stable */
+void jl_messages_sort(struct jl_messages *m); /* by file, line, column; stable; those without a place last */
+
+/* Text of the user's for a message: on one line, cut when long. Lives as long as the messages. */
+const char *jl_messages_show(struct jl_messages *m, const char *s);
 
 struct jl_var_override {         /* --var NAME=VALUE */
 	const char *name, *value;

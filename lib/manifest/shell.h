@@ -5,6 +5,7 @@
 #include "base/buf.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Does it hold one of # ; " ' * ? [ ] & | < > ( ) { } $ ` ^ ~ ! \ or a newline, an '=' in its first word, or is its first
  * word a shell builtin or keyword? Templates are looked at with their holes taken out: the caller puts a plain letter for each. */
@@ -14,5 +15,8 @@ uint32_t jl_shell_split(const char *command, struct jl_buf *out);
 /* Append `value` so that sh reads it as one word: bare when it is only [A-Za-z0-9_@%+=:,./-] and not empty, else in single
  * quotes. */
 int jl_shell_quote(struct jl_buf *out, const char *value, size_t len);
+/* Which of `n` ascending offsets into a script stand inside quotes, or right behind a backslash? A `$(` inside double
+ * quotes begins anew. What a here-document holds, and what is nested deeper than 64 levels, counts as not quoted. */
+void jl_shell_quoted(const char *script, size_t len, const uint32_t *offsets, bool *ret_quoted, uint32_t n);
 
 #endif

@@ -27,15 +27,37 @@ enum jl_tmpl_allow {
 struct jl_template *jl_template_parse(struct jl_arena *arena, const struct jl_mtext *text, unsigned allow, bool shell,
                                       struct jl_messages *msgs);
 
+/* The same for a text whose bytes do not stand as they are in one line of the file (quotes, blocks): `place` says where byte
+ * `offset` is. */
+struct jl_place {
+	struct jl_mark (*of)(const void *ctx, size_t offset);
+	const void *ctx;
+};
+struct jl_template *jl_template_parse_at(struct jl_arena *arena, const struct jl_mtext *text, const struct jl_place *place,
+                                         unsigned allow, bool shell, struct jl_messages *msgs);
+/* A template that is this text, "${{" and all. */
+struct jl_template *jl_template_literal(struct jl_arena *arena, const struct jl_mtext *text);
+
+/* After all steps are known: does each name mean something? vars and ports that are not declared, `input` of a step without
+ * inputs, `item` without foreach, a key that an item lacks: a message each. `step` is NULL where no step is. Holes of vars
+ * remember their variable. False if anything was wrong. */
+struct jl_map;
+bool jl_template_check(struct jl_template *t, const struct jl_manifest *m, const struct jl_map *vars_by_name,
+                       const struct jl_step *step, struct jl_messages *msgs);
+
 /* No holes: the whole text; NULL if there are holes. */
 const char *jl_template_fixed(const struct jl_template *t);
 /* What the text could become before the item is known: vars.X and env.X evaluated (from `scope`; an unset env gives "**"),
  * a hole that cannot hold a '/' (.name, .stem, .ext, step) as "*", every other hole as "**". Literal glob characters stay.
  * Used to ask what a step could make before it is expanded. */
 int jl_template_pattern(const struct jl_template *t, const struct jl_scope *scope, struct jl_buf *out);
-/* Names of the environment that it reads (env.X), appended through the callback. */
+/* Names of the environment that it reads (env.X), through its vars too, by the callback; a name may come twice. */
 void jl_template_env(const struct jl_template *t, void (*name)(void *ctx, const char *env_name), void *ctx);
 bool jl_template_uses_item(const struct jl_template *t);
+bool jl_template_uses_jobs(const struct jl_template *t);
+/* A shell script's first word, when it has no hole, no quote and no other shell character in it; NULL otherwise, and for
+ * what was not parsed with `shell`. Lives as long as the template. */
+const char *jl_template_first_word(const struct jl_template *t);
 
 struct jl_words {               /* a list value; strings borrowed */
 	const char *const *at;

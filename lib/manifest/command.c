@@ -1,0 +1,106 @@
+/* `command`: a list of words, or a text that make's rule sends to the shell or splits. */
+#include "manifest/reader.h"
+#include "manifest/shell.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ALL (JL_TMPL_VARS | JL_TMPL_ITEM | JL_TMPL_PORTS)
+
+/* The text with each hole as letters, so that blanks and brackets inside holes do not count. NULL if a hole asks for raw(),
+ * whose value may mean something to a shell, or is not closed. */
+static char *mask_holes(const struct jl_mtext *text)
+{
+	char *masked = jl_strndup(text->s, text->len), *at = masked;
+
+	while ((at = strstr(at, "${{")) != NULL) {
+		char *close = strstr(at, "}}"), *name = at + 3;
+
+		if (at > masked && at[-1] == '$') {
+			at += 3;
+			continue;
+		}
+		name += strspn(name, " \t\n");
+		if (!close || strncmp(name, "raw", 3) == 0) {
+			free(masked);
+			return NULL;
+		}
+		memset(at, 'x', (size_t)(close + 2 - at));
+		at = close + 2;
+	}
+	return masked;
+}
+
+static void add_word(struct jl_reader *r, const struct jl_yaml *node, const struct jl_mtext *text, size_t base,
+                     struct jl_step *step)
+{
+	struct jl_template *t = jl_read_template(r, node, text, base, ALL, false);
+
+	if (t)
+		step->argv[step->n_argv++] = t;
+}
+
+static void read_text(struct jl_reader *r, const struct jl_yaml *node, struct jl_step *step)
+{
+	struct jl_mtext text = jl_read_copy(r, node);
+	char *masked = mask_holes(&text), *s;
+	uint32_t words = 0;
+
+	if (!masked || jl_shell_needed(masked)) {
+		step->script = jl_read_template(r, node, &text, 0, ALL, true);
+		free(masked);
+		return;
+	}
+	for (s = masked; *(s += strspn(s, " \t")); s += strcspn(s, " \t"))
+		words++;
+	step->argv = jl_arena_alloc(&r->m->arena, words * sizeof(*step->argv));
+	step->argv_split = true;
+	s = masked;
+	while (*(s += strspn(s, " \t"))) {
+		size_t from = (size_t)(s - masked), len = strcspn(s, " \t");
+		struct jl_mtext word = {.s = text.s + from, .len = (uint32_t)len, .mark = text.mark};
+
+		/* The copy is ours: its blanks become the ends of the words. */
+		((char *)(uintptr_t)text.s)[from + len] = '\0';
+		add_word(r, node, &word, from, step);
+		s += len;
+	}
+	free(masked);
+}
+
+void jl_read_command(struct jl_reader *r, const struct jl_yaml *node, struct jl_step *step)
+{
+	const char *s = node->kind == JL_YAML_SCALAR ? node->s : "";
+
+	step->command_mark = jl_read_mark(r, node);
+	step->command_mark.file = r->m->file;
+	if (node->kind == JL_YAML_MAP) {
+		jl_read_wrong_type(r, node, "command", "a text or a list of words");
+		return;
+	}
+	if (node->kind == JL_YAML_SCALAR && !jl_read_is_empty(node) && s[strspn(s, " \t\n")] != '\0') {
+		read_text(r, node, step);
+		return;
+	}
+	if (node->n == 0 || node->kind == JL_YAML_SCALAR) {
+		jl_messages_add(r->msgs, jl_read_mark(r, node), false, "the command is empty; say what to run");
+		return;
+	}
+	step->argv = jl_arena_alloc(&r->m->arena, node->n * sizeof(*step->argv));
+	for (uint32_t i = 0; i < node->n; i++) {
+		const struct jl_yaml *word = &node->at[i];
+		struct jl_mtext text;
+
+		if (word->kind != JL_YAML_SCALAR) {
+			jl_messages_add(r->msgs, jl_read_mark(r, word), false, "a word of a command must be a text, not %s",
+			                jl_yaml_what(word));
+			continue;
+		}
+		if (i == 0 && jl_read_is_empty(word)) {
+			jl_messages_add(r->msgs, jl_read_mark(r, word), false, "the command is empty; say what to run");
+			continue;
+		}
+		text = jl_read_copy(r, word);
+		add_word(r, word, &text, 0, step);
+	}
+}

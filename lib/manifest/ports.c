@@ -1,0 +1,206 @@
+/* Inputs, outputs and what is kept: paths, names, globs, folders, exclusions. */
+#include "base/glob.h"
+#include "base/path.h"
+#include "manifest/hole.h"
+#include "manifest/reader.h"
+
+#include <string.h>
+
+struct ports {
+	struct jl_reader *r;
+	const struct jl_schema_key *key;
+	struct jl_port *at;
+	uint32_t n, cap;
+	struct jl_map by_name;
+};
+
+static const char *port_key(const void *owner, uint32_t index, size_t *ret_len)
+{
+	const struct ports *p = owner;
+
+	*ret_len = strlen(p->at[index].name);
+	return p->at[index].name;
+}
+
+static void fault(const struct ports *p, const struct jl_yaml *node, const char *text)
+{
+	jl_messages_add(p->r->msgs, jl_read_mark(p->r, node), false, "%s", text);
+}
+
+static struct jl_port *add(struct ports *p)
+{
+	if (p->n == p->cap) {
+		uint32_t cap = p->cap ? p->cap * 2 : 4;
+		struct jl_port *at = jl_arena_alloc(&p->r->m->arena, cap * sizeof(*at));
+
+		if (p->n > 0)
+			memcpy(at, p->at, p->n * sizeof(*at));
+		p->at = at;
+		p->cap = cap;
+	}
+	p->at[p->n] = (struct jl_port){0};
+	return &p->at[p->n];
+}
+
+/* The literal text with a letter for each hole: enough to see a glob, a leading slash, a final one. */
+static void outline(const struct jl_template *t, struct jl_buf *out)
+{
+	if (t->n == 0)
+		jl_buf_add(out, t->text, t->len);
+	for (uint32_t i = 0; i < t->n; i++) {
+		if (t->holes[i].kind == JL_HOLE_LITERAL)
+			jl_buf_add(out, t->holes[i].s, t->holes[i].len);
+		else
+			jl_buf_char(out, 'x');
+	}
+}
+
+static void check_output(const struct ports *p, const struct jl_yaml *node, const char *text, bool fixed)
+{
+	struct jl_buf clean = JL_BUF_INIT;
+	const char *wrong = NULL;
+
+	if (text[0] == '/') {
+		wrong = "an output cannot be an absolute path; name it relative to the manifest";
+	} else if (fixed) {
+		jl_path_join(&clean, "", text);
+		if (jl_path_escapes(clean.data))
+			wrong = "an output cannot leave the workspace; name one below the manifest's folder";
+		else if (strcmp(clean.data, ".") == 0)
+			wrong = "the workspace itself cannot be an output; name a folder in it";
+		else if (jl_path_inside(clean.data, ".jl"))
+			wrong = "an output cannot stand in .jl, which is jl's own";
+	}
+	if (wrong)
+		fault(p, node, wrong);
+	jl_buf_release(&clean);
+}
+
+/* Everything that the text says; `glob` is set for {glob: g}. */
+static void read_path(struct ports *p, const struct jl_yaml *node, struct jl_mtext text, const char *name, bool glob,
+                      bool optional)
+{
+	bool keep = p->key->type == JL_TYPE_KEEP, output = p->key->type == JL_TYPE_OUTPUTS;
+	struct jl_port *port = add(p);
+	struct jl_buf plain = JL_BUF_INIT;
+	struct jl_err err = JL_ERR_INIT;
+	size_t base = 0;
+
+	/* One with a fault counts, so that nobody misses it on top of that. */
+	p->n++;
+	port->name = name;
+	port->optional = optional;
+	port->exclude = !keep && text.s[0] == '!';
+	if (port->exclude) {
+		base = 1;
+		text.s++;
+		text.len--;
+		text.mark.column++;
+	}
+	if (text.len == 0) {
+		fault(p, node, "an empty path; name a file or a folder");
+		return;
+	}
+	port->text = text;
+	port->path = jl_read_template(p->r, node, &text, base, JL_TMPL_VARS | JL_TMPL_ITEM, false);
+	if (!port->path)
+		return;
+	outline(port->path, &plain);
+	port->glob = glob || jl_glob_is(plain.data);
+	port->folder = plain.len > 0 && plain.data[plain.len - 1] == '/';
+	if (port->glob && jl_glob_check(plain.data, &err) != JL_OK)
+		fault(p, node, err.text);
+	else if (output && !port->exclude)
+		check_output(p, node, plain.data, port->path->n == 0);
+	jl_buf_release(&plain);
+}
+
+static void read_one(struct ports *p, const struct jl_yaml *node, const char *name, bool nested);
+
+static bool has_key(const struct jl_yaml *map, const char *key)
+{
+	for (uint32_t i = 0; i < map->n; i++) {
+		if (strcmp(map->at[2 * i].s, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* {path: p, optional: true} or {glob: g}. */
+static void read_detailed(struct ports *p, const struct jl_yaml *node, const char *name)
+{
+	struct jl_port_keys k = {0};
+	uint32_t errors = p->r->msgs->errors;
+	const struct jl_yaml *value = NULL;
+
+	jl_read_map(p->r, node, JL_IN_PORT, &k);
+	if (p->r->msgs->errors > errors)
+		return;
+	if (k.path.s && k.glob.s) {
+		fault(p, node, "\"path\" and \"glob\" exclude each other; take one out");
+		return;
+	}
+	for (uint32_t i = 0; i < node->n; i++) {
+		if (strcmp(node->at[2 * i].s, k.path.s ? "path" : "glob") == 0)
+			value = &node->at[2 * i + 1];
+	}
+	read_path(p, value, k.path.s ? k.path : k.glob, name, k.glob.s != NULL, k.optional);
+}
+
+static void read_map(struct ports *p, const struct jl_yaml *node)
+{
+	for (uint32_t i = 0; i < node->n; i++) {
+		const struct jl_yaml *key = &node->at[2 * i];
+		uint32_t before = p->n;
+		const char *name;
+
+		if (!jl_read_is_word(key->s)) {
+			jl_messages_add(p->r->msgs, jl_read_mark(p->r, key), false,
+			                "\"%s\" cannot be a name here; use letters, digits and _", jl_messages_show(p->r->msgs, key->s));
+			continue;
+		}
+		if (jl_map_get(&p->by_name, key->s, key->n) != JL_NONE) {
+			jl_messages_add(p->r->msgs, jl_read_mark(p->r, key), false, "the name \"%s\" is taken; choose another", key->s);
+			continue;
+		}
+		name = jl_arena_strndup(&p->r->m->arena, key->s, key->n);
+		read_one(p, key + 1, name, true);
+		if (p->n > before)
+			jl_map_put(&p->by_name, name, key->n, before);
+	}
+}
+
+static void read_one(struct ports *p, const struct jl_yaml *node, const char *name, bool nested)
+{
+	if (node->kind == JL_YAML_SCALAR && jl_read_is_empty(node)) {
+		fault(p, node, "an empty path; name a file or a folder");
+	} else if (node->kind == JL_YAML_SCALAR) {
+		read_path(p, node, jl_read_copy(p->r, node), name, false, false);
+	} else if (node->kind == JL_YAML_LIST || p->key->type == JL_TYPE_KEEP) {
+		jl_messages_add(p->r->msgs, jl_read_mark(p->r, node), false, "\"%s\" wants a path here, not %s", p->key->name,
+		                jl_yaml_what(node));
+	} else if (nested || has_key(node, "path") || has_key(node, "glob") || has_key(node, "optional")) {
+		if (has_key(node, "path") || has_key(node, "glob"))
+			read_detailed(p, node, name);
+		else
+			fault(p, node, "a mapping here needs \"path\" or \"glob\"");
+	} else {
+		read_map(p, node);
+	}
+}
+
+void jl_read_ports(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, struct jl_ports *ret)
+{
+	struct ports p = {.r = r, .key = key};
+
+	jl_map_init(&p.by_name, port_key, &p);
+	if (node->kind == JL_YAML_LIST) {
+		for (uint32_t i = 0; i < node->n; i++)
+			read_one(&p, &node->at[i], NULL, false);
+	} else {
+		read_one(&p, node, NULL, false);
+	}
+	jl_map_release(&p.by_name);
+	ret->at = p.at;
+	ret->n = p.n;
+}

@@ -1,0 +1,280 @@
+/* The walk over a manifest's document: top level, defaults, steps. */
+#include "base/near.h"
+#include "manifest/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *step_key(const void *owner, uint32_t index, size_t *ret_len)
+{
+	const struct jl_table *steps = owner;
+	const struct jl_step *step = JL_AT(*steps, const struct jl_step, index);
+
+	*ret_len = step->name.len;
+	return step->name.s;
+}
+
+static const char *var_key(const void *owner, uint32_t index, size_t *ret_len)
+{
+	const struct jl_vars *vars = owner;
+
+	*ret_len = vars->at[index].name.len;
+	return vars->at[index].name.s;
+}
+
+static void read_step(struct jl_reader *r, const struct jl_yaml *name, const struct jl_yaml *value)
+{
+	uint32_t index = r->steps.len, old = jl_map_get(&r->by_name, name->s, name->n);
+	struct jl_step *step;
+	uint64_t set;
+
+	if (old != JL_NONE) {
+		jl_messages_add(r->msgs, jl_read_mark(r, name), false, "duplicate key \"%s\"; it stands in line %u already",
+		                jl_messages_show(r->msgs, name->s), JL_AT(r->steps, struct jl_step, old)->name.mark.line);
+		return;
+	}
+	if (!jl_read_is_name(name->s))
+		jl_messages_add(r->msgs, jl_read_mark(r, name), false,
+		                "\"%s\" cannot name a step; use letters, digits, _ . - and begin with a letter, a digit or _",
+		                jl_messages_show(r->msgs, name->s));
+	step = jl_table_add(&r->steps, 1);
+	step->name = jl_read_copy(r, name);
+	step->cache = true;
+	jl_map_put(&r->by_name, step->name.s, step->name.len, index);
+	*(uint64_t *)jl_table_add(&r->set, 1) = 0;
+	if (value->kind != JL_YAML_MAP) {
+		jl_messages_add(r->msgs, jl_read_mark(r, value), false, "a step wants a mapping with \"command\", not %s",
+		                jl_yaml_what(value));
+		return;
+	}
+	set = jl_read_map(r, value, JL_IN_STEP, step);
+	*JL_AT(r->set, uint64_t, index) = set;
+	if (!(set >> jl_schema_index(jl_schema_find("command", JL_IN_STEP)) & 1))
+		jl_messages_add(r->msgs, jl_read_mark(r, name), false, "step \"%s\" has no command; add \"command\"",
+		                jl_messages_show(r->msgs, name->s));
+}
+
+/* One at a time: a tree lives only as long as its step is read. */
+static int read_steps(struct jl_reader *r)
+{
+	struct jl_yaml tree, name, value;
+	bool entered, more;
+	uint32_t n = 0;
+	int rc = jl_yaml_enter(r->doc, &tree, &entered);
+
+	if (rc != JL_OK)
+		return rc;
+	if (!entered && (tree.kind == JL_YAML_LIST || (tree.kind == JL_YAML_SCALAR && tree.n > 0))) {
+		jl_read_wrong_type(r, &tree, "steps", "a mapping of names to steps");
+		return JL_OK;
+	}
+	if (!entered && tree.kind == JL_YAML_MAP) {
+		for (; n < tree.n; n++)
+			read_step(r, &tree.at[2 * n], &tree.at[2 * n + 1]);
+	}
+	while (entered) {
+		rc = jl_yaml_key(r->doc, &name, &more);
+		if (rc != JL_OK)
+			return rc;
+		if (!more)
+			break;
+		rc = jl_yaml_value(r->doc, &value);
+		if (rc != JL_OK)
+			return rc;
+		read_step(r, &name, &value);
+		jl_yaml_forget(r->doc);
+		n++;
+	}
+	if (n == 0)
+		jl_messages_add(r->msgs, jl_read_mark(r, &tree), false, "\"steps\" is empty; add a step");
+	return JL_OK;
+}
+
+static void read_version(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key)
+{
+	struct {
+		int64_t v;
+	} field = {0};
+	uint32_t errors = r->msgs->errors;
+
+	jl_read_value(r, node, key, &field);
+	if (r->msgs->errors == errors && field.v != 1)
+		jl_messages_add(r->msgs, jl_read_mark(r, node), false,
+		                "version %lld of the format is not known to this program; write \"version: 1\"", (long long)field.v);
+}
+
+static void read_store(struct jl_reader *r, const struct jl_yaml *node)
+{
+	struct jl_store_keys keys = {0};
+
+	if (node->kind != JL_YAML_MAP) {
+		jl_read_wrong_type(r, node, "store", "a mapping");
+		return;
+	}
+	jl_read_map(r, node, JL_IN_STORE, &keys);
+	r->m->store_dir = keys.dir.s;
+	for (uint32_t i = 0; i < node->n; i++) {
+		if (strcmp(node->at[2 * i].s, "dir") == 0 && jl_read_is_empty(&node->at[2 * i + 1]))
+			jl_messages_add(r->msgs, jl_read_mark(r, &node->at[2 * i + 1]), false, "an empty path; name a folder");
+	}
+}
+
+static void read_top_value(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key)
+{
+	switch (key->type) {
+	case JL_TYPE_INT:
+		read_version(r, node, key);
+		break;
+	case JL_TYPE_STORE:
+		read_store(r, node);
+		break;
+	case JL_TYPE_DEFAULTS:
+		if (node->kind == JL_YAML_MAP)
+			r->defaults_set = jl_read_map(r, node, JL_IN_DEFAULTS, &r->defaults);
+		else
+			jl_read_wrong_type(r, node, "defaults", "a mapping");
+		r->defaults_mark = jl_read_mark(r, node);
+		break;
+	default:
+		jl_read_value(r, node, key, r->m);
+	}
+}
+
+static bool reads_top_key(struct jl_reader *r, const struct jl_yaml *name, const struct jl_schema_key *key, uint64_t *set,
+                          uint32_t *lines)
+{
+	uint32_t row;
+
+	if (!key) {
+		jl_read_unknown_key(r, name, JL_IN_TOP);
+		return false;
+	}
+	row = jl_schema_index(key);
+	if (*set >> row & 1) {
+		jl_messages_add(r->msgs, jl_read_mark(r, name), false, "duplicate key \"%s\"; it stands in line %u already", name->s,
+		                lines[row]);
+		return false;
+	}
+	*set |= UINT64_C(1) << row;
+	lines[row] = name->line;
+	if (key->type == JL_TYPE_LATER)
+		jl_messages_add(r->msgs, jl_read_mark(r, name), false,
+		                "key \"%s\" is known to the format but not supported by this version; take it out", name->s);
+	return key->type != JL_TYPE_LATER;
+}
+
+static int read_top(struct jl_reader *r)
+{
+	struct jl_yaml root, name, value;
+	uint32_t lines[64] = {0};
+	uint64_t set = 0;
+	bool entered, more;
+	int rc = jl_yaml_enter(r->doc, &root, &entered);
+
+	if (rc != JL_OK)
+		return rc;
+	if (!entered) {
+		jl_messages_add(r->msgs, jl_read_mark(r, &root), false, "a manifest is a mapping with \"version\" and \"steps\", not %s",
+		                root.kind == JL_YAML_MAP ? "one with an anchor" : jl_yaml_what(&root));
+		return JL_EINVAL;
+	}
+	for (;;) {
+		const struct jl_schema_key *key;
+
+		rc = jl_yaml_key(r->doc, &name, &more);
+		if (rc != JL_OK)
+			return rc;
+		if (!more)
+			break;
+		key = jl_schema_find(name.s, JL_IN_TOP);
+		if (!reads_top_key(r, &name, key, &set, lines)) {
+			rc = jl_yaml_value(r->doc, &value);
+		} else if (key->type == JL_TYPE_STEPS) {
+			rc = read_steps(r);
+		} else {
+			rc = jl_yaml_value(r->doc, &value);
+			if (rc == JL_OK)
+				read_top_value(r, &value, key);
+		}
+		if (rc != JL_OK)
+			return rc;
+	}
+	if (!(set >> jl_schema_index(jl_schema_find("version", JL_IN_TOP)) & 1))
+		jl_messages_add(r->msgs, jl_read_mark(r, &root), false, "\"version\" is missing; begin with \"version: 1\"");
+	if (!(set >> jl_schema_index(jl_schema_find("steps", JL_IN_TOP)) & 1))
+		jl_messages_add(r->msgs, jl_read_mark(r, &root), false, "\"steps\" is missing; add a step");
+	return JL_OK;
+}
+
+static void override_vars(struct jl_reader *r, const struct jl_var_override *overrides, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = jl_map_get(&r->vars_by_name, overrides[i].name, strlen(overrides[i].name));
+		struct jl_near near = {.word = overrides[i].name};
+		struct jl_mtext text;
+		struct jl_var *var;
+
+		if (at != JL_NONE) {
+			var = &r->m->vars.at[at];
+			text = (struct jl_mtext){.s = jl_arena_strdup(&r->m->arena, overrides[i].value),
+			                         .len = (uint32_t)strlen(overrides[i].value), .mark = var->name.mark};
+			var->value = jl_template_literal(&r->m->arena, &text);
+			continue;
+		}
+		for (uint32_t k = 0; k < r->m->vars.n; k++)
+			jl_near_offer(&near, r->m->vars.at[k].name.s);
+		jl_messages_add(r->msgs, (struct jl_mark){0}, false,
+		                near.best ? "--var %s: the manifest has no such variable; did you mean \"%s\"?" :
+		                            "--var %s: the manifest has no such variable; add it to \"vars\"%s",
+		                jl_messages_show(r->msgs, overrides[i].name), near.best ? near.best : "");
+	}
+}
+
+int jl_manifest_read(const char *file, const char *text, size_t len, const struct jl_var_override *overrides,
+                     uint32_t n_overrides, struct jl_manifest **ret, struct jl_messages *msgs)
+{
+	struct jl_reader r = {.m = jl_calloc(1, sizeof(*r.m)), .msgs = msgs, .steps = JL_TABLE_INIT(struct jl_step),
+	                      .set = JL_TABLE_INIT(uint64_t)};
+	uint32_t errors = msgs->errors;
+	int rc;
+
+	r.m->file = jl_arena_strdup(&r.m->arena, file);
+	r.defaults.cache = true;
+	jl_map_init(&r.by_name, step_key, &r.steps);
+	jl_map_init(&r.vars_by_name, var_key, &r.m->vars);
+	rc = jl_yaml_open(file, text, len, msgs, &r.doc);
+	if (rc == JL_OK)
+		rc = read_top(&r);
+	/* What a syntax error cut off cannot be missed. */
+	if (rc == JL_OK) {
+		for (uint32_t i = 0; i < r.m->vars.n; i++)
+			jl_map_put(&r.vars_by_name, r.m->vars.at[i].name.s, r.m->vars.at[i].name.len, i);
+		override_vars(&r, overrides, n_overrides);
+		jl_read_check_names(&r);
+		jl_read_merge_defaults(&r);
+	}
+	r.m->steps = r.steps.data;
+	r.m->n_steps = r.steps.len;
+	if (msgs->errors > errors)
+		rc = JL_EINVAL;
+	if (rc == JL_OK)
+		*ret = r.m;
+	else
+		jl_manifest_free(r.m);
+	jl_yaml_close(r.doc);
+	jl_table_release(&r.set);
+	jl_map_release(&r.by_name);
+	jl_map_release(&r.vars_by_name);
+	jl_messages_sort(msgs);
+	return rc;
+}
+
+void jl_manifest_free(struct jl_manifest *m)
+{
+	if (!m)
+		return;
+	/* Steps are one growing array, not in the arena, so that reading never holds two of them. */
+	free(m->steps);
+	jl_arena_release(&m->arena);
+	free(m);
+}

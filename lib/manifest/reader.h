@@ -1,0 +1,74 @@
+/* What the files of the reader share: read.c walks the document, values.c and ports.c turn trees into fields, names.c looks
+ * at what needs all steps. */
+#ifndef JL_MANIFEST_READER_H
+#define JL_MANIFEST_READER_H
+
+#include "base/map.h"
+#include "base/table.h"
+#include "manifest/manifest.h"
+#include "manifest/schema.h"
+#include "manifest/template.h"
+#include "manifest/yaml.h"
+
+struct jl_reader {
+	struct jl_manifest *m;
+	struct jl_messages *msgs;
+	struct jl_yaml_doc *doc;
+	struct jl_table steps;      /* struct jl_step */
+	struct jl_table set;        /* uint64_t for each: bit i is set if it has the key of row i of the schema */
+	struct jl_map by_name;      /* of steps */
+	struct jl_map vars_by_name; /* of m->vars */
+	struct jl_step defaults;
+	uint64_t defaults_set;
+	struct jl_mark defaults_mark;
+	uint64_t merged;            /* entries that defaults added to steps */
+};
+
+/* The store's keys; checked, but only dir is kept. */
+struct jl_store_keys {
+	struct jl_mtext dir, compress;
+	uint64_t max_size;
+	int64_t max_items, max_age_ns;
+};
+/* The keys of a foreach that is a mapping. */
+struct jl_foreach_keys {
+	int64_t from, to, by;
+	struct jl_template *lines;
+};
+/* The keys of an input or output that is a mapping. */
+struct jl_port_keys {
+	struct jl_mtext path, glob;
+	bool optional;
+};
+
+struct jl_mark jl_read_mark(const struct jl_reader *r, const struct jl_yaml *node);
+/* "KEY wants WANTED, not a list". */
+void jl_read_wrong_type(struct jl_reader *r, const struct jl_yaml *node, const char *key, const char *wanted);
+/* What an unknown key is told; `where` is one of enum jl_schema_where. */
+void jl_read_unknown_key(struct jl_reader *r, const struct jl_yaml *key, unsigned where);
+struct jl_mtext jl_read_copy(struct jl_reader *r, const struct jl_yaml *node);
+/* A fault inside a scalar becomes a message at its exact place. `base` is where the text begins in the scalar. */
+struct jl_template *jl_read_template(struct jl_reader *r, const struct jl_yaml *node, const struct jl_mtext *text, size_t base,
+                                     unsigned allow, bool shell);
+/* An empty text and `~` are faults where a value is needed. */
+bool jl_read_is_empty(const struct jl_yaml *node);
+/* Read the pairs of a mapping by the schema into the fields of `target`; returns the rows that were there as bits. */
+uint64_t jl_read_map(struct jl_reader *r, const struct jl_yaml *map, unsigned where, void *target);
+/* One value of the type that the row says, into its field of `target`. */
+void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, void *target);
+
+bool jl_read_is_name(const char *s);     /* of a step, a tag */
+bool jl_read_is_word(const char *s);     /* of a variable, an input, a key of an item */
+bool jl_read_is_env_name(const char *s);
+
+void jl_read_command(struct jl_reader *r, const struct jl_yaml *node, struct jl_step *step);
+void jl_read_foreach(struct jl_reader *r, const struct jl_yaml *node, struct jl_foreach *ret);
+void jl_read_vars(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, struct jl_vars *ret);
+void jl_read_ports(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, struct jl_ports *ret);
+
+/* After the document: names that refer to each other, cycles. */
+void jl_read_check_names(struct jl_reader *r);
+/* Give each step the defaults that it does not set itself. */
+void jl_read_merge_defaults(struct jl_reader *r);
+
+#endif

@@ -1,0 +1,63 @@
+/* Every key of the manifest in one table: its name, where it may stand, its type, the field that it fills.
+ * The reader walks trees by it, and it is what a JSON Schema would be made of. */
+#ifndef JL_MANIFEST_SCHEMA_H
+#define JL_MANIFEST_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum jl_schema_where {
+	JL_IN_TOP = 1,
+	JL_IN_STEP = 2,
+	JL_IN_DEFAULTS = 4,
+	JL_IN_STORE = 8,
+	JL_IN_FOREACH = 16,
+	JL_IN_PORT = 32,
+};
+
+enum jl_schema_type {
+	JL_TYPE_TEXT,      /* struct jl_mtext */
+	JL_TYPE_PATTERN,   /* struct jl_mtext: a path or glob that may hold templates, parsed by whoever holds it */
+	JL_TYPE_NAMES,     /* struct jl_mtexts: a name or a list of names (step names, tags) */
+	JL_TYPE_ENV_NAMES, /* struct jl_mtexts: names of variables, or "*" */
+	JL_TYPE_WORDS,     /* struct jl_mtexts: a list of words, or a text split at blanks */
+	JL_TYPE_BOOL,      /* bool */
+	JL_TYPE_INT,       /* int64_t */
+	JL_TYPE_COUNT,     /* int64_t, not negative */
+	JL_TYPE_SIZE,      /* uint64_t bytes */
+	JL_TYPE_DURATION,  /* int64_t nanoseconds */
+	JL_TYPE_PATH,      /* struct jl_template * over vars, env, item, step */
+	JL_TYPE_FILE,      /* struct jl_template * over vars, env */
+	JL_TYPE_COMMAND,   /* several fields of struct jl_step, as the following ones */
+	JL_TYPE_INPUTS,
+	JL_TYPE_OUTPUTS,
+	JL_TYPE_KEEP,
+	JL_TYPE_ENV,       /* struct jl_vars */
+	JL_TYPE_FOREACH,
+	JL_TYPE_VARS,      /* the top's own ones */
+	JL_TYPE_STEPS,
+	JL_TYPE_DEFAULTS,
+	JL_TYPE_STORE,
+	JL_TYPE_LATER,     /* known to the format, not supported by this version */
+};
+
+enum jl_schema_merge { JL_MERGE_OVERRIDE, JL_MERGE_BY_NAME, JL_MERGE_ADD }; /* of a default with the step's own value */
+
+struct jl_schema_key {
+	const char *name;
+	unsigned where;
+	enum jl_schema_type type;
+	uint16_t offset, size;      /* of the field in the struct that the place fills */
+	enum jl_schema_merge merge;
+};
+
+uint32_t jl_schema_count(void);
+const struct jl_schema_key *jl_schema_at(uint32_t index);
+/* The row of a key in a place (one of enum jl_schema_where), or NULL. */
+const struct jl_schema_key *jl_schema_find(const char *name, unsigned where);
+uint32_t jl_schema_index(const struct jl_schema_key *key);
+/* "the top level", "a step", …: to say where a key belongs. */
+const char *jl_schema_place(unsigned where);
+
+#endif
