@@ -1,0 +1,170 @@
+/* Events as JSON lines. */
+#include "report/ndjson.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/utf8.h"
+
+#define TEXT_MAX ((size_t)64 << 10) /* bytes of output in one event */
+
+static const char *const names[] = {
+	[JL_EVENT_RUN_STARTED] = "run_started",
+	[JL_EVENT_STEP_STARTED] = "step_started",
+	[JL_EVENT_STEP_OUTPUT] = "step_output",
+	[JL_EVENT_STEP_FINISHED] = "step_finished",
+	[JL_EVENT_WARNING] = "warning",
+	[JL_EVENT_RUN_FINISHED] = "run_finished",
+};
+
+static void put_str(struct jl_json *j, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	jl_json_key(j, key);
+	jl_json_str(j, value);
+}
+
+static void put_int(struct jl_json *j, const char *key, int64_t value)
+{
+	jl_json_key(j, key);
+	jl_json_int(j, value);
+}
+
+static void put_seconds(struct jl_json *j, const char *key, int64_t ns)
+{
+	jl_json_key(j, key);
+	jl_json_num(j, (double)ns / (double)JL_NS_S);
+}
+
+static void put_started(struct jl_json *j, const struct jl_event *e)
+{
+	put_int(j, "attempt", e->attempt);
+	put_str(j, "executor", e->executor);
+	put_str(j, "host", e->host);
+	put_int(j, "pid", e->pid);
+}
+
+static void put_finished(struct jl_json *j, const struct jl_event *e)
+{
+	put_str(j, "status", jl_step_status_name(e->status));
+	put_str(j, "key", e->key);
+	put_int(j, "exit", e->exit_code);
+	put_int(j, "signal", e->signal);
+	put_seconds(j, "wall_s", e->wall_ns);
+	put_seconds(j, "user_s", e->user_ns);
+	put_seconds(j, "sys_s", e->sys_ns);
+	put_int(j, "max_rss", e->max_rss_kib * 1024);
+	put_str(j, "host", e->host);
+	put_int(j, "attempt", e->attempt);
+	put_str(j, "reason", e->reason);
+	jl_json_key(j, "stored");
+	jl_json_bool(j, e->stored);
+}
+
+static void put_totals(struct jl_json *j, const struct jl_event *e)
+{
+	const struct jl_counts *c = e->counts;
+
+	put_int(j, "ran", c->ran);
+	put_int(j, "fresh", c->fresh);
+	put_int(j, "restored", c->restored);
+	put_int(j, "failed", c->failed);
+	put_int(j, "skipped", c->skipped);
+	if (c->would_run || c->would_restore || c->maybe) {
+		put_int(j, "would_run", c->would_run);
+		put_int(j, "would_restore", c->would_restore);
+		put_int(j, "maybe", c->maybe);
+	}
+	put_seconds(j, "wall_s", e->t_ns);
+	put_seconds(j, "saved_s", c->saved_ns);
+	if (e->end_signal)
+		put_int(j, "signal", e->end_signal);
+}
+
+static void put_event(struct jl_out *out, const struct jl_event *e, const char *text, size_t len)
+{
+	struct jl_json j = {.out = &out->buf};
+
+	jl_json_begin(&j, '{');
+	put_int(&j, "v", 1);
+	put_seconds(&j, "t", e->t_ns);
+	put_str(&j, "event", names[e->type]);
+	put_str(&j, "step", e->step);
+	switch (e->type) {
+	case JL_EVENT_RUN_STARTED:
+		put_str(&j, "run", e->run_id);
+		put_int(&j, "steps", e->counts->total);
+		put_int(&j, "jobs", e->jobs);
+		break;
+	case JL_EVENT_STEP_STARTED:
+		put_started(&j, e);
+		break;
+	case JL_EVENT_STEP_OUTPUT:
+		put_str(&j, "stream", e->stream == 1 ? "stdout" : "stderr");
+		jl_json_key(&j, "text");
+		jl_json_strn(&j, text, len);
+		break;
+	case JL_EVENT_STEP_FINISHED:
+		put_finished(&j, e);
+		break;
+	case JL_EVENT_WARNING:
+		put_str(&j, "text", e->text);
+		break;
+	case JL_EVENT_RUN_FINISHED:
+		put_totals(&j, e);
+		break;
+	case JL_EVENT_PROGRESS:
+		break;
+	}
+	jl_json_end(&j, '}');
+	jl_buf_char(&out->buf, '\n');
+	jl_out_spill(out);
+}
+
+/* A piece of at most TEXT_MAX bytes that does not end within a character. */
+static size_t piece_len(const char *text, size_t len)
+{
+	if (len <= TEXT_MAX)
+		return len;
+	for (size_t back = 1; back <= 3; back++) {
+		const size_t at = TEXT_MAX - back;
+
+		if (jl_utf8_len(text + at, len - at) > back)
+			return at;
+	}
+	return TEXT_MAX;
+}
+
+static void event(struct jl_sink *s, const struct jl_event *e)
+{
+	struct jl_ndjson *n = (struct jl_ndjson *)s;
+	const char *text = e->data;
+	size_t left = e->len;
+
+	if (e->type == JL_EVENT_PROGRESS)
+		return;
+	if (e->type != JL_EVENT_STEP_OUTPUT) {
+		put_event(&n->out, e, NULL, 0);
+	} else {
+		while (left) {
+			size_t len = piece_len(text, left);
+
+			put_event(&n->out, e, text, len);
+			text += len;
+			left -= len;
+		}
+	}
+	/* A no-op of 100,000 steps must not cost as many writes; whoever follows wants all else at once. */
+	if (e->type != JL_EVENT_STEP_FINISHED || e->status != JL_STEP_FRESH)
+		jl_out_flush(&n->out);
+}
+
+void jl_ndjson_init(struct jl_ndjson *n, int fd)
+{
+	*n = (struct jl_ndjson){.sink = {.event = event}, .out = JL_OUT_INIT(fd)};
+}
+
+void jl_ndjson_release(struct jl_ndjson *n)
+{
+	jl_out_release(&n->out);
+}

@@ -1,0 +1,69 @@
+/* Terminals: width and harmless text. */
+#include "report/term.h"
+
+#include "base/path.h"
+#include "base/utf8.h"
+
+#include <stdbool.h>
+#include <sys/ioctl.h>
+
+unsigned jl_term_width(int fd)
+{
+	struct winsize size;
+
+	if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+		return 80;
+	return size.ws_col;
+}
+
+/* Length of a colour sequence at `s`, 0 if there is none. */
+static size_t color_len(const char *s, size_t len)
+{
+	size_t i = 2;
+
+	if (len < 3 || s[0] != '\033' || s[1] != '[')
+		return 0;
+	while (i < len && ((s[i] >= '0' && s[i] <= '9') || s[i] == ';' || s[i] == ':'))
+		i++;
+	return i < len && s[i] == 'm' ? i + 1 : 0;
+}
+
+int jl_term_safe(struct jl_buf *out, const void *data, size_t len)
+{
+	const char *s = data;
+	bool colored = false;
+	size_t n;
+	int r = JL_OK;
+
+	for (size_t i = 0; i < len && r == JL_OK; i += n) {
+		n = color_len(s + i, len - i);
+		if (n) {
+			colored = true;
+			r = jl_buf_add(out, s + i, n);
+			continue;
+		}
+		n = 1;
+		if (s[i] == '\n' || s[i] == '\t') {
+			r = jl_buf_char(out, s[i]);
+		} else if (s[i] != '\r' || i + 1 >= len || s[i + 1] != '\n') {
+			n = jl_utf8_len(s + i, len - i);
+			n = n ? n : 1;
+			r = jl_path_show(out, s + i, n);
+		}
+	}
+	if (colored && r == JL_OK)
+		r = jl_buf_str(out, "\033[0m");
+	return r;
+}
+
+size_t jl_term_cut(const char *text, size_t len, unsigned columns)
+{
+	size_t i = 0;
+
+	for (; i < len && columns; columns--) {
+		size_t n = jl_utf8_len(text + i, len - i);
+
+		i += n ? n : 1;
+	}
+	return i;
+}
