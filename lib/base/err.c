@@ -23,7 +23,7 @@ static void put_text(struct jl_err *err, size_t at, const char *s)
 
 int jl_err_set(struct jl_err *err, int status, const char *fmt, ...)
 {
-	char text[sizeof(err->text) + 1]; /* an argument may point into err->text */
+	char text[JL_ERR_TEXT + 1]; /* an argument may point into err->text */
 	va_list ap;
 
 	if (!err)
@@ -50,7 +50,7 @@ static int status_of(int sys_errno)
 
 int jl_err_sys(struct jl_err *err, int sys_errno, const char *fmt, ...)
 {
-	char text[sizeof(err->text) + 1], why[128];
+	char text[JL_ERR_TEXT + 1], why[128];
 	int status = status_of(sys_errno);
 	va_list ap;
 
@@ -69,7 +69,7 @@ int jl_err_sys(struct jl_err *err, int sys_errno, const char *fmt, ...)
 
 int jl_err_add(struct jl_err *err, const char *fmt, ...)
 {
-	char text[sizeof(err->text) + 1], old[sizeof(err->text)];
+	char text[JL_ERR_TEXT + 1], old[JL_ERR_TEXT];
 	va_list ap;
 
 	if (!err)

@@ -27,10 +27,12 @@ enum jl_status {
 	JL_ECANCELED = -10,   /* ended on request */
 };
 
+#define JL_ERR_TEXT 1000
+
 struct jl_err {
 	int status;      /* enum jl_status; JL_OK while nothing was set */
 	int sys_errno;   /* errno of a JL_EIO or JL_ENOSPC, else 0 */
-	char text[1000]; /* NUL-terminated, cut with "..." when longer */
+	char text[JL_ERR_TEXT]; /* NUL-terminated, cut with "..." when longer */
 };
 
 #define JL_ERR_INIT {0}

@@ -108,7 +108,7 @@ void jl_file_temp_name(char *out, size_t size)
 	if (gethostname(host, sizeof(host)) < 0)
 		host[0] = '\0';
 	host[sizeof(host) - 1] = '\0';
-	for (; host[n] && n < 32; n++) {
+	for (; n < 32 && host[n]; n++) {
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", host[n]))
 			host[n] = '_';
 	}

@@ -24,7 +24,7 @@ int jl_file_write(const struct jl_io *io, int dirfd, const char *path, const voi
 int jl_file_write_all(const struct jl_io *io, int fd, const void *data, size_t len, struct jl_err *err)
 	JL_MUST_CHECK;
 
-/* A name no other process or thread will use: ".tmp-" host "-" pid "-" random "-" counter; at least 96 bytes of room. */
+/* A name no other process or thread will use: ".tmp-" host "-" pid "-" random "-" counter; 96 bytes of room suffice. */
 void jl_file_temp_name(char *out, size_t size);
 
 /* Make every missing folder of `path` (mkdir -p); an existing folder is fine, anything else in the way is an error. */

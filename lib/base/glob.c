@@ -29,7 +29,7 @@ static size_t element_len(const char *p, size_t len, size_t at)
 static bool class_holds(const char *p, size_t len, unsigned char c)
 {
 	size_t i = 1, end = len - 1;
-	bool not = p[1] == '!', held = false;
+	bool negated = p[1] == '!', held = false;
 
 	if (not )
 		i++;
@@ -45,7 +45,7 @@ static bool class_holds(const char *p, size_t len, unsigned char c)
 		}
 		held |= c >= from && c <= to;
 	}
-	return held != not ;
+	return held != negated;
 }
 
 /* One element (no star) against one byte. */

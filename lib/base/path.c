@@ -29,16 +29,13 @@ static int add_part(struct jl_buf *out, size_t start, const char *part, size_t l
 /* Take the last component off, or add ".." where there is none to take; "/" stays. */
 static int go_up(struct jl_buf *out, size_t start)
 {
-	bool absolute = out->len > start && out->data[start] == '/';
-	size_t last = out->len;
+	size_t last = out->len, root = out->len > start && out->data[start] == '/';
 
 	while (last > start && out->data[last - 1] != '/')
 		last--;
-	if (absolute && out->len == start + 1)
-		return JL_OK;
 	if (out->len == start || is_up(out->data + last))
 		return add_part(out, start, "..", 2);
-	if (last > start + absolute)
+	if (last > start + root)
 		last--; /* the separator before it */
 	jl_buf_truncate(out, last);
 	return JL_OK;

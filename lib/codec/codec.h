@@ -25,7 +25,8 @@ struct jl_codec {
 	/* Read `fd` from its present place to its end, give the packed bytes to `sink`. `level` 0 is the default. */
 	int (*pack)(const struct jl_io *io, int fd, int level, jl_codec_sink *sink, void *ctx, struct jl_err *err);
 	/* The reverse; exactly `size` bytes must come out. */
-	int (*unpack)(const struct jl_io *io, int fd, uint64_t size, jl_codec_sink *sink, void *ctx, struct jl_err *err);
+	int (*unpack)(const struct jl_io *io, int fd, uint64_t size, jl_codec_sink *sink, void *ctx,
+		      struct jl_err *err);
 };
 
 extern const struct jl_codec jl_codec_raw, jl_codec_zstd, jl_codec_gzip;
@@ -33,7 +34,8 @@ const struct jl_codec *jl_codec_get(enum jl_codec_id id); /* NULL for an id from
 const struct jl_codec *jl_codec_by_suffix(const char *file_name); /* RAW when no suffix is known */
 
 /* read() that goes on after a signal; says "cannot read" on failure. For the codecs themselves. */
-int jl_codec_read(const struct jl_io *io, int fd, void *data, size_t size, size_t *ret_len, struct jl_err *err) JL_MUST_CHECK;
+int jl_codec_read(const struct jl_io *io, int fd, void *data, size_t size, size_t *ret_len, struct jl_err *err)
+	JL_MUST_CHECK;
 
 /* Would zstd make these `size` bytes at least an eighth smaller? Files under 4 KiB: never. */
 bool jl_codec_sample(const struct jl_io *io, int fd, uint64_t size);

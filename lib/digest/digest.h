@@ -46,7 +46,8 @@ void jl_hasher_end(const struct jl_hasher *h, struct jl_digest *ret);
 
 /* The content of an open regular file from its start (pread in 256 KiB pieces; a file up to 64 KiB by one read and the
  * one-shot form). *ret_size is the number of bytes read. Blocks; safe on several threads. */
-int jl_digest_fd(const struct jl_io *io, int fd, struct jl_digest *ret, uint64_t *ret_size, struct jl_err *err) JL_MUST_CHECK;
+int jl_digest_fd(const struct jl_io *io, int fd, struct jl_digest *ret, uint64_t *ret_size, struct jl_err *err)
+	JL_MUST_CHECK;
 /* The same for a caller that has just had fstat() on it: one system call less. */
 int jl_digest_fd_stat(const struct jl_io *io, int fd, const struct stat *st, struct jl_digest *ret, uint64_t *ret_size,
                       struct jl_err *err) JL_MUST_CHECK;
@@ -69,7 +70,8 @@ struct jl_tree_digest {
 	char *last; /* previous path, for the order check */
 };
 void jl_tree_digest_init(struct jl_tree_digest *t);
-void jl_tree_digest_add(struct jl_tree_digest *t, enum jl_kind kind, bool executable, const char *path, const struct jl_digest *content);
+void jl_tree_digest_add(struct jl_tree_digest *t, enum jl_kind kind, bool executable, const char *path,
+			const struct jl_digest *content);
 void jl_tree_digest_end(struct jl_tree_digest *t, struct jl_digest *ret); /* also releases */
 
 /* The digest of a file, a link (its text) or a folder (tree digest) by path, without any cache: what `jl hash` prints.

@@ -68,6 +68,25 @@ static void agrees_with_an_array(void **state)
 	jl_buf_release(&b);
 }
 
+/* The NUL needs its place too when the content ends where the memory does (the sanitizers watch). */
+static void fills_to_the_brim(void **state)
+{
+	(void)state;
+	for (size_t len = 1; len < 300; len++) {
+		struct jl_buf b = JL_BUF_INIT;
+		size_t rest;
+
+		jl_buf_printf(&b, "%*s", (int)len, "x");
+		rest = b.cap - b.len;
+		for (size_t i = 0; i < rest; i++)
+			assert_int_equal(jl_buf_char(&b, 'y'), JL_OK);
+		assert_int_equal(b.len, len + rest);
+		assert_true(b.len < b.cap);
+		assert_int_equal(strlen(b.data), b.len);
+		jl_buf_release(&b);
+	}
+}
+
 static void keeps_its_cap(void **state)
 {
 	struct jl_buf b;
@@ -176,6 +195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(appends),           cmocka_unit_test(agrees_with_an_array),
+		cmocka_unit_test(fills_to_the_brim),
 		cmocka_unit_test(keeps_its_cap),     cmocka_unit_test(reads_what_it_wrote),
 		cmocka_unit_test(notices_every_cut), cmocka_unit_test(refuses_a_huge_length),
 	};

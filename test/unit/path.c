@@ -155,7 +155,14 @@ static void escapes_names(void **state)
 	assert_int_equal(a.len, 200);
 	assert_int_equal(a.data[183], '~');
 	assert_string_not_equal(a.data, b.data);
-	/* A cut never parts a %XX. */
+	/* A cut never parts a %XX: 183 bytes would be one and two thirds of another. */
+	name[0] = 'b';
+	memset(name + 1, '/', 100);
+	name[101] = '\0';
+	jl_buf_clear(&a);
+	assert_int_equal(jl_path_escape(&a, name), JL_OK);
+	assert_int_equal(a.len, 181 + 17);
+	assert_int_equal(a.data[181], '~');
 	jl_buf_clear(&a);
 	memset(name, '/', 100);
 	name[100] = '\0';
