@@ -31,7 +31,7 @@ static bool class_holds(const char *p, size_t len, unsigned char c)
 	size_t i = 1, end = len - 1;
 	bool negated = p[1] == '!', held = false;
 
-	if (not )
+	if (negated)
 		i++;
 	while (i < end) {
 		unsigned char from, to;
