@@ -1,0 +1,139 @@
+/* Options that several commands take, and what they and the environment come to. */
+#include "cmd.h"
+
+#include "base/path.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AT(field) offsetof(struct jl_settings, field)
+
+const struct jl_opt jl_opts_help[] = {
+	{"help", 'h', NULL, "show this and exit", JL_OPT_FLAG, AT(help), 0},
+	{0},
+};
+
+const struct jl_opt jl_opts_directory[] = {
+	{"directory", 'C', "DIR", "work as if started in DIR", JL_OPT_TEXT, AT(directory), 0},
+	{0},
+};
+
+const struct jl_opt jl_opts_manifest[] = {
+	{"file", 'f', "FILE", "the manifest (default: joblib.yaml here or above)", JL_OPT_TEXT, AT(manifest), 0},
+	{"var", 0, "NAME=VALUE", "override a variable of the manifest", JL_OPT_LIST, AT(vars), 0},
+	{0},
+};
+
+const struct jl_opt jl_opts_store[] = {
+	{"store", 0, "DIR", "the store (default: $JL_STORE, else ~/.cache/jl)", JL_OPT_TEXT, AT(store), 0},
+	{0},
+};
+
+const struct jl_opt jl_opts_common[] = {
+	{"jobs", 'j', "N", "run N steps at once: 4, 50%, -1 (all), -2, auto", JL_OPT_JOBS, AT(jobs), 0},
+	{"cache", 0, "rw|ro|wo|off", "use and fill the store, or only one of both", JL_OPT_CHOICE, AT(cache), 0},
+	{"timeout", 0, "DUR", "end a step after that time: 90s, 5m, 2h", JL_OPT_DURATION, AT(timeout_ns), 0},
+	{"kill-after", 0, "DUR", "from TERM to KILL (default: 10s)", JL_OPT_DURATION, AT(kill_after_ns), 0},
+	{"progress", 0, "auto|bar|plain|none", "how to show that it goes on", JL_OPT_CHOICE, AT(progress), 0},
+	{"quiet", 'q', NULL, "only failures", JL_OPT_FLAG, AT(quiet), 0},
+	{"verbose", 'v', NULL, "say each step; twice: fresh ones too", JL_OPT_COUNT, AT(verbose), 0},
+	{"color", 0, "auto|always|never", "colours (default: on a terminal, unless $NO_COLOR)", JL_OPT_CHOICE, AT(color), 0},
+	{"events", 0, "FILE", "write events as JSON lines; \"-\" is stdout", JL_OPT_TEXT, AT(events), 0},
+	{0},
+};
+
+static int absolute(struct jl_arena *arena, const char *cwd, const char *path, const char **ret, struct jl_err *err)
+{
+	struct jl_buf b = JL_BUF_INIT;
+
+	if (jl_path_join(&b, cwd, path) != JL_OK) {
+		jl_buf_release(&b);
+		return jl_err_set(err, JL_ELIMIT, "the path \"%.40s...\" is too long", path);
+	}
+	*ret = jl_arena_strndup(arena, b.data, b.len);
+	jl_buf_release(&b);
+	return JL_OK;
+}
+
+/* $XDG_CACHE_HOME/jl, else ~/.cache/jl. A cache home that is not absolute does not count, as its specification says. */
+static int default_store(struct jl_arena *arena, const char **ret, struct jl_err *err)
+{
+	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+
+	if (cache && cache[0] == '/') {
+		*ret = jl_arena_printf(arena, "%s/jl", cache);
+		return JL_OK;
+	}
+	if (!home || home[0] != '/') {
+		const struct passwd *user = getpwuid(geteuid());
+
+		home = user ? user->pw_dir : NULL;
+	}
+	if (!home || home[0] != '/')
+		return jl_err_set(err, JL_EIO, "no place for the store: set HOME or JL_STORE, or give --store");
+	*ret = jl_arena_printf(arena, "%s/.cache/jl", home);
+	return JL_OK;
+}
+
+static int overrides(const struct jl_settings *s, struct jl_arena *arena, struct jl_run_opts *o, struct jl_err *err)
+{
+	struct jl_var_override *vars = jl_arena_alloc(arena, ((size_t)s->vars.n + 1) * sizeof(*vars));
+
+	for (uint32_t i = 0; i < s->vars.n; i++) {
+		const char *text = s->vars.at[i], *equals = strchr(text, '=');
+
+		if (!equals || equals == text)
+			return jl_err_set(err, JL_EINVAL, "option \"--var\": \"%s\" is not NAME=VALUE", text);
+		vars[i].name = jl_arena_strndup(arena, text, (size_t)(equals - text));
+		vars[i].value = equals + 1;
+	}
+	o->vars = vars;
+	o->n_vars = s->vars.n;
+	return JL_OK;
+}
+
+int jl_settings_run_opts(const struct jl_settings *s, struct jl_arena *arena, struct jl_run_opts *ret,
+                         struct jl_err *err)
+{
+	const char *store = s->store ? s->store : getenv("JL_STORE");
+	struct jl_run_opts o = {
+		.manifest = s->manifest,
+		.targets = s->operands.at,
+		.n_targets = s->operands.n,
+		.jobs = s->jobs,
+		.cache = (enum jl_cache_mode)s->cache,
+		.fail = (enum jl_fail_mode)s->fail,
+		.force = s->force,
+		.no_wait = s->no_wait,
+		.timeout_ns = s->timeout_ns,
+		.kill_after_ns = s->kill_after_ns,
+		.environ = (const char *const *)environ,
+		.command_line = s->command_line,
+	};
+	char *cwd = getcwd(NULL, 0);
+	int r;
+
+	if (!cwd)
+		return jl_err_sys(err, errno, "cannot tell the current folder");
+	o.cwd = jl_arena_strdup(arena, cwd);
+	free(cwd);
+	if (s->store && !s->store[0])
+		return jl_err_set(err, JL_EINVAL, "option \"--store\" needs the name of a folder");
+	r = overrides(s, arena, &o, err);
+	if (r == JL_OK && store && store[0])
+		r = absolute(arena, o.cwd, store, &o.store_dir, err);
+	if (r == JL_OK)
+		r = default_store(arena, &o.default_store_dir, err);
+	/* One named store is enough: without a home there is then nothing to complain of. */
+	if (r == JL_EIO && o.store_dir) {
+		o.default_store_dir = o.store_dir;
+		jl_err_clear(err);
+		r = JL_OK;
+	}
+	if (r == JL_OK)
+		*ret = o;
+	return r;
+}

@@ -1,0 +1,257 @@
+/* jl run, jl plan, jl adopt: one engine, three modes. */
+#include "cmd.h"
+
+#include "manifest/shell.h"
+#include "report/ndjson.h"
+#include "report/plain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AT(field) offsetof(struct jl_settings, field)
+
+static const struct jl_opt run_opts[] = {
+	{"keep-going", 'k', NULL, "after a failure run all that does not need it", JL_OPT_SET, AT(fail),
+         JL_FAIL_KEEP_GOING},
+	{"fail-fast", 0, "[=soon|now]", "after a failure start none (default), or end all now", JL_OPT_SET, AT(fail),
+         JL_FAIL_SOON},
+	{"dry-run", 'n', NULL, "only list what would be done, as jl plan does", JL_OPT_FLAG, AT(dry_run), 0},
+	{"force", 0, NULL, "run what was asked for, whatever the store knows", JL_OPT_FLAG, AT(force), 0},
+	{"no-wait", 0, NULL, "fail rather than wait for another run here", JL_OPT_FLAG, AT(no_wait), 0},
+	{0},
+};
+static const struct jl_opt plan_opts[] = {
+	{"force", 0, NULL, "as if run was told so", JL_OPT_FLAG, AT(force), 0},
+	{0},
+};
+static const struct jl_opt adopt_opts[] = {
+	{"no-wait", 0, NULL, "fail rather than wait for another run here", JL_OPT_FLAG, AT(no_wait), 0},
+	{0},
+};
+static const struct jl_opt *const run_tables[] = {run_opts,        jl_opts_manifest, jl_opts_directory, jl_opts_store,
+                                                  jl_opts_common, jl_opts_help,     NULL};
+static const struct jl_opt *const plan_tables[] = {plan_opts,      jl_opts_manifest, jl_opts_directory, jl_opts_store,
+                                                   jl_opts_common, jl_opts_help,     NULL};
+static const struct jl_opt *const adopt_tables[] = {adopt_opts,     jl_opts_manifest, jl_opts_directory, jl_opts_store,
+                                                    jl_opts_common, jl_opts_help,     NULL};
+
+/* The sinks of one run. */
+struct sinks {
+	struct jl_plain plain;
+	struct jl_ndjson events;
+	int events_fd; /* -1: no events */
+	bool close_events;
+	char *again;
+};
+
+static bool use_color(const struct jl_settings *s, bool tty)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if (s->color != JL_COLOR_AUTO)
+		return s->color == JL_COLOR_ALWAYS;
+	return tty && !(no_color && no_color[0]) && !(term && strcmp(term, "dumb") == 0);
+}
+
+static void add_quoted(struct jl_buf *out, const char *option, const char *value)
+{
+	jl_buf_printf(out, " %s ", option);
+	jl_shell_quote(out, value, strlen(value));
+}
+
+/* The command that repeats a step, without its name: the options that say which manifest. */
+static char *again(const struct jl_settings *s)
+{
+	struct jl_buf b = JL_BUF_INIT;
+
+	jl_buf_str(&b, "jl run");
+	if (s->directory)
+		add_quoted(&b, "-C", s->directory);
+	if (s->manifest)
+		add_quoted(&b, "-f", s->manifest);
+	if (s->store)
+		add_quoted(&b, "--store", s->store);
+	for (uint32_t i = 0; i < s->vars.n; i++)
+		add_quoted(&b, "--var", s->vars.at[i]);
+	return jl_buf_detach(&b, NULL);
+}
+
+static int open_events(const struct jl_settings *s, struct sinks *k)
+{
+	if (!s->events)
+		return JL_EXIT_OK;
+	if (strcmp(s->events, "-") == 0) {
+		k->events_fd = STDOUT_FILENO;
+		return JL_EXIT_OK;
+	}
+	k->events_fd = open(s->events, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (k->events_fd < 0) {
+		jl_say("cannot write events to \"%s\": %s", s->events, strerror(errno));
+		return JL_EXIT_USAGE;
+	}
+	k->close_events = true;
+	return JL_EXIT_OK;
+}
+
+static int open_sinks(const struct jl_settings *s, bool plan, struct sinks *k)
+{
+	const char *term = getenv("TERM");
+	const bool err_tty = isatty(STDERR_FILENO);
+	struct jl_plain_opts o = {
+		.out_fd = STDOUT_FILENO,
+		.err_fd = STDERR_FILENO,
+		.out_tty = isatty(STDOUT_FILENO),
+		.err_tty = err_tty,
+		.progress = s->progress != JL_PROGRESS_NONE && !(term && strcmp(term, "dumb") == 0),
+		.color = use_color(s, err_tty),
+		.quiet = s->quiet,
+		.verbose = s->verbose,
+		.plan = plan,
+	};
+	int status = open_events(s, k);
+
+	if (status != JL_EXIT_OK)
+		return status;
+	/* Whoever reads events on stdout gets nothing else there. */
+	if (k->events_fd == STDOUT_FILENO) {
+		o.out_fd = STDERR_FILENO;
+		o.out_tty = err_tty;
+	}
+	k->again = again(s);
+	o.again = k->again;
+	jl_plain_init(&k->plain, &o);
+	if (k->events_fd >= 0) {
+		jl_ndjson_init(&k->events, k->events_fd);
+		k->plain.sink.next = &k->events.sink;
+	}
+	return JL_EXIT_OK;
+}
+
+/* Exit status of writing: a run whose output got lost is not done. */
+static int close_sinks(struct sinks *k)
+{
+	int out_errno = jl_plain_errno(&k->plain), events_errno = 0;
+
+	jl_plain_release(&k->plain);
+	free(k->again);
+	if (k->events_fd >= 0) {
+		jl_out_flush(&k->events.out);
+		events_errno = k->events.out.sys_errno;
+		jl_ndjson_release(&k->events);
+	}
+	if (k->close_events && close(k->events_fd) < 0 && !events_errno)
+		events_errno = errno;
+	if (out_errno)
+		jl_say("cannot write to standard output: %s", strerror(out_errno));
+	if (events_errno)
+		jl_say("cannot write events: %s", strerror(events_errno));
+	return out_errno || events_errno ? JL_EXIT_MACHINE : JL_EXIT_OK;
+}
+
+static void waiting(void *ctx, const char *holder)
+{
+	(void)ctx;
+	jl_say("waiting for another run in this workspace: %s", holder);
+}
+
+/* End by the signal that ended the run, so that the shell and make see it. */
+static void end_by_signal(int sig)
+{
+	sigset_t set;
+
+	signal(sig, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	kill(getpid(), sig);
+}
+
+static int run_mode(struct jl_settings *s, enum jl_run_mode mode)
+{
+	struct sinks sinks = {.events_fd = -1};
+	struct jl_arena arena = JL_ARENA_INIT;
+	struct jl_messages msgs = {0};
+	struct jl_run_summary sum = {0};
+	struct jl_err err = JL_ERR_INIT;
+	struct jl_run_opts o;
+	int status, written;
+
+	if (jl_settings_run_opts(s, &arena, &o, &err) != JL_OK) {
+		status = jl_say_error(&err);
+		goto out;
+	}
+	o.mode = mode;
+	o.waiting = waiting;
+	status = open_sinks(s, mode == JL_MODE_PLAN, &sinks);
+	if (status != JL_EXIT_OK)
+		goto out;
+	o.sinks = &sinks.plain.sink;
+	if (jl_run(&o, &sum, &msgs, &err) == JL_OK) {
+		jl_say_messages(&msgs);
+		jl_plain_summary(&sinks.plain, &sum.counts, sum.wall_ns);
+		status = sum.counts.failed ? JL_EXIT_FAILED : JL_EXIT_OK;
+	} else {
+		status = jl_say_fault(&msgs, &err);
+	}
+	written = close_sinks(&sinks);
+	if (status == JL_EXIT_OK)
+		status = written;
+	if (sum.signal)
+		end_by_signal(sum.signal);
+out:
+	jl_messages_release(&msgs);
+	jl_arena_release(&arena);
+	return status;
+}
+
+static int run(struct jl_settings *s)
+{
+	return run_mode(s, s->dry_run ? JL_MODE_PLAN : JL_MODE_RUN);
+}
+
+static int plan(struct jl_settings *s)
+{
+	return run_mode(s, JL_MODE_PLAN);
+}
+
+static int adopt(struct jl_settings *s)
+{
+	return run_mode(s, JL_MODE_ADOPT);
+}
+
+const struct jl_command jl_command_run = {
+	.name = "run",
+	.operands = "[STEP|PATH|@TAG ...]",
+	.summary = "Run what the manifest describes, skipping what the store already knows",
+	.about = "Without operands: every step that is not \"manual: true\". STEP[ITEM] is one\n"
+		 "instance of a step. Exit status: 0 done, 1 a step failed, 2 usage or manifest\n"
+		 "error, 3 the store or the machine failed.\n",
+	.tables = run_tables,
+	.max_operands = UINT32_MAX,
+	.run = run,
+};
+
+const struct jl_command jl_command_plan = {
+	.name = "plan",
+	.operands = "[STEP|PATH|@TAG ...]",
+	.summary = "List what run would do and why, changing nothing",
+	.about = "One line for each instance that would run or be restored; with -v the fresh ones\n"
+		 "too. \"maybe\" depends on what a step that would run makes.\n",
+	.tables = plan_tables,
+	.max_operands = UINT32_MAX,
+	.run = plan,
+};
+
+const struct jl_command jl_command_adopt = {
+	.name = "adopt",
+	.operands = "STEP ...",
+	.summary = "Accept the outputs on disk as a step's result without running it",
+	.tables = adopt_tables,
+	.min_operands = 1,
+	.max_operands = UINT32_MAX,
+	.run = adopt,
+};
