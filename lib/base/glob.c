@@ -238,9 +238,25 @@ static bool names_meet(const struct part *a, const struct part *b)
 	return meet;
 }
 
+static bool is_plain(const struct part *p)
+{
+	for (size_t i = 0; i < p->len; i++) {
+		if (strchr("*?[\\", p->at[i]))
+			return false;
+	}
+	return p->len > 0;
+}
+
 static bool parts_meet(const struct part *a, const struct part *b)
 {
-	return has_dot(a) == has_dot(b) && names_meet(a, b);
+	if (has_dot(a) != has_dot(b))
+		return false;
+	/* A name without globs is most often one side, and that needs no table. */
+	if (is_plain(a))
+		return jl_glob_match_name(b->at, b->len, a->at, a->len);
+	if (is_plain(b))
+		return jl_glob_match_name(a->at, a->len, b->at, b->len);
+	return names_meet(a, b);
 }
 
 /* A trailing "/" or "**" takes whatever is below. */
@@ -300,15 +316,6 @@ static bool paths_meet(const char *a, const char *b)
 	}
 	free(rows);
 	return meet;
-}
-
-static bool is_plain(const struct part *p)
-{
-	for (size_t i = 0; i < p->len; i++) {
-		if (strchr("*?[\\", p->at[i]))
-			return false;
-	}
-	return p->len > 0;
 }
 
 bool jl_glob_overlap(const char *a, const char *b)

@@ -194,10 +194,13 @@ static void refuses_a_huge_length(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(appends),           cmocka_unit_test(agrees_with_an_array),
+		cmocka_unit_test(appends),
+		cmocka_unit_test(agrees_with_an_array),
 		cmocka_unit_test(fills_to_the_brim),
-		cmocka_unit_test(keeps_its_cap),     cmocka_unit_test(reads_what_it_wrote),
-		cmocka_unit_test(notices_every_cut), cmocka_unit_test(refuses_a_huge_length),
+		cmocka_unit_test(keeps_its_cap),
+		cmocka_unit_test(reads_what_it_wrote),
+		cmocka_unit_test(notices_every_cut),
+		cmocka_unit_test(refuses_a_huge_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
