@@ -335,7 +335,7 @@ static int write_raw(struct source *src, struct sink *to, struct jl_err *err)
 	return status;
 }
 
-/* Bring the bytes into the temporary; JL_ECHANGED if they are not those of the digest. */
+/* Bring the bytes into the temporary; JL_ECHANGED if they are not those of the digest. `err` is not NULL. */
 static int fill(struct jl_local *l, const struct jl_codec *codec, const struct jl_digest *digest, uint64_t size,
                 struct source *src, int fd, uint64_t *ret_written, struct jl_err *err)
 {
@@ -343,20 +343,19 @@ static int fill(struct jl_local *l, const struct jl_codec *codec, const struct j
 	struct jl_digest d;
 	int status;
 
-	if (codec->id != JL_CODEC_RAW) {
-		status = codec->pack(&src->io, src->fd, 0, sink_add, &to, err);
-	} else if (src->fd >= 0 && size > 0 && l->io->reflink(l->io, fd, src->fd) == 0) {
+	if (codec->id == JL_CODEC_RAW && src->fd >= 0 && size > 0 && l->io->reflink(l->io, fd, src->fd) == 0) {
 		/* The clone is what is stored and nobody else knows of it: hash that, and the source may change. */
 		status = jl_digest_fd(l->io, fd, &d, &src->at, err);
 		to.size = src->at;
-		goto check;
 	} else {
-		status = write_raw(src, &to, err);
+		status = codec->id == JL_CODEC_RAW ? write_raw(src, &to, err)
+		                                   : codec->pack(&src->io, src->fd, 0, sink_add, &to, err);
+		jl_hasher_end(src->hasher, &d);
 	}
-	jl_hasher_end(src->hasher, &d);
-check:
 	if (to.status != JL_OK)
-		return jl_local_put_error(l, err && err->sys_errno ? err->sys_errno : EIO, "a blob", err);
+		return jl_local_put_error(l, err->sys_errno, "a blob", err);
+	if (status == JL_ENOTFOUND) /* for the caller that would be a miss */
+		status = err->status = JL_EIO;
 	if (status != JL_OK)
 		return status;
 	if (src->at != size || !jl_digest_equal(&d, digest))

@@ -14,7 +14,7 @@ void jl_store_warn(struct jl_store *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	s->warn(s->warn_ctx, text);
+	(*s->warn)(s->warn_ctx, text);
 }
 
 void jl_store_free(struct jl_store *s)

@@ -11,11 +11,12 @@ static const struct jl_io *const sys = &jl_io_system;
 static bool fails(const struct jl_io *io, unsigned op)
 {
 	struct fault_io *f = io->ctx;
+	unsigned call;
 
 	if (!(f->ops & op))
 		return false;
-	f->calls++;
-	if (f->fail_at == 0 || f->calls < f->fail_at || (f->calls > f->fail_at && !f->sticky))
+	call = ++f->calls;
+	if (f->fail_at == 0 || call < f->fail_at || (call > f->fail_at && !f->sticky))
 		return false;
 	f->failed++;
 	errno = f->fail_errno;

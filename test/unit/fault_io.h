@@ -8,12 +8,13 @@
  *             if (!f.failed)
  *                     break;
  *     }
- * For one thread. */
+ * Threads may share it; which of them meets the fault is then open. */
 #ifndef TEST_FAULT_IO_H
 #define TEST_FAULT_IO_H
 
 #include "base/io.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 enum fault_op {
@@ -41,9 +42,9 @@ struct fault_io {
 	bool half_write;  /* a failing write first writes half of its bytes */
 	bool short_io;    /* reads and writes give 1 byte less than they could, when they could give 2 */
 	bool clone;       /* reflink works, by a copy: for machines whose file system has none */
-	unsigned calls;   /* counted so far */
-	unsigned failed;  /* failed so far */
-	unsigned writes, renames, reflinks, fsyncs;
+	atomic_uint calls;  /* counted so far */
+	atomic_uint failed; /* failed so far */
+	atomic_uint writes, renames, reflinks, fsyncs;
 };
 
 void fault_io_init(struct fault_io *f, unsigned fail_at, int fail_errno);
