@@ -30,7 +30,7 @@ static void fault(const struct ports *p, const struct jl_yaml *node, const char 
 static struct jl_port *add(struct ports *p)
 {
 	if (p->n == p->cap) {
-		uint32_t cap = p->cap ? p->cap * 2 : 4;
+		uint32_t cap = p->cap ? p->cap * 2 : 1;
 		struct jl_port *at = jl_arena_alloc(&p->r->m->arena, cap * sizeof(*at));
 
 		if (p->n > 0)
@@ -195,6 +195,8 @@ void jl_read_ports(struct jl_reader *r, const struct jl_yaml *node, const struct
 
 	jl_map_init(&p.by_name, port_key, &p);
 	if (node->kind == JL_YAML_LIST) {
+		p.cap = node->n;
+		p.at = jl_arena_alloc(&r->m->arena, node->n * sizeof(*p.at));
 		for (uint32_t i = 0; i < node->n; i++)
 			read_one(&p, &node->at[i], NULL, false);
 	} else {

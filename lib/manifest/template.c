@@ -299,14 +299,15 @@ struct jl_template *jl_template_parse_at(struct jl_arena *arena, const struct jl
 	const char *s = text->s, *end = s + text->len, *from = s, *at = s;
 	struct jl_template *t = jl_template_literal(arena, text);
 	struct jl_hole *list = NULL;
-	uint32_t n = 0, cap = 0, n_offsets = 0, *offsets = NULL;
+	uint32_t n = 0, cap = 0, n_holes = 0, n_offsets = 0, *offsets = NULL;
 	char *masked = NULL;
 
 	if (shell)
 		t->first_word = find_first_word(arena, text);
 	if (!memmem(s, text->len, "${{", 3))
 		return t;
-	masked = jl_strndup(s, text->len);
+	if (shell)
+		masked = jl_strndup(s, text->len);
 	while ((at = memmem(at, (size_t)(end - at), "${{", 3)) != NULL) {
 		const char *close = memmem(at, (size_t)(end - at), "}}", 2);
 		struct jl_hole h = {0};
@@ -330,16 +331,20 @@ struct jl_template *jl_template_parse_at(struct jl_arena *arena, const struct jl
 		add_literal(&list, &n, &cap, from, (size_t)(at - from));
 		if (h.kind != JL_HOLE_LITERAL) {
 			*add(&list, &n, &cap) = h;
+			n_holes++;
+		}
+		if (h.kind != JL_HOLE_LITERAL && shell) {
 			offsets = jl_realloc(offsets, (n_offsets + 1) * sizeof(*offsets));
 			offsets[n_offsets++] = (uint32_t)(at - s);
 		}
-		memset(masked + (at - s), 'x', (size_t)(close + 2 - at));
+		if (shell)
+			memset(masked + (at - s), 'x', (size_t)(close + 2 - at));
 		at = from = close + 2;
 	}
 	add_literal(&list, &n, &cap, from, (size_t)(end - from));
-	if (shell && n_offsets > 0)
+	if (n_offsets > 0)
 		check_quotes(&p, masked, list, n, offsets, n_offsets);
-	if (n_offsets == 0) {
+	if (n_holes == 0) {
 		join_literals(arena, t, list, n);
 	} else {
 		t->n = n;
