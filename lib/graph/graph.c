@@ -45,24 +45,10 @@ void jl_graph_edge(struct jl_graph *g, uint32_t before, uint32_t after)
 	a->pending++;
 }
 
-void jl_graph_hold(struct jl_graph *g, uint32_t node)
-{
-	jl_bug_if(jl_graph_node(g, node)->state != JL_NODE_WAITING);
-	jl_graph_node(g, node)->pending++;
-}
-
 static void make_ready(struct jl_graph *g, uint32_t node)
 {
 	jl_graph_node(g, node)->state = JL_NODE_READY;
 	*(uint32_t *)jl_table_add(&g->ready, 1) = node;
-}
-
-void jl_graph_release(struct jl_graph *g, uint32_t node)
-{
-	struct jl_node *n = jl_graph_node(g, node);
-	jl_bug_if(n->state != JL_NODE_WAITING || n->pending == 0);
-	if (--n->pending == 0 && g->started)
-		make_ready(g, node);
 }
 
 void jl_graph_start(struct jl_graph *g, uint32_t first)
@@ -154,7 +140,6 @@ uint32_t jl_graph_measure(struct jl_graph *g, struct jl_table *ret_cycle)
 	uint32_t n = g->nodes.len, len = 0;
 	uint32_t *left = jl_alloc((n + 1) * sizeof(*left));
 	uint32_t *order = jl_alloc((n + 1) * sizeof(*order));
-	/* Count the edges that are still to come by themselves: `pending` also counts holds. */
 	memset(left, 0, (n + 1) * sizeof(*left));
 	for (uint32_t i = 0; i < n; i++) {
 		struct jl_node *node = jl_graph_node(g, i);

@@ -1,8 +1,7 @@
 /* struct jl_graph: which node is ready, and which is the most urgent. Pure: no I/O, no clock.
  *
  * A node waits for its predecessors; when the last one is done it is put on the ready list. The graph may grow while it
- * runs: nodes and edges may be added at any time, but no edge to a node that is ready already. A node may be held: it
- * then waits for one jl_graph_release() more (a barrier whose members are not known yet).
+ * runs: nodes and edges may be added at any time, but no edge to a node that is ready already.
  *
  *     a = jl_graph_add(&g, what, weight);  b = jl_graph_add(&g, ...);
  *     jl_graph_edge(&g, a, b);             b after a
@@ -26,7 +25,7 @@ enum jl_node_state { JL_NODE_WAITING, JL_NODE_READY, JL_NODE_TAKEN, JL_NODE_DONE
 
 struct jl_node {
 	uint32_t what;     /* the owner's */
-	uint32_t pending;  /* predecessors not done, plus one while held */
+	uint32_t pending;  /* predecessors not done */
 	uint32_t edges;    /* first of its outgoing edges, or JL_NONE */
 	uint32_t weight;   /* expected duration in ms */
 	uint32_t urgency;  /* ms from its start to the end of all, along the longest path; by jl_graph_measure() */
@@ -50,8 +49,6 @@ struct jl_graph {
 void jl_graph_release_all(struct jl_graph *g); /* free */
 uint32_t jl_graph_add(struct jl_graph *g, uint32_t what, uint32_t weight_ms);
 void jl_graph_edge(struct jl_graph *g, uint32_t before, uint32_t after); /* fine when `before` is done */
-void jl_graph_hold(struct jl_graph *g, uint32_t node);
-void jl_graph_release(struct jl_graph *g, uint32_t node);
 /* New nodes added after the start become ready by this call (those without pending predecessors), from `first` on. */
 void jl_graph_start(struct jl_graph *g, uint32_t first);
 /* Take the next ready node. */

@@ -13,6 +13,8 @@
 #include "run/project.h"
 #include "store/store.h"
 
+#include "base/arena.h"
+
 struct jl_joblog;
 
 struct jl_job_input {          /* what an input was when the key was made */
@@ -32,11 +34,23 @@ struct jl_decided {            /* what decide.c found out about an instance */
 struct jl_running {            /* an instance that is executed */
 	uint32_t inst, node;
 	uint32_t attempt;
-	struct jl_decided what;
+	struct jl_decided what;  /* inputs and key as they were when it was decided */
+	uint32_t slot;
+	int64_t pid;             /* 0: none */
 	struct jl_joblog *log;
 	struct jl_job_result result;
 	char why[256];           /* result.why, kept */
 	struct jl_running *next; /* in engine->ended */
+};
+
+enum jl_rule_state_flag {
+	JL_RS_ALL = 1,         /* all its instances are wanted */
+	JL_RS_ASKED = 2,       /* ... by the user */
+	JL_RS_SETTLED = 4,     /* late, and expanded in this run */
+};
+struct jl_rule_state {
+	uint32_t barrier, settle; /* nodes, or JL_NONE */
+	uint32_t flags;
 };
 
 struct jl_engine {
@@ -47,37 +61,39 @@ struct jl_engine {
 	struct jl_exec *exec;
 	struct jl_store *store;  /* NULL until needed; see jl_engine_store */
 	bool own_exec, own_store, store_failed;
+	bool had_logs;           /* .jl/logs exists from before */
+	uint32_t threads;        /* for hashing many files at once */
 
-	struct jl_graph graph;
-	struct jl_urgent queue;  /* decided, waiting for a slot */
-	struct jl_table decided; /* struct jl_decided by queue entry: see queue_of */
+	struct jl_graph graph;   /* nodes: run/node.h */
+	struct jl_urgent queue;  /* ready nodes by urgency, once something has to run; before that the graph's own order serves */
+	bool by_urgency;
 	struct jl_table node_of; /* uint32_t by instance: its node, or JL_NONE */
-	struct jl_table barrier; /* uint32_t by rule */
-	struct jl_table settle;  /* uint32_t by rule */
-	uint8_t *want_rule;      /* by rule: enum want in select.c */
-	struct jl_table want_inst; /* uint8_t by instance */
-	bool want_all;           /* everything that is not manual: no selection was made */
-	struct jl_table unsure;  /* uint8_t by node (plan mode): its outputs are not known yet */
+	struct jl_rule_state *rule; /* by rule */
+	struct jl_table want_inst; /* uint8_t by instance: 1 wanted, 2 asked for */
+	struct jl_table worklist; /* uint32_t: newly wanted instances */
+	struct jl_table below;   /* uint8_t by file: a folder with outputs of somebody in it */
 
+	struct jl_decided deciding; /* room for one decision */
+	struct jl_running *held; /* decided and waiting for a slot: the look-ahead */
 	struct jl_running **running; /* by slot */
 	uint32_t slots, n_running;
 	struct jl_running *ended;    /* executed, their results not yet taken in */
 	bool starved;            /* the executor had no processes to give; wait for an end */
 
 	struct jl_counts counts;
-	int64_t began_ns;
+	int64_t began_ns, now_ns; /* the run's start; the time of the last event */
 	int64_t flushed_ns;      /* last journal write */
 	char run_id[40];
 	int signal;              /* the run was asked to end by it */
 	uint32_t signals;        /* how often */
 	bool stopping;           /* nothing new is started */
-	bool void_plan;          /* a late expansion failed */
+	bool void_plan;          /* a late expansion failed: the plan is not kept */
+	bool state_told;         /* that the state cannot be written */
 	struct jl_table env;     /* const char *: the environment every command sees */
 	struct jl_buf env_text;
 	struct jl_buf scratch;   /* key input pieces */
 	struct jl_table ids;     /* uint32_t scratch */
-	uint32_t trashed;
-	bool trash_looked;
+	struct jl_table safe;    /* uint8_t by file: a folder that is known to lie beneath the workspace */
 };
 
 /* events.c */
@@ -104,11 +120,12 @@ static inline struct jl_files *jl_engine_files(const struct jl_engine *e)
 	return &e->p->state->files;
 }
 
-/* select.c: from the words of the user to what is wanted; edges. */
+/* select.c: from the words of the user to what is wanted, its nodes and edges. JL_EINVAL: a word names nothing. */
 int jl_select(struct jl_engine *e, struct jl_err *err) JL_MUST_CHECK;
-/* Nodes and edges for the live, wanted instances of a rule; its barrier and settle nodes as needed. */
-void jl_select_nodes(struct jl_engine *e, uint32_t rule);
-void jl_select_edges(struct jl_engine *e, uint32_t rule);
+/* A late rule has been expanded: its wanted instances join the graph. */
+void jl_select_settled(struct jl_engine *e, uint32_t rule);
+/* A path as the user gave it (relative to where he is), relative to the workspace. */
+void jl_select_path(const struct jl_engine *e, const char *word, struct jl_buf *out);
 
 /* decide.c */
 enum jl_decision { JL_DECIDE_FRESH, JL_DECIDE_HIT, JL_DECIDE_RUN, JL_DECIDE_FAIL };
@@ -116,7 +133,7 @@ enum jl_decision { JL_DECIDE_FRESH, JL_DECIDE_HIT, JL_DECIDE_RUN, JL_DECIDE_FAIL
  * caller). JL_DECIDE_FAIL: an input is missing or cannot be read: `reason` says it. */
 enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided *ret, struct jl_record **ret_record);
 /* Are the inputs still what they were when decided? false: `reason` names the one that is not. */
-bool jl_decide_same(struct jl_engine *e, const struct jl_decided *d, char *reason, size_t size);
+bool jl_decide_same(struct jl_engine *e, uint32_t inst, const struct jl_decided *d, char *reason, size_t size);
 void jl_decide_manifest(struct jl_engine *e, uint32_t inst, const struct jl_decided *d, struct jl_buf *out);
 
 /* outputs.c: what is there now, what a command left. */

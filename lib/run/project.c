@@ -231,14 +231,19 @@ int jl_project_open(const struct jl_run_opts *opts, bool write, struct jl_projec
 		r = settle(p, err);
 out:
 	if (r != JL_OK) {
-		if (p->state)
-			jl_state_drop(p->state);
-		p->state = NULL;
-		(void)!jl_project_close(p, NULL);
+		jl_project_abandon(p);
 		return r;
 	}
 	*ret = p;
 	return JL_OK;
+}
+
+void jl_project_abandon(struct jl_project *p)
+{
+	if (p->state)
+		jl_state_drop(p->state);
+	p->state = NULL;
+	(void)!jl_project_close(p, NULL);
 }
 
 int jl_project_close(struct jl_project *p, struct jl_err *err)

@@ -42,6 +42,8 @@ int jl_project_open(const struct jl_run_opts *opts, bool write, struct jl_projec
                     struct jl_err *err) JL_MUST_CHECK;
 /* Write what changed (if opened for it) and free. NULL is fine. */
 int jl_project_close(struct jl_project *p, struct jl_err *err) JL_MUST_CHECK;
+/* Free without writing: what was found out is not to be trusted. */
+void jl_project_abandon(struct jl_project *p);
 /* The parsed manifest, parsing it now if the plan came from the snapshot. */
 int jl_project_ast(struct jl_project *p, struct jl_manifest **ret, struct jl_err *err) JL_MUST_CHECK;
 

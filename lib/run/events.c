@@ -1,0 +1,39 @@
+/* Events to the sinks, with time and counts filled in. */
+#include "run/engine.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+const char *jl_step_status_name(enum jl_step_status s)
+{
+	static const char *const names[] = {
+		[JL_STEP_RAN] = "ran",           [JL_STEP_FRESH] = "fresh",
+		[JL_STEP_RESTORED] = "restored", [JL_STEP_FAILED] = "failed",
+		[JL_STEP_SKIPPED] = "skipped",   [JL_STEP_CANCELLED] = "cancelled",
+		[JL_STEP_TIMEOUT] = "timeout",   [JL_STEP_WOULD_RUN] = "would run",
+		[JL_STEP_WOULD_RESTORE] = "would be restored", [JL_STEP_MAYBE] = "maybe",
+	};
+	return names[s];
+}
+
+void jl_engine_emit(struct jl_engine *e, struct jl_event *ev)
+{
+	/* A no-op of 100,000 steps is told 100,000 times: the clock is not asked for those. */
+	if (ev->type != JL_EVENT_STEP_FINISHED || ev->status != JL_STEP_FRESH)
+		e->now_ns = e->clock->now_ns(e->clock);
+	ev->t_ns = e->now_ns - e->began_ns;
+	ev->counts = &e->counts;
+	for (struct jl_sink *s = e->opts->sinks; s; s = s->next)
+		s->event(s, ev);
+}
+
+void jl_engine_warn(struct jl_engine *e, const char *step, const char *fmt, ...)
+{
+	char text[1200];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	struct jl_event ev = {.type = JL_EVENT_WARNING, .step = step, .text = text};
+	jl_engine_emit(e, &ev);
+}

@@ -1,0 +1,319 @@
+/* One run from the open workspace to the last event: see run.h. */
+#include "run/run.h"
+
+#include "base/file.h"
+#include "base/pool.h"
+#include "proc/loop.h"
+#include "proc/spawn.h"
+#include "run/engine.h"
+#include "run/expand.h"
+#include "run/loop.h"
+#include "run/node.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TRASH_AGE_S (7 * 24 * 3600)
+
+void jl_loop_store_warning(void *ctx, const char *text)
+{
+	jl_engine_warn(ctx, NULL, "%s", text);
+}
+
+int jl_loop_read_blob(struct jl_store *store, const struct jl_content *content, struct jl_buf *out)
+{
+	char *at;
+	int fd = store ? memfd_create("blob", MFD_CLOEXEC) : -1;
+	int r = fd < 0 ? JL_EIO : store->ops->get_blob(store, &content->digest, content->size, fd, NULL);
+	if (r == JL_OK)
+		r = jl_buf_reserve(out, content->size, &at);
+	for (uint64_t done = 0; r == JL_OK && done < content->size;) {
+		ssize_t n = pread(fd, at + done, content->size - done, (off_t)done);
+		if (n <= 0)
+			r = JL_EIO;
+		else
+			done += (uint64_t)n;
+	}
+	if (r == JL_OK) {
+		out->len += content->size;
+		out->data[out->len] = '\0';
+	}
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+/* ---- signals ---- */
+
+static void stop_and_continue(struct jl_engine *e)
+{
+	/* The terminal stops us alone: each job is a process group of its own. */
+	for (uint32_t i = 0; i < e->slots; i++)
+		if (e->running[i] && e->running[i]->pid > 0)
+			kill(-(pid_t)e->running[i]->pid, SIGTSTP);
+	raise(SIGSTOP);
+	for (uint32_t i = 0; i < e->slots; i++)
+		if (e->running[i] && e->running[i]->pid > 0)
+			kill(-(pid_t)e->running[i]->pid, SIGCONT);
+}
+
+static void caught(void *ctx, const struct signalfd_siginfo *si)
+{
+	struct jl_engine *e = ctx;
+	if (si->ssi_signo == SIGCHLD)
+		jl_exec_local_reap(e->exec);
+	else if (si->ssi_signo == SIGTSTP)
+		stop_and_continue(e);
+	else
+		jl_engine_stop(e, (int)si->ssi_signo);
+}
+
+static int open_executor(struct jl_engine *e, struct jl_err *err)
+{
+	sigset_t set;
+	if (e->opts->exec) {
+		e->exec = e->opts->exec;
+		jl_engine_attach(e);
+		return JL_OK;
+	}
+	if (e->opts->mode != JL_MODE_RUN)
+		return JL_OK;
+	int r = jl_spawn_setup(err);
+	if (r == JL_OK)
+		r = jl_loop_new(&e->loop, err);
+	sigemptyset(&set);
+	const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCHLD};
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		struct sigaction now;
+		/* nohup and "&" of old shells leave signals ignored on purpose. */
+		if (signals[i] == SIGCHLD || (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN))
+			sigaddset(&set, signals[i]);
+	}
+	if (r == JL_OK)
+		r = jl_loop_signals(e->loop, &set, caught, e, err);
+	if (r == JL_OK)
+		r = jl_exec_local_new(e->loop, 0, &e->exec, err);
+	if (r == JL_OK) {
+		e->own_exec = true;
+		jl_engine_attach(e);
+	}
+	return r;
+}
+
+/* ---- before and after ---- */
+
+/* All paths that decisions will ask for, in one parallel sweep. */
+static void prefetch(struct jl_engine *e)
+{
+	struct jl_plan *plan = &e->p->plan;
+	struct jl_table ids = JL_TABLE_INIT(uint32_t);
+	jl_table_reserve(&ids, plan->ports.len);
+	for (uint32_t i = 0; i < e->graph.nodes.len; i++) {
+		uint32_t what = jl_graph_node(&e->graph, i)->what;
+		if (JL_NODE_KIND(what) != JL_NODE_INST)
+			continue;
+		const struct jl_inst *t = jl_plan_inst(plan, JL_NODE_INDEX(what));
+		for (uint32_t k = 0; k < t->n_ins + t->n_outs; k++) {
+			const struct jl_pport *port = jl_plan_port(plan, k < t->n_ins ? t->ins + k : t->outs + k - t->n_ins);
+			if (!(port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)))
+				*(uint32_t *)jl_table_add(&ids, 1) = port->what;
+		}
+	}
+	jl_files_prefetch(jl_engine_files(e), ids.data, ids.len, e->threads);
+	jl_table_release(&ids);
+}
+
+static int check_cycle(struct jl_engine *e, struct jl_err *err)
+{
+	struct jl_table cycle = JL_TABLE_INIT(uint32_t);
+	struct jl_buf text = JL_BUF_INIT;
+	struct jl_mark mark = {0};
+	int r = JL_OK;
+	if (jl_graph_measure(&e->graph, &cycle) > 0) {
+		const char *last = "", *first = NULL;
+		for (uint32_t i = 0; i < cycle.len; i++) {
+			uint32_t what = jl_graph_node(&e->graph, *JL_AT(cycle, uint32_t, i))->what, index = JL_NODE_INDEX(what);
+			bool inst = JL_NODE_KIND(what) == JL_NODE_INST;
+			uint32_t rule = inst ? jl_engine_inst(e, index)->rule : index;
+			const char *name = inst ? jl_engine_label(e, index) : jl_project_text(e->p, jl_plan_rule(&e->p->plan, rule)->name);
+			if (jl_project_ast(e->p, NULL, NULL) == JL_OK && (!mark.line || e->p->ast->steps[rule].name.mark.line < mark.line))
+				mark = e->p->ast->steps[rule].name.mark;
+			if (strcmp(name, last) != 0)
+				jl_buf_printf(&text, "%s\"%s\"", text.len ? " → " : "", name);
+			last = name;
+			first = first ? first : name;
+		}
+		if (first && strcmp(first, last) != 0)
+			jl_buf_printf(&text, " → \"%s\"", first);
+		jl_messages_add(e->p->msgs, mark, false, "steps wait for each other: %s; take one of the links out", text.data);
+		r = jl_err_set(err, JL_EINVAL, "the manifest has errors");
+	}
+	jl_table_release(&cycle);
+	jl_buf_release(&text);
+	return r;
+}
+
+/* An input that nothing makes and no file holds, known before anything runs. */
+static int check_inputs(struct jl_engine *e, struct jl_err *err)
+{
+	const struct jl_plan *plan = &e->p->plan;
+	struct jl_files *files = jl_engine_files(e);
+	for (uint32_t n = 0; n < e->graph.nodes.len && e->p->msgs->errors < 20; n++) {
+		uint32_t what = jl_graph_node(&e->graph, n)->what;
+		if (JL_NODE_KIND(what) != JL_NODE_INST)
+			continue;
+		const struct jl_inst *t = jl_engine_inst(e, JL_NODE_INDEX(what));
+		if (t->n_waits || jl_plan_rule(plan, t->rule)->flags & JL_RULE_LATE)
+			continue;
+		for (uint32_t i = t->ins; i < t->ins + t->n_ins; i++) {
+			const struct jl_pport *port = jl_plan_port(plan, i);
+			if (port->flags & ~(uint32_t)JL_PORT_FOLDER || jl_expand_maker(e->p, port->what) != JL_NONE)
+				continue;
+			if (port->what < e->below.len && *JL_AT(e->below, uint8_t, port->what))
+				continue;
+			if (jl_files_stat(files, port->what, NULL) != JL_OK || jl_file_kind(jl_file_at(files, port->what)) != JL_KIND_ABSENT)
+				continue;
+			if (jl_plan_rule(plan, t->rule)->n_after && (port->flags & JL_PORT_FOLDER))
+				continue; /* a folder that those before it fill */
+			struct jl_mark mark = {0};
+			if (jl_project_ast(e->p, NULL, NULL) == JL_OK)
+				mark = e->p->ast->steps[t->rule].inputs.at[port->def].text.mark;
+			jl_messages_add(e->p->msgs, mark, false, "input \"%s\" of step \"%s\": no step makes it and there is no such file",
+			                jl_files_path(files, port->what), jl_project_text(e->p, t->label));
+		}
+	}
+	return e->p->msgs->errors ? jl_err_set(err, JL_EINVAL, "the manifest has errors") : JL_OK;
+}
+
+static void sweep_trash(struct jl_engine *e)
+{
+	int fd = openat(jl_engine_files(e)->root_fd, ".jl/trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct stat st;
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	for (struct dirent *d; (d = readdir(dir));) {
+		if (d->d_name[0] == '.' || fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			continue;
+		if (st.st_mtime < time(NULL) - TRASH_AGE_S)
+			(void)!jl_file_remove(&jl_io_system, fd, d->d_name, NULL);
+	}
+	closedir(dir);
+}
+
+static void name_run(struct jl_engine *e)
+{
+	struct tm tm;
+	time_t now = time(NULL);
+	gmtime_r(&now, &tm);
+	strftime(e->run_id, sizeof(e->run_id), "%Y%m%dT%H%M%SZ", &tm);
+	size_t len = strlen(e->run_id);
+	snprintf(e->run_id + len, sizeof(e->run_id) - len, "-%ld", (long)getpid());
+}
+
+static int run(struct jl_engine *e, struct jl_err *err)
+{
+	struct stat st;
+	struct jl_event ev = {.type = JL_EVENT_RUN_STARTED, .run_id = e->run_id, .jobs = e->slots};
+	int r = jl_select(e, err);
+	if (r == JL_OK && (e->p->compiled || e->p->ast))
+		r = check_cycle(e, err);
+	if (r != JL_OK)
+		return r;
+	prefetch(e);
+	/* Before the first event: with errors nothing is run and nothing told. */
+	r = check_inputs(e, err);
+	if (r == JL_OK)
+		r = open_executor(e, err);
+	if (r != JL_OK)
+		return r;
+	e->had_logs = fstatat(jl_engine_files(e)->root_fd, ".jl/logs", &st, 0) == 0;
+	jl_engine_emit(e, &ev);
+	if (e->opts->mode == JL_MODE_RUN)
+		jl_place_gone(e);
+	r = jl_engine_loop(e, err);
+	if (r == JL_OK && !jl_graph_finished(&e->graph) && !e->stopping)
+		r = check_cycle(e, err);
+	if (e->opts->mode == JL_MODE_RUN && e->counts.ran + e->counts.restored > 0)
+		sweep_trash(e);
+	return r;
+}
+
+static void release(struct jl_engine *e)
+{
+	if (e->own_exec)
+		e->exec->ops->free(e->exec);
+	if (e->loop)
+		jl_loop_free(e->loop);
+	if (e->own_store)
+		jl_store_free(e->store);
+	jl_graph_release_all(&e->graph);
+	struct jl_table *tables[] = {&e->queue.heap, &e->node_of, &e->want_inst, &e->worklist, &e->below, &e->env, &e->ids, &e->safe,
+	                             &e->deciding.inputs};
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		jl_table_release(tables[i]);
+	jl_buf_release(&e->scratch);
+	free(e->rule);
+	free(e->running);
+}
+
+int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl_messages *msgs, struct jl_err *err)
+{
+	struct jl_engine e = {
+		.opts = opts,
+		.clock = opts->clock ? opts->clock : &jl_clock_system,
+		.store = opts->store,
+		.graph = JL_GRAPH_INIT,
+		.queue = JL_URGENT_INIT,
+		.node_of = JL_TABLE_INIT(uint32_t),
+		.want_inst = JL_TABLE_INIT(uint8_t),
+		.worklist = JL_TABLE_INIT(uint32_t),
+		.below = JL_TABLE_INIT(uint8_t),
+		.env = JL_TABLE_INIT(char *),
+		.ids = JL_TABLE_INIT(uint32_t),
+		.safe = JL_TABLE_INIT(uint8_t),
+		.deciding = {.inputs = JL_TABLE_INIT(struct jl_job_input)},
+		.scratch = JL_BUF_INIT,
+	};
+	int r;
+	e.began_ns = e.now_ns = e.flushed_ns = e.clock->now_ns(e.clock);
+	r = jl_project_open(opts, opts->mode != JL_MODE_PLAN, &e.p, msgs, err);
+	if (r != JL_OK)
+		return r;
+	e.threads = jl_cpu_count();
+	e.slots = e.p->jobs;
+	e.running = jl_calloc(e.slots, sizeof(*e.running));
+	name_run(&e);
+	jl_environ_base(&e);
+	if (e.p->state->why_empty)
+		jl_engine_warn(&e, NULL, "the workspace's memory starts anew: %s", e.p->state->why_empty);
+	r = run(&e, err);
+	ret->counts = e.counts;
+	ret->signal = e.signal;
+	if (r == JL_OK) {
+		struct jl_err state_err = JL_ERR_INIT;
+		if (e.void_plan)
+			jl_plan_release(&e.p->plan);
+		if (jl_project_close(e.p, &state_err) != JL_OK && !e.state_told)
+			jl_engine_warn(&e, NULL, "cannot write .jl: %s; the next run looks at more", state_err.text);
+		struct jl_event ev = {.type = JL_EVENT_RUN_FINISHED, .end_signal = e.signal};
+		jl_engine_emit(&e, &ev);
+	} else {
+		jl_project_abandon(e.p);
+	}
+	ret->wall_ns = e.clock->now_ns(e.clock) - e.began_ns;
+	release(&e);
+	return r;
+}

@@ -1,0 +1,328 @@
+/* What is wanted, and the graph of it: from the user's words backwards along what each thing needs. */
+#include "base/glob.h"
+#include "base/path.h"
+#include "run/engine.h"
+#include "run/expand.h"
+#include "run/node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t *slot_of(struct jl_table *t, uint32_t index, uint32_t len)
+{
+	if (index >= t->len) {
+		uint32_t from = t->len;
+		memset(jl_table_add(t, len - from), 0xff, (len - from) * sizeof(uint32_t));
+	}
+	return JL_AT(*t, uint32_t, index);
+}
+
+static uint32_t *node_of(struct jl_engine *e, uint32_t inst)
+{
+	return slot_of(&e->node_of, inst, e->p->plan.insts.len);
+}
+
+static uint32_t weight_of(const struct jl_engine *e, uint32_t inst)
+{
+	int64_t wall = jl_result_at(&e->p->state->results, jl_engine_inst(e, inst)->result)->wall_ns;
+	/* One that never ran counts as a tenth of a second: longer than nothing, shorter than what is known to be long. */
+	return wall > 0 ? (uint32_t)(wall / JL_NS_MS) + 1 : 100;
+}
+
+/* ---- what a thing needs ---- */
+
+/* Folders that hold outputs of somebody: an input that names one needs all of those. */
+static void mark_below(struct jl_engine *e)
+{
+	const struct jl_files *files = jl_engine_files(e);
+	e->below.len = 0;
+	jl_table_add(&e->below, files->at.len + 1);
+	for (uint32_t i = 0; i < e->p->maker.len; i++) {
+		if (*JL_AT(e->p->maker, uint32_t, i) == JL_NONE)
+			continue;
+		for (uint32_t d = jl_file_at(files, i)->dir; d != JL_NONE && !*JL_AT(e->below, uint8_t, d); d = jl_file_at(files, d)->dir)
+			*JL_AT(e->below, uint8_t, d) = 1;
+	}
+}
+
+typedef void need(struct jl_engine *e, uint32_t self, uint32_t what);
+
+static void needs(struct jl_engine *e, uint32_t inst, need *on_inst, need *on_rule)
+{
+	const struct jl_plan *plan = &e->p->plan;
+	const struct jl_inst t = *jl_engine_inst(e, inst);
+	const struct jl_rule r = *jl_plan_rule(plan, t.rule);
+	for (uint32_t i = t.ins; i < t.ins + t.n_ins; i++) {
+		const struct jl_pport *port = jl_plan_port(plan, i);
+		if (port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE))
+			continue;
+		uint32_t maker = jl_expand_maker(e->p, port->what);
+		if (maker != JL_NONE && maker != inst)
+			on_inst(e, inst, maker);
+		if (port->what >= e->below.len || !*JL_AT(e->below, uint8_t, port->what))
+			continue;
+		const char *dir = jl_files_path(jl_engine_files(e), port->what);
+		for (uint32_t k = 0; k < e->p->maker.len; k++) {
+			uint32_t m = *JL_AT(e->p->maker, uint32_t, k);
+			if (m != JL_NONE && m != inst && jl_path_inside(jl_files_path(jl_engine_files(e), k), dir))
+				on_inst(e, inst, m);
+		}
+	}
+	for (uint32_t i = 0; i < t.n_waits; i++)
+		on_rule(e, inst, jl_plan_ref(plan, t.waits + i));
+	for (uint32_t i = 0; i < r.n_after; i++)
+		on_rule(e, inst, jl_plan_ref(plan, r.after + i));
+}
+
+/* ---- wanting ---- */
+
+static bool unsettled(const struct jl_engine *e, uint32_t rule)
+{
+	return (jl_plan_rule(&e->p->plan, rule)->flags & JL_RULE_LATE) && !(e->rule[rule].flags & JL_RS_SETTLED);
+}
+
+static void want_inst(struct jl_engine *e, uint32_t inst, bool asked)
+{
+	if (e->want_inst.len <= inst)
+		jl_table_add(&e->want_inst, e->p->plan.insts.len - e->want_inst.len);
+	uint8_t *w = JL_AT(e->want_inst, uint8_t, inst);
+	if (asked)
+		*w |= 2;
+	if (*w & 1)
+		return;
+	*w |= 1;
+	*node_of(e, inst) = jl_graph_add(&e->graph, JL_NODE(JL_NODE_INST, inst), weight_of(e, inst));
+	*(uint32_t *)jl_table_add(&e->worklist, 1) = inst;
+	e->counts.total++;
+}
+
+static void want_rule(struct jl_engine *e, uint32_t rule, bool asked);
+
+static void want_settle(struct jl_engine *e, uint32_t rule)
+{
+	struct jl_rule_state *rs = &e->rule[rule];
+	if (rs->settle != JL_NONE)
+		return;
+	rs->settle = jl_graph_add(&e->graph, JL_NODE(JL_NODE_SETTLE, rule), 1);
+	const struct jl_rule r = *jl_plan_rule(&e->p->plan, rule);
+	for (uint32_t i = 0; i < r.n_waits; i++)
+		want_rule(e, jl_plan_ref(&e->p->plan, r.waits + i), false);
+}
+
+static void want_rule(struct jl_engine *e, uint32_t rule, bool asked)
+{
+	struct jl_rule_state *rs = &e->rule[rule];
+	uint32_t flags = JL_RS_ALL | (asked ? JL_RS_ASKED : 0);
+	if ((rs->flags & flags) == flags)
+		return;
+	rs->flags |= flags;
+	if (unsettled(e, rule)) {
+		want_settle(e, rule);
+		return;
+	}
+	const struct jl_rule r = *jl_plan_rule(&e->p->plan, rule);
+	for (uint32_t i = r.first; i < r.first + r.n; i++)
+		want_inst(e, i, asked);
+}
+
+static void need_inst(struct jl_engine *e, uint32_t self, uint32_t inst)
+{
+	(void)self;
+	want_inst(e, inst, false);
+}
+
+static void need_rule(struct jl_engine *e, uint32_t self, uint32_t rule)
+{
+	(void)self;
+	want_rule(e, rule, false);
+}
+
+/* ---- nodes and edges ---- */
+
+static uint32_t barrier_of(struct jl_engine *e, uint32_t rule)
+{
+	struct jl_rule_state *rs = &e->rule[rule];
+	if (rs->barrier != JL_NONE)
+		return rs->barrier;
+	rs->barrier = jl_graph_add(&e->graph, JL_NODE(JL_NODE_BARRIER, rule), 0);
+	if (unsettled(e, rule)) {
+		/* Its instances are joined to it while the settle node is not done yet. */
+		jl_graph_edge(&e->graph, rs->settle, rs->barrier);
+		return rs->barrier;
+	}
+	const struct jl_rule *r = jl_plan_rule(&e->p->plan, rule);
+	for (uint32_t i = r->first; i < r->first + r->n; i++)
+		if (*node_of(e, i) != JL_NONE)
+			jl_graph_edge(&e->graph, *node_of(e, i), rs->barrier);
+	return rs->barrier;
+}
+
+static void edge_inst(struct jl_engine *e, uint32_t self, uint32_t inst)
+{
+	if (*node_of(e, inst) != JL_NONE)
+		jl_graph_edge(&e->graph, *node_of(e, inst), *node_of(e, self));
+}
+
+static void edge_rule(struct jl_engine *e, uint32_t self, uint32_t rule)
+{
+	uint32_t barrier = barrier_of(e, rule);
+	jl_graph_edge(&e->graph, barrier, *node_of(e, self));
+}
+
+/* Follow the needs of all that is newly wanted, then join the new nodes and let those that wait for nothing begin. */
+static void extend(struct jl_engine *e, uint32_t first_node)
+{
+	for (uint32_t i = 0; i < e->worklist.len; i++)
+		needs(e, *JL_AT(e->worklist, uint32_t, i), need_inst, need_rule);
+	e->worklist.len = 0;
+	uint32_t end = e->graph.nodes.len;
+	for (uint32_t n = first_node; n < end; n++) {
+		uint32_t what = jl_graph_node(&e->graph, n)->what, index = JL_NODE_INDEX(what);
+		if (JL_NODE_KIND(what) == JL_NODE_INST) {
+			needs(e, index, edge_inst, edge_rule);
+		} else if (JL_NODE_KIND(what) == JL_NODE_SETTLE) {
+			const struct jl_rule r = *jl_plan_rule(&e->p->plan, index);
+			for (uint32_t i = 0; i < r.n_waits; i++) {
+				uint32_t barrier = barrier_of(e, jl_plan_ref(&e->p->plan, r.waits + i));
+				jl_graph_edge(&e->graph, barrier, n);
+			}
+		}
+	}
+	jl_graph_start(&e->graph, first_node);
+}
+
+void jl_select_settled(struct jl_engine *e, uint32_t rule)
+{
+	struct jl_rule_state *rs = &e->rule[rule];
+	const struct jl_rule r = *jl_plan_rule(&e->p->plan, rule);
+	uint32_t first_node = e->graph.nodes.len;
+	rs->flags |= JL_RS_SETTLED;
+	mark_below(e);
+	for (uint32_t i = r.first; i < r.first + r.n; i++) {
+		bool named = false;
+		for (uint32_t k = 0; k < e->opts->n_targets && !(rs->flags & JL_RS_ALL); k++) {
+			struct jl_buf path = JL_BUF_INIT;
+			const struct jl_inst *t = jl_engine_inst(e, i);
+			named |= strcmp(jl_engine_label(e, i), e->opts->targets[k]) == 0;
+			jl_select_path(e, e->opts->targets[k], &path);
+			for (uint32_t o = t->outs; o < t->outs + t->n_outs; o++) {
+				const struct jl_pport *port = jl_plan_port(&e->p->plan, o);
+				named |= !(port->flags & JL_PORT_GLOB) && strcmp(jl_files_path(jl_engine_files(e), port->what), path.data) == 0;
+			}
+			jl_buf_release(&path);
+		}
+		if (named || (rs->flags & JL_RS_ALL))
+			want_inst(e, i, named || (rs->flags & JL_RS_ASKED));
+	}
+	if (rs->barrier != JL_NONE)
+		for (uint32_t i = r.first; i < r.first + r.n; i++)
+			if (*node_of(e, i) != JL_NONE)
+				jl_graph_edge(&e->graph, *node_of(e, i), rs->barrier);
+	extend(e, first_node);
+}
+
+/* ---- the words ---- */
+
+void jl_select_path(const struct jl_engine *e, const char *word, struct jl_buf *out)
+{
+	struct jl_buf abs = JL_BUF_INIT;
+	size_t root = strlen(e->p->root);
+	jl_path_join(&abs, e->opts->cwd, word);
+	if (strcmp(abs.data, e->p->root) == 0)
+		jl_buf_str(out, ".");
+	else if (root == 1)
+		jl_buf_str(out, abs.data + 1);
+	else if (strncmp(abs.data, e->p->root, root) == 0 && abs.data[root] == '/')
+		jl_buf_str(out, abs.data + root + 1);
+	else
+		jl_buf_str(out, abs.data);
+	jl_buf_release(&abs);
+}
+
+static bool want_tag(struct jl_engine *e, const char *tag)
+{
+	bool any = false;
+	for (uint32_t i = 0; i < e->p->plan.rules.len; i++) {
+		const struct jl_rule r = *jl_plan_rule(&e->p->plan, i);
+		for (uint32_t k = 0; k < r.n_tags; k++) {
+			if (strcmp(jl_project_text(e->p, jl_plan_ref(&e->p->plan, r.tags + k)), tag) != 0)
+				continue;
+			want_rule(e, i, true);
+			any = true;
+			break;
+		}
+	}
+	return any;
+}
+
+static bool want_path(struct jl_engine *e, const char *word)
+{
+	struct jl_buf path = JL_BUF_INIT;
+	bool any = false;
+	jl_select_path(e, word, &path);
+	uint32_t id = jl_files_find(jl_engine_files(e), path.data, path.len);
+	uint32_t maker = id == JL_NONE ? JL_NONE : jl_expand_maker(e->p, id);
+	if (maker != JL_NONE) {
+		want_inst(e, maker, true);
+		any = true;
+	}
+	if (!any && id != JL_NONE && id < e->below.len && *JL_AT(e->below, uint8_t, id)) {
+		for (uint32_t k = 0; k < e->p->maker.len; k++) { /* a folder: all that is made below it */
+			uint32_t m = *JL_AT(e->p->maker, uint32_t, k);
+			if (m != JL_NONE && jl_path_inside(jl_files_path(jl_engine_files(e), k), path.data)) {
+				want_inst(e, m, true);
+				any = true;
+			}
+		}
+	}
+	for (uint32_t i = 0; !any && i < e->p->plan.rules.len; i++) {
+		const struct jl_rule r = *jl_plan_rule(&e->p->plan, i);
+		if (!unsettled(e, i))
+			continue;
+		for (uint32_t k = 0; k < r.n_makes; k++) {
+			if (!jl_glob_overlap(path.data, jl_project_text(e->p, jl_plan_ref(&e->p->plan, r.makes + k))))
+				continue;
+			want_settle(e, i);
+			any = true;
+			break;
+		}
+	}
+	jl_buf_release(&path);
+	return any;
+}
+
+static int want_word(struct jl_engine *e, const char *word, struct jl_err *err)
+{
+	uint32_t rule = JL_NONE, inst = JL_NONE;
+	if (word[0] == '@')
+		return want_tag(e, word + 1) ? JL_OK : jl_err_set(err, JL_EINVAL, "no step has the tag \"%s\"", word + 1);
+	int r = jl_project_find(e->p, word, &rule, &inst, err);
+	if (r == JL_OK && inst != JL_NONE)
+		want_inst(e, inst, true);
+	else if (r == JL_OK && strchr(word, '['))
+		want_settle(e, rule); /* an item that is known when the rule is expanded */
+	else if (r == JL_OK)
+		want_rule(e, rule, true);
+	else if (want_path(e, word))
+		r = JL_OK;
+	return r;
+}
+
+int jl_select(struct jl_engine *e, struct jl_err *err)
+{
+	uint32_t n_rules = e->p->plan.rules.len;
+	int r = JL_OK;
+	e->rule = jl_calloc(n_rules + 1, sizeof(*e->rule));
+	for (uint32_t i = 0; i < n_rules; i++)
+		e->rule[i] = (struct jl_rule_state){.barrier = JL_NONE, .settle = JL_NONE};
+	mark_below(e);
+	jl_table_reserve(&e->graph.nodes, e->p->plan.insts.len);
+	for (uint32_t i = 0; i < e->opts->n_targets && r == JL_OK; i++)
+		r = want_word(e, e->opts->targets[i], err);
+	for (uint32_t i = 0; i < n_rules && e->opts->n_targets == 0; i++)
+		if (!(jl_plan_rule(&e->p->plan, i)->flags & JL_RULE_MANUAL))
+			want_rule(e, i, true);
+	if (r == JL_OK)
+		extend(e, 0);
+	return r;
+}
