@@ -81,8 +81,9 @@ run_part() { # name, kind (check, tap), limit in seconds, command...
 	shift 3
 	mkdir -p "$home/home" "$home/tmp" "$home/run"
 	chmod 700 "$home/run"
-	# What the caller's own settings say must not matter: neither make's job server nor a store of theirs.
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES -u JL_MAX_SIZE -u JL_SECRET_KEY -u NO_COLOR -u CDPATH \
+	# What the caller's own settings say must not matter: neither make's job server nor a store of theirs; and a shell
+	# starts what is in the background with SIGINT ignored.
+	env --default-signal -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES -u JL_MAX_SIZE -u JL_SECRET_KEY -u NO_COLOR -u CDPATH \
 		-u BASH_ENV -u ENV -u GIT_DIR -u TZ HOME="$home/home" TMPDIR="$home/tmp" JL_STORE="$home/store" \
 		XDG_CACHE_HOME="$home/home/.cache" XDG_CONFIG_HOME="$home/home/.config" \
 		XDG_DATA_HOME="$home/home/.local/share" XDG_STATE_HOME="$home/home/.local/state" \

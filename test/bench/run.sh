@@ -18,7 +18,13 @@ steps=${STEPS:-10000}
 out=$PWD/build/bench.md
 measure=$B/test/bench/measure
 work=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/jl-bench.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+# tup, when it is stopped, leaves its own file system mounted.
+clean_up() {
+	local mount=$work/tree/tup/.tup/mnt
+	if mountpoint -q "$mount"; then umount -l "$mount"; fi
+	rm -rf "$work"
+}
+trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 export HOME=$work/home LC_ALL=C.UTF-8 JL_STORE=$work/store XDG_CACHE_HOME=$work/home/.cache

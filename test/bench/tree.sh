@@ -22,9 +22,9 @@ describe_ninja() {
 		names "$1" | sed 's#.*#build out/&: cp in/&#'
 	} >"$2/build.ninja"
 }
-describe_make() {
+describe_make() { # as people write it, with make's own rules in force
 	{
-		printf '.SUFFIXES:\nMAKEFLAGS += -rR\nall:'
+		printf 'all:'
 		names "$1" | sed 's#^# out/#' | tr -d '\n'
 		echo
 		names "$1" | sed 's#.*#out/&: in/&\n\tcp in/& out/&#'
