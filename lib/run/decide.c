@@ -210,8 +210,7 @@ static struct jl_record *find_record(struct jl_engine *e, uint32_t inst, const s
 			r = jl_err_set(&err, JL_ECORRUPT, "the record is of another key");
 		}
 		if (r == JL_ECORRUPT) {
-			jl_engine_warn(e, jl_engine_label(e, inst), "a stored result is damaged (%s); it is made anew", err.text);
-			(void)!store->ops->drop_record(store, key, NULL);
+			(void)!store->ops->damaged_record(store, key, NULL); /* tells it, too */
 		}
 	} else if (r != JL_ENOTFOUND) {
 		jl_engine_warn(e, jl_engine_label(e, inst), "cannot read the store: %s", err.text);
