@@ -113,6 +113,8 @@ static void make_room(struct jl_table *t, uint32_t count)
 	uint64_t cap = (uint64_t)count + count / 64 + 16;
 	uintptr_t from, to;
 
+	if (!count)
+		return;
 	jl_table_reserve(t, cap < JL_NONE - 1 ? (uint32_t)cap : count);
 	from = ((uintptr_t)t->data + HUGE - 1) & ~(HUGE - 1);
 	to = ((uintptr_t)t->data + (uintptr_t)count * t->size) & ~(HUGE - 1);

@@ -98,7 +98,8 @@ static int load(struct jl_state *s, struct jl_err *err)
 		s->why_empty = info.why;
 		s->must_snapshot = true;
 	}
-	jl_err_clear(err);
+	if (err)
+		jl_err_clear(err);
 	if (!s->text.len)
 		jl_text_add(&s->text, "", 0);
 	return jl_journal_replay(s->io, s->dir_fd, JOURNAL, s->generation, &s->files, &s->results, &s->journal_bytes, err);
