@@ -74,8 +74,8 @@ struct jl_loop;
 /* Local processes on `loop` (borrowed; poll() runs it once). After a job's process has ended, its pipes are drained for
  * at most `drain_ns` more (default 2 s when 0) while a background process holds them. */
 int jl_exec_local_new(struct jl_loop *loop, int64_t drain_ns, struct jl_exec **ret, struct jl_err *err) JL_MUST_CHECK;
-/* Reap adopted orphans that have ended (it is also done at each job's end): what the front door does on SIGCHLD. Safe at
- * any time; jobs, and children in jl's own process group, are left to their owners. */
+/* Reap adopted orphans that have ended (it is also done at each job's end): what the front door does on SIGCHLD. Safe
+ * at any time; jobs, and children in jl's own process group, are left to their owners. */
 void jl_exec_local_reap(struct jl_exec *x);
 
 #endif

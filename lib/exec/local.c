@@ -6,8 +6,8 @@
  * as long as signals may be sent to it.
  *
  * Our ends of the pipes are non-blocking (fcntl on them alone: pipe2() would set the job's ends too). Reading only what
- * epoll announces would do without, but a job that opens /dev/stdout for reading takes bytes away between the two calls,
- * and jl would hang. */
+ * epoll announces would do without, but a job that opens /dev/stdout for reading takes bytes away between the two
+ * calls, and jl would hang. */
 #include "exec/exec.h"
 #include "exec/job.h"
 
@@ -394,6 +394,9 @@ static int spawn_job(struct local_job *j, const struct jl_job *job, struct jl_er
 	j->out.fd = out[0];
 	j->err.fd = errs[0];
 	out[0] = errs[0] = -1;
+	/* Now, not below: the ends of the pipes are then seen before that of the process, and need no read of their own. */
+	close_fd(&out[1]);
+	close_fd(&errs[1]);
 	rc = watch_job(j, err);
 	if (rc < 0)
 		goto out;

@@ -153,8 +153,8 @@ static void signal_ready(struct jl_watch *w, uint32_t epoll_events)
 	}
 }
 
-int jl_loop_signals(struct jl_loop *l, const sigset_t *set, void (*caught)(void *ctx, const struct signalfd_siginfo *si),
-                    void *ctx, struct jl_err *err)
+int jl_loop_signals(struct jl_loop *l, const sigset_t *set,
+                    void (*caught)(void *ctx, const struct signalfd_siginfo *si), void *ctx, struct jl_err *err)
 {
 	jl_bug_if(l->signal_watch.fd >= 0);
 	int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -37,8 +37,9 @@ void jl_loop_disarm(struct jl_loop *l, struct jl_timer *t);             /* fine 
 
 /* Block these signals in this thread and hand each to `caught` from the loop instead; jl_loop_free() restores the mask.
  * Children get the mask as it was before (jl_loop_child_mask). Call before any thread is started. */
-int jl_loop_signals(struct jl_loop *l, const sigset_t *set, void (*caught)(void *ctx, const struct signalfd_siginfo *si),
-                    void *ctx, struct jl_err *err) JL_MUST_CHECK;
+int jl_loop_signals(struct jl_loop *l, const sigset_t *set,
+                    void (*caught)(void *ctx, const struct signalfd_siginfo *si), void *ctx,
+                    struct jl_err *err) JL_MUST_CHECK;
 const sigset_t *jl_loop_child_mask(const struct jl_loop *l);
 
 /* Wait for something, at most until `until_ns` (JL_FOREVER: as long as it takes; 0: do not wait), and run what is

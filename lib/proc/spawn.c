@@ -18,9 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The soft descriptor limit as jl found it, set once by jl_spawn_setup() before any thread is started, and given back to
- * every child. The one variable of lib/: it describes the process as a whole, as the limit itself does, and would
- * otherwise have to be handed through every layer between the front door and here. */
+/* The soft descriptor limit as jl found it, set once by jl_spawn_setup() before any thread is started, and given back
+ * to every child. A global, the documented exception: it describes the process as a whole, as the limit itself does,
+ * and would otherwise have to be handed through every layer between the front door and here. */
 static struct rlimit inherited_nofile;
 static bool nofile_raised;
 
@@ -260,13 +260,13 @@ static int say_too_long(const struct child *c, struct jl_err *err)
 	for (const char *const *a = c->spawn->envp; *a; a++) {
 		size_t len = strlen(*a) + 1;
 		if (len > one_most)
-			return fail(err, jl_err_set(err, JL_EINVAL, "cannot execute \"%s\": the variable %.*s is %zu bytes long, the "
-			                                            "system takes at most %zu", c->spawn->argv[0],
+			return fail(err, jl_err_set(err, JL_EINVAL, "cannot execute \"%s\": the variable %.*s is %zu bytes long, "
+			                                            "the system takes at most %zu", c->spawn->argv[0],
 			                            (int)strcspn(*a, "="), *a, len - 1, one_most - 1), E2BIG);
 		total += len + sizeof(*a);
 	}
-	return fail(err, jl_err_set(err, JL_EINVAL, "cannot execute \"%s\": arguments and environment are %zu bytes together, "
-	                                            "the system takes at most %ld", c->spawn->argv[0], total,
+	return fail(err, jl_err_set(err, JL_EINVAL, "cannot execute \"%s\": arguments and environment are %zu bytes "
+	                                            "together, the system takes at most %ld", c->spawn->argv[0], total,
 	                            sysconf(_SC_ARG_MAX)), E2BIG);
 }
 
@@ -279,8 +279,8 @@ static int say_exec(const struct child *c, int e, struct jl_err *err)
 	case E2BIG:
 		return say_too_long(c, err);
 	case ENOEXEC:
-		return fail(err, jl_err_set(err, JL_EINVAL, "cannot execute \"%s\": neither a program for this system nor a script "
-		                                            "with a #! line", c->path), e);
+		return fail(err, jl_err_set(err, JL_EINVAL, "cannot execute \"%s\": neither a program for this system nor a "
+		                                            "script with a #! line", c->path), e);
 	case ETXTBSY:
 		return fail(err, jl_err_set(err, JL_EBUSY, "cannot execute \"%s\": it is still open for writing", c->path), e);
 	case EAGAIN:
@@ -302,8 +302,8 @@ static int say(const struct child *c, struct jl_err *err)
 	case STEP_EXEC:
 		return say_exec(c, e, err);
 	case STEP_WORKDIR:
-		return fail(err, jl_err_set(err, JL_EINVAL, "cannot enter the folder \"%s\": %s", c->spawn->workdir, strerror(e)),
-		            e);
+		return fail(err, jl_err_set(err, JL_EINVAL, "cannot enter the folder \"%s\": %s", c->spawn->workdir,
+		                            strerror(e)), e);
 	case STEP_DESCRIPTORS:
 		if (e == EMFILE)
 			return fail(err, jl_err_set(err, JL_EBUSY, "cannot pass descriptors on: %s", strerror(e)), e);

@@ -36,14 +36,15 @@ struct jl_spawn {
  * such folder), JL_EBUSY (ETXTBSY; no more processes, descriptors or memory now), JL_EIO. The text says which. */
 int jl_spawn(const struct jl_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct jl_err *err) JL_MUST_CHECK;
 
-/* The first program that `name` means in `path` (a PATH value; NULL: the system's default), written to `out` as it is to
- * be executed from `workdir` (NULL: the current folder; it counts for relative parts of the PATH). A name with a '/' is
- * copied. JL_ENOTFOUND; JL_EINVAL if there are only files that may not be executed. */
+/* The first program that `name` means in `path` (a PATH value; NULL: the system's default), written to `out` as it is
+ * to be executed from `workdir` (NULL: the current folder; it counts for relative parts of the PATH). A name with a '/'
+ * is copied. JL_ENOTFOUND; JL_EINVAL if there are only files that may not be executed. */
 int jl_spawn_find(const char *name, const char *path, const char *workdir, char *out, size_t out_size,
                   struct jl_err *err) JL_MUST_CHECK;
 
-/* Take the orphans of our children in (PR_SET_CHILD_SUBREAPER), make every inherited descriptor from 3 on close-on-exec,
- * raise the soft descriptor limit to the hard one (children get the old one back). Once, early, by the front door. */
+/* Take the orphans of our children in (PR_SET_CHILD_SUBREAPER), make every inherited descriptor from 3 on
+ * close-on-exec, raise the soft descriptor limit to the hard one (children get the old one back). Once, early, by the
+ * front door. */
 int jl_spawn_setup(struct jl_err *err) JL_MUST_CHECK;
 
 #endif

@@ -21,8 +21,8 @@ struct jl_tree {
 	size_t spare_count;
 };
 
-/* Send `sig` to the group as one, and to every living process of the tree outside of it; 0 only counts. Returns how many
- * living processes (no zombies) the tree had. */
+/* Send `sig` to the group as one, and to every living process of the tree outside of it; 0 only counts. Returns how
+ * many living processes (no zombies) the tree had. */
 unsigned jl_tree_signal(const struct jl_tree *t, int sig);
 
 /* Reap every ended child that is nobody's job (adopted orphans), until one is met for which `ours(ctx, pid)` is true

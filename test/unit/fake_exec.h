@@ -1,5 +1,5 @@
-/* struct fake_exec: an executor without processes, for tests of what uses one. A test says per label how a job goes; time
- * is a clock of its own that only poll() moves, to the next end of a job, so a day of work takes no time.
+/* struct fake_exec: an executor without processes, for tests of what uses one. A test says per label how a job goes;
+ * time is a clock of its own that only poll() moves, to the next end of a job, so a day of work takes no time.
  *
  *     struct jl_clock clock;
  *     struct fake_exec *f = fake_exec_new(&clock);
