@@ -1,15 +1,15 @@
 /* struct jl_files: every path of the workspace that jl has looked at, with the stat and digest it had.
  *
- * The promise: jl_files_digest() gives the digest of the content that is there now, without reading it when a stat shows
- * that it cannot have changed. A stamp is (device, inode, size, mtime, ctime, mode), compared for equality, never by order.
- * A stamp so new that a later write could leave it the same ("racy": its ctime not older than the file system's clock by
- * 20 ms, or by 2 s where stamps have whole seconds only) is marked and not trusted: the content is read again next time, or
- * by jl_files_settle() once the clock has moved on.
+ * The promise: jl_files_digest() gives the digest of the content that is there now, without reading it when a stat
+ * shows that it cannot have changed. A stamp is (device, inode, size, mtime, ctime, mode), compared for equality,
+ * never by order. A stamp so new that a later write could leave it the same ("racy": its ctime not older than the
+ * file system's clock by 20 ms, or by 2 s where stamps have whole seconds only) is marked and not trusted: the
+ * content is read again next time, or by jl_files_settle() once the clock has moved on.
  *
- * Each path is stat'ed at most once a run unless it is forgotten: the owner calls jl_files_forget() for what a command may
- * have written. Paths are clean and relative to the workspace ("." is the root); an absolute path is allowed for an input
- * outside of it. Ids are indices, good until the state is closed with a keep list; a folder's id is lower than those of
- * what is in it. Not thread-safe; what takes `threads` starts and ends them itself.
+ * Each path is stat'ed at most once a run unless it is forgotten: the owner calls jl_files_forget() for what a
+ * command may have written. Paths are clean and relative to the workspace ("." is the root); an absolute path is
+ * allowed for an input outside of it. Ids are indices, good until the state is closed with a keep list; a folder's id
+ * is lower than those of what is in it. Not thread-safe; what takes `threads` starts and ends them itself.
  */
 #ifndef JL_STATE_FILES_H
 #define JL_STATE_FILES_H
@@ -83,24 +83,28 @@ enum jl_kind jl_file_kind(const struct jl_file *e); /* from the stamp's mode */
 uint32_t jl_files_id(struct jl_files *f, const char *path, size_t len);
 uint32_t jl_files_find(struct jl_files *f, const char *path, size_t len);
 
-/* Stat many paths at once, relative to their folders' descriptors, on `threads` threads. Those SEEN already are passed over;
- * ids may repeat. A failed stat other than absence leaves the path unseen (the single look will report it). */
+/* Stat many paths at once, relative to their folders' descriptors, on `threads` threads. Those SEEN already are
+ * passed over; ids may repeat. A failed stat other than absence leaves the path unseen (the single look will report
+ * it). */
 void jl_files_prefetch(struct jl_files *f, const uint32_t *ids, uint32_t n, unsigned threads);
 /* Make sure the entry's stamp is of this run. When it differs from the stored one (or that was racy) JL_FILE_DIGEST and
- * JL_FILE_LIST go; the old digest's bytes stay for jl_files_digest to compare with (MADE goes when the content differs). */
+ * JL_FILE_LIST go; the old digest's bytes stay for jl_files_digest to compare with (MADE goes when the content
+ * differs). */
 int jl_files_stat(struct jl_files *f, uint32_t id, struct jl_err *err) JL_MUST_CHECK;
-/* Make sure that the digest is the present content's: stat, and hash if needed (a file is stat'ed again after the hashing;
- * a difference is hashed again, up to 3 times, then JL_ECHANGED). Absent: JL_OK with kind ABSENT and no digest. Folders have
- * none. Does not follow links. */
+/* Make sure that the digest is the present content's: stat, and hash if needed (a file is stat'ed again after the
+ * hashing; a difference is hashed again, up to 3 times, then JL_ECHANGED). Absent: JL_OK with kind ABSENT and no
+ * digest. Folders have none. Does not follow links. */
 int jl_files_digest(struct jl_files *f, uint32_t id, struct jl_err *err) JL_MUST_CHECK;
 /* jl_files_digest for many, files hashed on `threads` threads; the first error is returned after all were tried. */
-int jl_files_digest_many(struct jl_files *f, const uint32_t *ids, uint32_t n, unsigned threads, struct jl_err *err) JL_MUST_CHECK;
+int jl_files_digest_many(struct jl_files *f, const uint32_t *ids, uint32_t n, unsigned threads,
+                         struct jl_err *err) JL_MUST_CHECK;
 /* A folder's listing: entries "type u8 (enum jl_kind), name NUL", sorted by name in byte order, borrowed until the next
  * call that may list. From the cache when the folder's stamp is unchanged. JL_ENOTFOUND when it is no folder. */
-int jl_files_list(struct jl_files *f, uint32_t id, const char **ret, uint32_t *ret_len, struct jl_err *err) JL_MUST_CHECK;
+int jl_files_list(struct jl_files *f, uint32_t id, const char **ret, uint32_t *ret_len,
+                  struct jl_err *err) JL_MUST_CHECK;
 
-/* Look again at the next use: after a command ran. The folders above are looked at again too, as their listings may have
- * changed. `below`: everything known under the folder too. */
+/* Look again at the next use: after a command ran. The folders above are looked at again too, as their listings may
+ * have changed. `below`: everything known under the folder too. */
 void jl_files_forget(struct jl_files *f, uint32_t id, bool below);
 void jl_files_forget_all(struct jl_files *f);
 /* Record what the caller just wrote and hashed itself: stamp is of the file as it is. The folders above are forgotten.
@@ -108,9 +112,10 @@ void jl_files_forget_all(struct jl_files *f);
 void jl_files_set(struct jl_files *f, uint32_t id, const struct stat *st, const struct jl_digest *digest, bool made);
 void jl_files_set_made(struct jl_files *f, uint32_t id, bool made);
 
-/* Look again at every racy entry whose stamp is old enough by now (waiting at most `wait_ns`, in all, for the rest): stat,
- * read again, and trust it, or note the change. Files over 64 MiB are left racy. Cost is by what is settled, not by what is
- * known: an engine may call it with wait_ns 0 whenever it is idle, and then at most 512 are settled a call. */
+/* Look again at every racy entry whose stamp is old enough by now (waiting at most `wait_ns`, in all, for the rest):
+ * stat, read again, and trust it, or note the change. Files over 64 MiB are left racy. Cost is by what is settled,
+ * not by what is known: an engine may call it with wait_ns 0 whenever it is idle, and then at most 512 are settled a
+ * call. */
 void jl_files_settle(struct jl_files *f, int64_t wait_ns);
 
 /* All paths that match a glob (base/glob.h), in byte order, files and links only; a pattern that ends in '/' matches

@@ -48,7 +48,8 @@ static uint32_t child_id(struct jl_files *f, uint32_t dir, const char *name, siz
 	return id;
 }
 
-/* The folder itself, or the one that a link leads to under its real name, so that its listing is kept by its own stamp. */
+/* The folder itself, or the one that a link leads to under its real name, so that its listing is kept by its own
+ * stamp. */
 static uint32_t real_folder(struct jl_files *f, uint32_t id)
 {
 	char proc[64], real[PATH_MAX];
@@ -146,7 +147,8 @@ static bool any_in(const struct walk *w, uint64_t set)
 static int walk_glob(struct walk *w, uint32_t dir, uint64_t set, unsigned depth);
 
 /* One name below `dir` of which the pattern has come to `set`. */
-static int enter(struct walk *w, uint32_t dir, const char *name, size_t len, enum jl_kind kind, uint64_t set, unsigned depth)
+static int enter(struct walk *w, uint32_t dir, const char *name, size_t len, enum jl_kind kind, uint64_t set,
+                 unsigned depth)
 {
 	uint64_t all = UINT64_C(1) << w->n_parts;
 	bool want, down;

@@ -278,8 +278,8 @@ int jl_files_digest_many(struct jl_files *f, const uint32_t *ids, uint32_t n, un
 	return status;
 }
 
-/* Take the racy entries that are old enough now from the queue. 0 and *ret_wait_ns (0: the queue is empty) when none is:
- * the time until the youngest of those that will ever be. */
+/* Take the racy entries that are old enough now from the queue. 0 and *ret_wait_ns (0: the queue is empty) when none
+ * is: the time until the youngest of those that will ever be. */
 static uint32_t pick_ripe(struct jl_files *f, uint32_t *batch, int64_t *ret_wait_ns)
 {
 	int64_t now = jl_files_now(f), bytes = 0;

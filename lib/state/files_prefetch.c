@@ -1,6 +1,7 @@
 /* The parallel stat: most of the time of a run that changes nothing.
  *
- * By folder, because a stat by last component relative to the folder's descriptor costs two thirds of one by whole path. */
+ * By folder, because a stat by last component relative to the folder's descriptor costs two thirds of one by whole
+ * path. */
 #include "base/pool.h"
 #include "state/files_priv.h"
 
@@ -18,7 +19,8 @@ struct prefetch {
 	_Atomic uint64_t stats;
 };
 
-/* Take the set of unseen ids, each once, and order it by folder with a counting sort. Their number; *ret is to be freed. */
+/* Take the set of unseen ids, each once, and order it by folder with a counting sort. Their number; *ret is to be
+ * freed. */
 static uint32_t by_folder(struct jl_files *f, const uint32_t *ids, uint32_t n, uint32_t **ret)
 {
 	uint32_t *counts = jl_calloc((size_t)f->at.len + 1, sizeof(*counts)), *sorted, picked = 0, at = 0;

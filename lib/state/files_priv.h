@@ -20,8 +20,8 @@ int64_t jl_stamp_ripe_ns(const struct jl_stamp *s);
 /* A stat gave this stamp: what it contradicts goes. Touches the entry only: safe on several threads for several ids. */
 void jl_file_took(struct jl_file *e, const struct jl_stamp *now);
 void jl_files_dirty(struct jl_files *f, uint32_t id);
-/* The content read after `now` belongs to the entry's stamp: trust it or mark it racy, and mark it dirty unless it is as
- * it was stored. `what`: JL_FILE_DIGEST or JL_FILE_LIST. */
+/* The content read after `now` belongs to the entry's stamp: trust it or mark it racy, and mark it dirty unless it is
+ * as it was stored. `what`: JL_FILE_DIGEST or JL_FILE_LIST. */
 void jl_files_read_at(struct jl_files *f, uint32_t id, enum jl_file_flag what, bool same, int64_t now);
 bool jl_file_list_ok(const char *list, uint32_t len); /* is it well formed? */
 /* Keep `len` bytes as the entry's listing. */

@@ -1,5 +1,5 @@
-/* The first 24 bytes of both files of the state, the same in every version, so that a newer file can be told from a damaged
- * one: magic (8 bytes), version u32, byte order u32 (0x01020304), XXH3-64 u64 of those 16 bytes.
+/* The first 24 bytes of both files of the state, the same in every version, so that a newer file can be told from a
+ * damaged one: magic (8 bytes), version u32, byte order u32 (0x01020304), XXH3-64 u64 of those 16 bytes.
  *
  * Everything is in the byte order of the machine that wrote it: the tables are memory as it is. */
 #ifndef JL_STATE_FORMAT_H

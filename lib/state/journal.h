@@ -4,8 +4,8 @@
  *     XXH3-64 u64 of those 8 bytes
  *     frames: payload length u32, XXH3-64 u64 of the payload, payload
  * Integers are little-endian from the first frame on. A payload is one of
- *     FILE    1 u8, path (length u32, bytes), flags u32, dev u64, ino u64, size u64, mtime_ns u64, ctime_ns u64, mode u32,
- *             digest (algo u8, 32 bytes); with JL_FILE_LIST: listing (length u32, bytes)
+ *     FILE    1 u8, path (length u32, bytes), flags u32, dev u64, ino u64, size u64, mtime_ns u64, ctime_ns u64,
+ *             mode u32, digest (algo u8, 32 bytes); with JL_FILE_LIST: listing (length u32, bytes)
  *     RESULT  2 u8, label (length u32, bytes), flags u32, key digest, outs digest, wall_ns u64, when_ns u64
  * The first frame that does not check, and all behind it, are cut off. */
 #ifndef JL_STATE_JOURNAL_H
@@ -15,8 +15,8 @@
 #include "state/files.h"
 #include "state/results.h"
 
-/* Apply the journal to the tables. *ret_bytes: how much of it is good, 0 when it is absent, damaged from the start, or of
- * another generation. JL_EUNSUPPORTED when it is newer; nothing else is an error. */
+/* Apply the journal to the tables. *ret_bytes: how much of it is good, 0 when it is absent, damaged from the start,
+ * or of another generation. JL_EUNSUPPORTED when it is newer; nothing else is an error. */
 int jl_journal_replay(const struct jl_io *io, int dirfd, const char *name, uint64_t generation, struct jl_files *files,
                       struct jl_results *results, uint64_t *ret_bytes, struct jl_err *err) JL_MUST_CHECK;
 /* Append a journal's beginning; the frames of all that is dirty. JL_ELIMIT when that does not fit. */

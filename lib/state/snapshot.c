@@ -107,7 +107,8 @@ static uint64_t sum_of(const struct pieces *ps, uint32_t *at, uint64_t bytes)
 	return sum;
 }
 
-/* Room for the elements and a few more. Large tables in large pages: faulting in 45 MB by 4 KiB costs more than reading it. */
+/* Room for the elements and a few more. Large tables in large pages: faulting in 45 MB by 4 KiB costs more than
+ * reading it. */
 static void make_room(struct jl_table *t, uint32_t count)
 {
 	uint64_t cap = (uint64_t)count + count / 64 + 16;
@@ -245,8 +246,8 @@ static bool fill(const struct jl_io *io, int fd, const struct head *h, const str
 	return ok;
 }
 
-int jl_snapshot_read(const struct jl_io *io, int dirfd, const char *name, const struct jl_snapshot_table *tables, uint32_t n,
-                     uint32_t must, struct jl_snapshot_info *info, struct jl_err *err)
+int jl_snapshot_read(const struct jl_io *io, int dirfd, const char *name, const struct jl_snapshot_table *tables,
+                     uint32_t n, uint32_t must, struct jl_snapshot_info *info, struct jl_err *err)
 {
 	struct entry *entries = NULL;
 	struct head h = {0};
@@ -309,8 +310,8 @@ static void make_head(struct jl_buf *out, const struct jl_snapshot_table *tables
 	free(ps.p);
 }
 
-int jl_snapshot_write(const struct jl_io *io, int dirfd, const char *name, const struct jl_snapshot_table *tables, uint32_t n,
-                      uint64_t generation, uint64_t *ret_bytes, struct jl_err *err)
+int jl_snapshot_write(const struct jl_io *io, int dirfd, const char *name, const struct jl_snapshot_table *tables,
+                      uint32_t n, uint64_t generation, uint64_t *ret_bytes, struct jl_err *err)
 {
 	struct jl_buf head = JL_BUF_INIT;
 	char temp[128];

@@ -27,13 +27,13 @@ struct jl_snapshot_info {
 	const char *why; /* static text: what is wrong with it (JL_ECORRUPT) */
 };
 
-/* Fill the (empty) tables. The first `must` have to be in the file with their element size; those after are filled only if
- * all of them are. JL_ENOTFOUND: there is none; JL_ECORRUPT: not usable, info->why; JL_EUNSUPPORTED: newer. After a failure
- * the tables are empty. */
-int jl_snapshot_read(const struct jl_io *io, int dirfd, const char *name, const struct jl_snapshot_table *tables, uint32_t n,
-                     uint32_t must, struct jl_snapshot_info *info, struct jl_err *err) JL_MUST_CHECK;
+/* Fill the (empty) tables. The first `must` have to be in the file with their element size; those after are filled
+ * only if all of them are. JL_ENOTFOUND: there is none; JL_ECORRUPT: not usable, info->why; JL_EUNSUPPORTED: newer.
+ * After a failure the tables are empty. */
+int jl_snapshot_read(const struct jl_io *io, int dirfd, const char *name, const struct jl_snapshot_table *tables,
+                     uint32_t n, uint32_t must, struct jl_snapshot_info *info, struct jl_err *err) JL_MUST_CHECK;
 /* Write a temporary and rename it; after a failure the old file is as it was. */
-int jl_snapshot_write(const struct jl_io *io, int dirfd, const char *name, const struct jl_snapshot_table *tables, uint32_t n,
-                      uint64_t generation, uint64_t *ret_bytes, struct jl_err *err) JL_MUST_CHECK;
+int jl_snapshot_write(const struct jl_io *io, int dirfd, const char *name, const struct jl_snapshot_table *tables,
+                      uint32_t n, uint64_t generation, uint64_t *ret_bytes, struct jl_err *err) JL_MUST_CHECK;
 
 #endif

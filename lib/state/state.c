@@ -51,8 +51,8 @@ static void empty(struct jl_state *s)
 		jl_table_release(s->extra[i].table);
 }
 
-/* One pass over every index of our tables, so that no byte from the disk leads out of one. (Listings are checked when they
- * are first used, the caller's tables by the caller.) */
+/* One pass over every index of our tables, so that no byte from the disk leads out of one. (Listings are checked when
+ * they are first used, the caller's tables by the caller.) */
 static bool indices_ok(const struct jl_state *s)
 {
 	const struct jl_table *text = &s->text;
