@@ -8,8 +8,7 @@
  * snapshot is ready when it is read, with no parsing and no hash map; maps by name are made when first asked for.
  *
  *     .jl/state     all tables (state/snapshot.h)
- *     .jl/journal   frames, FILE and RESULT, by name (state/journal.h); of another generation than the snapshot:
- * ignored
+ *     .jl/journal   frames, FILE and RESULT, by name (state/journal.h); ignored if of another generation
  *     .jl/lock      held (flock) by a run; content: "pid N, COMMAND, since TIME\n" for the message of who waits
  * Missing, damaged or older: starts empty (`why_empty` says it, NULL when simply absent). Newer: JL_EUNSUPPORTED, and
  * left alone. Writes: nothing at all when nothing changed.
