@@ -1,6 +1,8 @@
 /* The compiled plan's tables: see plan.h. */
 #include "graph/plan.h"
 
+#include "manifest/manifest.h"
+
 #include <string.h>
 
 void jl_plan_release(struct jl_plan *p)
@@ -69,7 +71,8 @@ static bool refs_in(const struct jl_plan *p, uint32_t first, uint32_t n, uint32_
 	return true;
 }
 
-static bool spec_in(const struct jl_plan *p, uint32_t spec)
+/* `n`: so many specs, one behind the other. */
+static bool specs_in(const struct jl_plan *p, uint32_t spec, int n)
 {
 	uint32_t head[3];
 	if (!range_in(spec, sizeof(head), p->spec.len))
@@ -85,16 +88,34 @@ static bool spec_in(const struct jl_plan *p, uint32_t spec)
 			return false;
 		at = (const char *)memchr(at, 0, (size_t)(end - at)) + 1;
 	}
-	return true;
+	return n == 1 || specs_in(p, (uint32_t)(at - (const char *)p->spec.data), n - 1);
 }
 
 static bool rule_in(const struct jl_plan *p, const struct jl_rule *r, uint32_t n_text)
 {
 	uint32_t n_rules = p->rules.len;
-	return r->name < n_text && r->description < n_text && r->items_text < n_text && range_in(r->first, r->n, p->insts.len) &&
+	return r->name < n_text && r->description < n_text && r->items_text < n_text && r->version < n_text &&
+	       range_in(r->first, r->n, p->insts.len) &&
 	       refs_in(p, r->tags, r->n_tags, n_text) && refs_in(p, r->after, r->n_after, n_rules) &&
 	       refs_in(p, r->waits, r->n_waits, n_rules) && refs_in(p, r->makes, r->n_makes, n_text) &&
 	       refs_in(p, r->pass_env, r->n_pass_env, n_text) && refs_in(p, r->keep, r->n_keep, n_text);
+}
+
+static bool inst_in(const struct jl_plan *p, const struct jl_inst *t, uint32_t n_results, uint32_t n_text)
+{
+	if (t->rule >= p->rules.len || t->label >= n_text || t->result >= n_results || !range_in(t->ins, t->n_ins, p->ports.len) ||
+	    !range_in(t->outs, t->n_outs, p->ports.len) || !refs_in(p, t->waits, t->n_waits, p->rules.len))
+		return false;
+	if (t->flags & JL_INST_DEAD)
+		return true;
+	const struct jl_rule *r = jl_plan_rule(p, t->rule);
+	bool is_text = r->items_kind == JL_FOREACH_GLOB || r->items_kind == JL_FOREACH_LINES;
+	if (t->item >= (is_text ? n_text : r->n))
+		return false;
+	/* The command of one without globs is made as the rule is expanded, never later. */
+	if (!(t->flags & JL_INST_READY))
+		return t->flags & JL_INST_GLOBS;
+	return specs_in(p, t->spec, r->flags & JL_RULE_JOBS ? 2 : 1);
 }
 
 bool jl_plan_check(const struct jl_plan *p, uint32_t n_files, uint32_t n_results, uint32_t n_text)
@@ -109,13 +130,9 @@ bool jl_plan_check(const struct jl_plan *p, uint32_t n_files, uint32_t n_results
 	for (uint32_t i = 0; i < p->rules.len; i++)
 		if (!rule_in(p, jl_plan_rule(p, i), n_text))
 			return false;
-	for (uint32_t i = 0; i < p->insts.len; i++) {
-		const struct jl_inst *t = jl_plan_inst(p, i);
-		if (t->rule >= p->rules.len || t->label >= n_text || t->result >= n_results ||
-		    !range_in(t->ins, t->n_ins, p->ports.len) || !range_in(t->outs, t->n_outs, p->ports.len) ||
-		    !refs_in(p, t->waits, t->n_waits, p->rules.len) || ((t->flags & JL_INST_READY) && !spec_in(p, t->spec)))
+	for (uint32_t i = 0; i < p->insts.len; i++)
+		if (!inst_in(p, jl_plan_inst(p, i), n_results, n_text))
 			return false;
-	}
 	for (uint32_t i = 0; i < p->ports.len; i++) {
 		const struct jl_pport *port = jl_plan_port(p, i);
 		bool is_text = port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE);
