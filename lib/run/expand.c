@@ -48,9 +48,10 @@ static int glob_items(struct jl_project *p, const struct jl_rule *r, struct item
 static int line_items(struct jl_project *p, const struct jl_rule *r, struct items *out, bool want_items, struct jl_err *err)
 {
 	struct jl_files *files = &p->state->files;
-	const char *name = jl_project_text(p, r->items_text);
-	uint32_t id = jl_files_id(files, name, strlen(name));
 	struct jl_buf text = JL_BUF_INIT;
+	jl_buf_str(&text, jl_project_text(p, r->items_text)); /* a copy: adding the path moves the text table */
+	uint32_t id = jl_files_id(files, text.data, text.len);
+	jl_buf_release(&text);
 	int status = jl_files_digest(files, id, err);
 	if (status != JL_OK)
 		return status;

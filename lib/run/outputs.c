@@ -217,7 +217,8 @@ int jl_outputs_collect(struct jl_engine *e, uint32_t inst, struct jl_outputs *re
 		for (uint32_t k = 0; r == JL_OK && k < ids.len; k++)
 			r = collect_one(e, *JL_AT(ids, uint32_t, k), i - t->outs, 0, ret, err);
 	}
-	qsort(ret->at.data, ret->at.len, sizeof(struct jl_record_output), by_path);
+	if (ret->at.len)
+		qsort(ret->at.data, ret->at.len, sizeof(struct jl_record_output), by_path);
 	jl_table_release(&ids);
 	return r;
 }

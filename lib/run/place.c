@@ -102,7 +102,7 @@ static int to_trash(struct jl_engine *e, const char *path, struct jl_err *err)
 	if (r == JL_OK && renameat(fd, name, root, to.data) != 0 && errno != ENOENT)
 		r = jl_err_sys(err, errno, "cannot move \"%s\" out of the way", path);
 	if (r == JL_OK)
-		jl_engine_warn(e, NULL, "\"%s\" was in the way and is not jl's own work: moved to \"%s\"", path, to.data);
+		jl_engine_warn(e, NULL, "\"%s\" is not as jl made it: moved to \"%s\"", path, to.data);
 	if (fd >= 0)
 		close(fd);
 	jl_buf_release(&to);
@@ -372,7 +372,7 @@ static void note_placed(struct jl_engine *e, const struct jl_record_output *out)
 /* One declared output put back: staged, what is in the way taken away, renamed. */
 struct placing {
 	int dir;
-	const char *name; /* of the target in dir */
+	char *name;       /* of the target in dir; own */
 	char temp[128];   /* "" : nothing staged */
 	struct jl_table outs; /* struct jl_record_output */
 	const struct jl_pport *port;
@@ -382,6 +382,7 @@ static int stage_port(struct jl_engine *e, uint32_t declared, const struct jl_re
                       struct placing *pl, struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
+	const char *name;
 	pl->port = jl_plan_port(&e->p->plan, t->outs + declared);
 	gather(rec, declared, &pl->outs);
 	if (pl->outs.len == 0 || (pl->port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)))
@@ -395,9 +396,10 @@ static int stage_port(struct jl_engine *e, uint32_t declared, const struct jl_re
 	}
 	int r = make_parents(e, pl->port->what, err);
 	if (r == JL_OK)
-		r = open_parent(e, jl_files_path(files, pl->port->what), true, &pl->dir, &pl->name, err);
+		r = open_parent(e, jl_files_path(files, pl->port->what), true, &pl->dir, &name, err);
 	if (r != JL_OK)
 		return r;
+	pl->name = jl_strdup(name); /* the text table moves as paths are found */
 	jl_file_temp_name(pl->temp, sizeof(pl->temp));
 	if (!(pl->port->flags & JL_PORT_FOLDER))
 		return stage_one(e, out, pl->dir, pl->temp, err);
@@ -477,6 +479,7 @@ int jl_place_restore(struct jl_engine *e, uint32_t inst, const struct jl_record 
 		if (at[i].dir >= 0)
 			close(at[i].dir);
 		jl_table_release(&at[i].outs);
+		free(at[i].name);
 	}
 	free(at);
 	return r;

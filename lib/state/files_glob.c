@@ -260,16 +260,19 @@ int jl_files_glob(struct jl_files *f, const char *pattern, struct jl_table *out,
 {
 	struct walk w = {.f = f, .out = out, .err = err};
 	size_t len = strlen(pattern);
+	/* A copy: the pattern may stand in the text table, which moves as paths are found. */
+	char *own = jl_strndup(pattern, len);
 	uint32_t from = out->len;
 	bool absolute = pattern[0] == '/';
 	int r;
 
 	w.folders = len > 1 && pattern[len - 1] == '/';
-	r = split(&w, pattern + absolute);
-	if (r != JL_OK || !w.n_parts)
-		return r;
-	r = walk_glob(&w, jl_files_id(f, absolute ? "/" : ".", 1), closure(&w, 1), 0);
-	sort_from(f, out, from);
+	r = split(&w, own + absolute);
+	if (r == JL_OK && w.n_parts) {
+		r = walk_glob(&w, jl_files_id(f, absolute ? "/" : ".", 1), closure(&w, 1), 0);
+		sort_from(f, out, from);
+	}
+	free(own);
 	return r;
 }
 
