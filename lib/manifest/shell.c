@@ -26,7 +26,7 @@ bool jl_shell_needed(const char *command)
 	if (memchr(word, '=', len))
 		return true;
 	for (size_t i = 0; i < sizeof(builtins) / sizeof(*builtins); i++) {
-		if (strlen(builtins[i]) == len && memcmp(builtins[i], word, len) == 0)
+		if (builtins[i][0] == *word && strncmp(builtins[i], word, len) == 0 && builtins[i][len] == '\0')
 			return true;
 	}
 	return false;
