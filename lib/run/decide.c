@@ -219,6 +219,12 @@ static struct jl_record *find_record(struct jl_engine *e, uint32_t inst, const s
 	return rec;
 }
 
+/* What was asked for, not what it needs. */
+static bool forced(const struct jl_engine *e, uint32_t inst)
+{
+	return e->opts->force && jl_engine_asked(e, inst);
+}
+
 static void say_why(struct jl_engine *e, uint32_t inst, const struct jl_result *res, struct jl_decided *d)
 {
 	const struct jl_rule *rule = jl_engine_rule(e, inst);
@@ -227,7 +233,7 @@ static void say_why(struct jl_engine *e, uint32_t inst, const struct jl_result *
 		why = "has neither inputs nor outputs";
 	else if (rule->flags & JL_RULE_NO_CACHE)
 		why = "cache: false";
-	else if (e->opts->force)
+	else if (forced(e, inst))
 		why = "forced";
 	else if (e->opts->cache == JL_CACHE_WO || e->opts->cache == JL_CACHE_OFF)
 		why = "the cache is not read";
@@ -259,7 +265,7 @@ enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided
 	make_key(e, inst, ret);
 	const struct jl_result *res = jl_result_at(&e->p->state->results, t->result);
 	bool reads = e->opts->cache == JL_CACHE_RW || e->opts->cache == JL_CACHE_RO;
-	if ((rule->flags & (JL_RULE_ALWAYS | JL_RULE_NO_CACHE)) || e->opts->force || !reads) {
+	if ((rule->flags & (JL_RULE_ALWAYS | JL_RULE_NO_CACHE)) || forced(e, inst) || !reads) {
 		say_why(e, inst, res, ret);
 		return JL_DECIDE_RUN;
 	}

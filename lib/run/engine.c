@@ -2,7 +2,8 @@
  *
  * One loop. A ready node is decided on the spot; what is fresh or in the store is done there and then, what must run goes to a
  * free slot. While all slots are busy, deciding goes on until one more must run: that one is held and starts the moment a slot
- * falls free (a look-ahead of one: memory does not grow with the run). What has ended is taken in after the next was started.
+ * falls free (a look-ahead of one: memory does not grow with the run). What has ended is taken in after the next was started,
+ * but for a failure, after which nothing may start.
  * As soon as something has to run, ready nodes are taken by urgency: the longest remaining path first, by stored durations.
  */
 #include "run/engine.h"
@@ -225,13 +226,19 @@ static void take_failure(struct jl_engine *e, struct jl_running *r, const char *
 	jl_buf_release(&command);
 }
 
+static bool succeeded(const struct jl_running *r)
+{
+	return r->result.end == JL_JOB_EXITED && r->result.exit_code == 0;
+}
+
 static void take_in(struct jl_engine *e, struct jl_running *r)
 {
 	struct jl_outputs outs = {.at = JL_TABLE_INIT(struct jl_record_output)};
 	struct jl_err err = JL_ERR_INIT;
 	struct jl_event ev = {0};
 	char why[400] = "", key[JL_DIGEST_TEXT];
-	bool ok = r->result.end == JL_JOB_EXITED && r->result.exit_code == 0;
+	bool ok = succeeded(r);
+	e->n_bad -= !ok;
 	forget_outputs(e, r->inst);
 	describe_end(r, &ev);
 	ev.key = jl_digest_text(&r->what.key, key);
@@ -282,6 +289,7 @@ static void on_done(void *ctx, uint64_t job, const struct jl_job_result *result)
 	e->n_running--;
 	e->counts.running--;
 	e->starved = false;
+	e->n_bad += !succeeded(r);
 	while (*at)
 		at = &(*at)->next;
 	*at = r;
@@ -302,6 +310,7 @@ static void not_begun(struct jl_engine *e, struct jl_running *r, const struct jl
 	snprintf(r->why, sizeof(r->why), "%.*s", (int)sizeof(r->why) - 1, err->text);
 	r->next = e->ended;
 	e->ended = r;
+	e->n_bad++;
 }
 
 /* Start on a free slot. false: the machine has no process to give now; it stays held. */
@@ -315,6 +324,8 @@ static bool start(struct jl_engine *e, struct jl_running *r)
 	uint32_t slot = 0;
 	while (e->running[slot])
 		slot++;
+	if (!r->log)
+		r->log = jl_joblog_new(e, r->inst);
 	int status = jl_place_prepare(e, r->inst, &err);
 	if (status != JL_OK) {
 		not_begun(e, r, &err);
@@ -332,8 +343,6 @@ static bool start(struct jl_engine *e, struct jl_running *r)
 		.timeout_ns = timeout_of(e, r->inst),
 		.kill_after_ns = e->opts->kill_after_ns ? e->opts->kill_after_ns : KILL_AFTER_NS,
 	};
-	if (!r->log)
-		r->log = jl_joblog_new(e, r->inst);
 	r->slot = slot;
 	e->running[slot] = r;
 	status = e->exec->ops->start(e->exec, &job, &r->pid, &err);
@@ -478,11 +487,12 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 	d->inputs = (struct jl_table)JL_TABLE_INIT(struct jl_job_input);
 	begin_urgency(e);
 	if (e->opts->mode == JL_MODE_ADOPT) {
-		bool asked = *JL_AT(e->want_inst, uint8_t, inst) & 2;
+		bool asked = jl_engine_asked(e, inst);
 		r->log = jl_joblog_new(e, inst);
 		r->result = (struct jl_job_result){.end = asked ? JL_JOB_EXITED : JL_JOB_NOT_STARTED, .host = "local"};
 		if (!asked)
 			snprintf(r->why, sizeof(r->why), "it is not up to date; run it, or adopt it first");
+		e->n_bad += !asked;
 		take_in(e, r);
 		return;
 	}
@@ -498,11 +508,17 @@ static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
 		fresh(e, inst, node, &d->key);
 		break;
 	case JL_DECIDE_HIT:
-		if (!use_record(e, inst, node, d, rec))
+		/* What lies there is adopted whatever is stored. */
+		if ((e->opts->mode == JL_MODE_ADOPT && jl_engine_asked(e, inst)) || !use_record(e, inst, node, d, rec))
 			must_run(e, inst, node, d);
 		break;
 	case JL_DECIDE_RUN:
-		must_run(e, inst, node, d);
+		if (e->by_urgency || e->opts->mode != JL_MODE_RUN) {
+			must_run(e, inst, node, d);
+		} else { /* the first: it takes its turn by urgency as all that follow, and is looked at again then */
+			begin_urgency(e);
+			jl_urgent_push(&e->queue, &e->graph, node);
+		}
 		break;
 	case JL_DECIDE_FAIL: {
 		struct jl_event ev = {.status = JL_STEP_FAILED, .reason = d->reason};
@@ -600,7 +616,7 @@ int jl_engine_loop(struct jl_engine *e, struct jl_err *err)
 	uint32_t node;
 	int r = JL_OK;
 	while (r >= 0) {
-		bool may_start = e->held && e->n_running < e->slots && !e->starved && !e->stopping;
+		bool may_start = e->held && e->n_running < e->slots && !e->starved && !e->stopping && e->n_bad == 0;
 		if (may_start) {
 			struct jl_running *h = e->held;
 			e->held = NULL;

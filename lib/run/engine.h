@@ -78,6 +78,7 @@ struct jl_engine {
 	struct jl_running **running; /* by slot */
 	uint32_t slots, n_running;
 	struct jl_running *ended;    /* executed, their results not yet taken in */
+	uint32_t n_bad;          /* of those: failures, to be taken in before anything else is started */
 	bool starved;            /* the executor had no processes to give; wait for an end */
 
 	struct jl_counts counts;
@@ -114,6 +115,11 @@ static inline struct jl_rule *jl_engine_rule(const struct jl_engine *e, uint32_t
 static inline const char *jl_engine_label(const struct jl_engine *e, uint32_t inst)
 {
 	return jl_project_text(e->p, jl_engine_inst(e, inst)->label);
+}
+/* Named by the user, not only needed by what is. */
+static inline bool jl_engine_asked(const struct jl_engine *e, uint32_t inst)
+{
+	return *JL_AT(e->want_inst, uint8_t, inst) & 2;
 }
 static inline struct jl_files *jl_engine_files(const struct jl_engine *e)
 {

@@ -75,8 +75,7 @@ static int fake_start(struct jl_exec *x, const struct jl_job *job, int64_t *ret_
 		return rc;
 	}
 	struct fake_script *s = get_script(f, job->label);
-	if (s->run_count)
-		j->run = s->runs[s->starts < s->run_count ? s->starts : s->run_count - 1];
+	j->run = s->run_count ? s->runs[s->starts < s->run_count ? s->starts : s->run_count - 1] : f->fallback;
 	s->starts++;
 	j->start_ns = f->now_ns;
 	j->end_ns = later(f->now_ns, j->run.duration_ns ? j->run.duration_ns : JL_NS_MS);

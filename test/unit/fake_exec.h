@@ -9,9 +9,10 @@
  *     assert_int_equal(fake_exec_starts(f, "flaky"), 2);
  *     f->exec.ops->free(&f->exec);                                             the clock ends with it
  *
- * A label without a run exits 0 after 1 ms and prints nothing. Each poll() moves the clock to the next end that is not
- * after `until_ns` and ends that one job (equal ends: in order of start): its output, its effect, its done(). If there
- * is none, the clock moves to `until_ns`; with no end to come and JL_FOREVER, poll() returns JL_EIO instead of hanging.
+ * A label without a run goes as `fallback` says: unless a test changes it, it exits 0 after 1 ms and prints nothing.
+ * Each poll() moves the clock to the next end that is not after `until_ns` and ends that one job (equal ends: in order
+ * of start): its output, its effect, its done(). If there is none, the clock moves to `until_ns`; with no end to come
+ * and JL_FOREVER, poll() returns JL_EIO instead of hanging.
  * There is no limit on slots: how many run at once is the caller's doing, and seen in max_running.
  */
 #ifndef TEST_FAKE_EXEC_H
@@ -42,6 +43,7 @@ struct fake_exec {
 	unsigned running, max_running;
 	unsigned started;    /* starts that returned JL_OK */
 	unsigned busy;       /* so many of the next starts return JL_EBUSY */
+	struct fake_run fallback; /* of labels without a run */
 	struct jl_buf log;   /* "start LABEL\n", "end LABEL\n", "term LABEL\n", "kill LABEL\n" in order */
 	struct fake_script *scripts; /* its own */
 	struct fake_job *jobs;       /* its own, in order of start */
