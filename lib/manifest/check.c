@@ -26,11 +26,12 @@ static bool check_var(const struct check *c, struct jl_hole *h)
 	for (uint32_t i = 0; i < c->m->vars.n; i++)
 		jl_near_offer(&near, c->m->vars.at[i].name.s);
 	if (near.best)
-		jl_messages_add(c->msgs, jl_hole_mark(c->t, h), false, "there is no variable \"%s\"; did you mean \"%s\"?",
-		                jl_messages_show(c->msgs, h->s), near.best);
+		jl_messages_add(c->msgs, jl_hole_mark(c->t, h), false,
+				"there is no variable \"%s\"; did you mean \"%s\"?", jl_messages_show(c->msgs, h->s),
+				near.best);
 	else
-		jl_messages_add(c->msgs, jl_hole_mark(c->t, h), false, "there is no variable \"%s\"; add it to \"vars\"",
-		                jl_messages_show(c->msgs, h->s));
+		jl_messages_add(c->msgs, jl_hole_mark(c->t, h), false,
+				"there is no variable \"%s\"; add it to \"vars\"", jl_messages_show(c->msgs, h->s));
 	return false;
 }
 
@@ -53,13 +54,16 @@ static bool check_ports(const struct check *c, const struct jl_hole *h)
 		}
 	}
 	if (h->pick == JL_PICK_NAME && near.best)
-		jl_messages_add(c->msgs, jl_hole_mark(c->t, h), false, "the step has no %s named \"%s\"; did you mean \"%s\"?", what,
-		                jl_messages_show(c->msgs, h->s), near.best);
+		jl_messages_add(c->msgs, jl_hole_mark(c->t, h), false,
+				"the step has no %s named \"%s\"; did you mean \"%s\"?", what,
+				jl_messages_show(c->msgs, h->s), near.best);
 	else if (h->pick == JL_PICK_NAME)
-		jl_messages_add(c->msgs, jl_hole_mark(c->t, h), false, "the step has no %s named \"%s\"; name it, as in %ss: {%s: PATH}",
-		                what, jl_messages_show(c->msgs, h->s), what, jl_messages_show(c->msgs, h->s));
+		jl_messages_add(c->msgs, jl_hole_mark(c->t, h), false,
+				"the step has no %s named \"%s\"; name it, as in %ss: {%s: PATH}", what,
+				jl_messages_show(c->msgs, h->s), what, jl_messages_show(c->msgs, h->s));
 	else if (real == 0)
-		jl_messages_add(c->msgs, jl_hole_mark(c->t, h), false, "the step declares no %ss; add \"%ss\"", what, what);
+		jl_messages_add(c->msgs, jl_hole_mark(c->t, h), false, "the step declares no %ss; add \"%ss\"", what,
+				what);
 	else
 		return true;
 	return false;
@@ -86,7 +90,8 @@ static bool check_item(const struct check *c, const struct jl_hole *h)
 	struct jl_near near = {.word = h->s ? h->s : ""};
 
 	if (f->kind == JL_FOREACH_NONE) {
-		jl_messages_add(c->msgs, mark, false, "\"item\" has no value without foreach; add \"foreach\" to the step");
+		jl_messages_add(c->msgs, mark, false,
+				"\"item\" has no value without foreach; add \"foreach\" to the step");
 		return false;
 	}
 	if (f->kind != JL_FOREACH_LIST)
@@ -97,24 +102,24 @@ static bool check_item(const struct check *c, const struct jl_hole *h)
 		return true;
 	if (!h->s) {
 		jl_messages_add(c->msgs, mark, false, "the items are mappings; name a key, as in ${{ item.%s }}",
-		                bad->n_keys ? bad->keys[0].s : "KEY");
+				bad->n_keys ? bad->keys[0].s : "KEY");
 		return false;
 	}
 	for (uint32_t i = 0; i < bad->n_keys; i++)
 		jl_near_offer(&near, bad->keys[i].s);
 	if (near.best)
-		jl_messages_add(c->msgs, mark, false, "the item in line %u has no \"%s\"; did you mean \"%s\"?", bad->text.mark.line,
-		                h->s, near.best);
+		jl_messages_add(c->msgs, mark, false, "the item in line %u has no \"%s\"; did you mean \"%s\"?",
+				bad->text.mark.line, h->s, near.best);
 	else if (bad->keys)
 		jl_messages_add(c->msgs, mark, false, "the item in line %u has no \"%s\"", bad->text.mark.line, h->s);
 	else
-		jl_messages_add(c->msgs, mark, false, "the items are texts and have no \"%s\"; there are .dir, .name, .stem and .ext",
-		                h->s);
+		jl_messages_add(c->msgs, mark, false,
+				"the items are texts and have no \"%s\"; there are .dir, .name, .stem and .ext", h->s);
 	return false;
 }
 
 bool jl_template_check(struct jl_template *t, const struct jl_manifest *m, const struct jl_map *vars_by_name,
-                       const struct jl_step *step, struct jl_messages *msgs)
+		       const struct jl_step *step, struct jl_messages *msgs)
 {
 	const struct check c = {.t = t, .m = m, .vars = vars_by_name, .step = step, .msgs = msgs};
 	bool good = true;

@@ -32,7 +32,7 @@ static char *mask_holes(const struct jl_mtext *text)
 }
 
 static void add_word(struct jl_reader *r, const struct jl_yaml *node, const struct jl_mtext *text, size_t base,
-                     struct jl_step *step)
+		     struct jl_step *step)
 {
 	struct jl_template *t = jl_read_template(r, node, text, base, ALL, false);
 
@@ -83,7 +83,7 @@ void jl_read_command(struct jl_reader *r, const struct jl_yaml *node, struct jl_
 		return;
 	}
 	if (node->n == 0 || node->kind == JL_YAML_SCALAR) {
-		jl_messages_add(r->msgs, jl_read_mark(r, node), false, "the command is empty; say what to run");
+		jl_read_fault(r, node, "the command is empty; say what to run");
 		return;
 	}
 	step->argv = jl_arena_alloc(&r->m->arena, node->n * sizeof(*step->argv));
@@ -92,12 +92,11 @@ void jl_read_command(struct jl_reader *r, const struct jl_yaml *node, struct jl_
 		struct jl_mtext text;
 
 		if (word->kind != JL_YAML_SCALAR) {
-			jl_messages_add(r->msgs, jl_read_mark(r, word), false, "a word of a command must be a text, not %s",
-			                jl_yaml_what(word));
+			jl_read_fault(r, word, "a word of a command must be a text, not %s", jl_yaml_what(word));
 			continue;
 		}
 		if (i == 0 && jl_read_is_empty(word)) {
-			jl_messages_add(r->msgs, jl_read_mark(r, word), false, "the command is empty; say what to run");
+			jl_read_fault(r, word, "the command is empty; say what to run");
 			continue;
 		}
 		text = jl_read_copy(r, word);

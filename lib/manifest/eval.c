@@ -10,9 +10,9 @@
 struct eval {
 	const struct jl_scope *scope;
 	enum jl_tmpl_quote quote;
-	char sep;         /* between the values of a list: ' ', or '\0' to end a word */
-	uint32_t seps;    /* how many were written as '\0' */
-	uint32_t values;  /* how many values the holes had */
+	char sep;        /* between the values of a list: ' ', or '\0' to end a word */
+	uint32_t seps;   /* how many were written as '\0' */
+	uint32_t values; /* how many values the holes had */
 	uint32_t depth;
 	struct jl_buf *out;
 	struct jl_messages *msgs;
@@ -58,7 +58,8 @@ static int too_long(struct eval *e, const struct jl_template *t, const struct jl
 	return JL_EINVAL;
 }
 
-static int emit(struct eval *e, const struct jl_template *t, const struct jl_hole *h, const char *s, size_t len, uint32_t nth)
+static int emit(struct eval *e, const struct jl_template *t, const struct jl_hole *h, const char *s, size_t len,
+		uint32_t nth)
 {
 	int rc = JL_OK;
 
@@ -84,8 +85,9 @@ static int eval_ports(struct eval *e, const struct jl_template *t, const struct 
 	if (h->pick == JL_PICK_FIRST || h->pick == JL_PICK_INDEX) {
 		if (index < w->n)
 			return emit(e, t, h, w->at[index], strlen(w->at[index]), 0);
-		jl_messages_add(e->msgs, jl_hole_mark(t, h), false, "there is no %s %u; the step has %u, counted from 0",
-		                in ? "input" : "output", index, w->n);
+		jl_messages_add(e->msgs, jl_hole_mark(t, h), false,
+				"there is no %s %u; the step has %u, counted from 0", in ? "input" : "output", index,
+				w->n);
 		return JL_EINVAL;
 	}
 	for (uint32_t i = 0; i < w->n; i++) {
@@ -121,8 +123,9 @@ static int eval_item(struct eval *e, const struct jl_template *t, const struct j
 	if (h->s)
 		jl_messages_add(e->msgs, jl_hole_mark(t, h), false, "this item has no \"%s\"", h->s);
 	else
-		jl_messages_add(e->msgs, jl_hole_mark(t, h), false, "the item is a mapping; name one of its keys, as in ${{ item.%s }}",
-		                item->n_keys ? item->keys[0].s : "KEY");
+		jl_messages_add(e->msgs, jl_hole_mark(t, h), false,
+				"the item is a mapping; name one of its keys, as in ${{ item.%s }}",
+				item->n_keys ? item->keys[0].s : "KEY");
 	return JL_EINVAL;
 }
 
@@ -143,13 +146,18 @@ static int eval_var(struct eval *e, const struct jl_template *t, const struct jl
 {
 	const struct jl_var *var = find_var(e, h);
 	struct jl_buf value = JL_BUF_INIT;
-	struct eval inner = {.scope = e->scope, .quote = JL_TMPL_PLAIN, .sep = ' ', .depth = e->depth + 1, .out = &value,
-	                     .msgs = e->msgs};
+	struct eval inner = {.scope = e->scope,
+			     .quote = JL_TMPL_PLAIN,
+			     .sep = ' ',
+			     .depth = e->depth + 1,
+			     .out = &value,
+			     .msgs = e->msgs};
 	int rc = JL_EINVAL;
 
 	if (!var || e->depth >= DEEPEST_VAR) {
-		jl_messages_add(e->msgs, jl_hole_mark(t, h), false, var ? "variable \"%s\" depends on too many others" :
-		                                                          "there is no variable \"%s\"", h->s);
+		jl_messages_add(e->msgs, jl_hole_mark(t, h), false,
+				var ? "variable \"%s\" depends on too many others" : "there is no variable \"%s\"",
+				h->s);
 		return JL_EINVAL;
 	}
 	if (var->value->n == 0)
@@ -168,23 +176,21 @@ static int eval_hole(struct eval *e, const struct jl_template *t, const struct j
 	char number[16];
 
 	switch ((enum jl_hole_kind)h->kind) {
-	case JL_HOLE_LITERAL:
-		return jl_buf_add(e->out, h->s, h->len) == JL_OK ? JL_OK : too_long(e, t, h);
-	case JL_HOLE_ITEM:
-		return eval_item(e, t, h);
-	case JL_HOLE_VAR:
-		return eval_var(e, t, h);
+	case JL_HOLE_LITERAL: return jl_buf_add(e->out, h->s, h->len) == JL_OK ? JL_OK : too_long(e, t, h);
+	case JL_HOLE_ITEM: return eval_item(e, t, h);
+	case JL_HOLE_VAR: return eval_var(e, t, h);
 	case JL_HOLE_ENV:
 		value = e->scope->getenv ? e->scope->getenv(e->scope->getenv_ctx, h->s) : NULL;
 		if (value)
 			return emit(e, t, h, value, strlen(value), 0);
-		jl_messages_add(e->msgs, jl_hole_mark(t, h), false, "the environment has no variable \"%s\"; set it", h->s);
+		jl_messages_add(e->msgs, jl_hole_mark(t, h), false, "the environment has no variable \"%s\"; set it",
+				h->s);
 		return JL_EINVAL;
 	case JL_HOLE_INPUTS:
-	case JL_HOLE_OUTPUTS:
-		return eval_ports(e, t, h);
+	case JL_HOLE_OUTPUTS: return eval_ports(e, t, h);
 	case JL_HOLE_STEP:
-		return emit(e, t, h, e->scope->step ? e->scope->step : "", e->scope->step ? strlen(e->scope->step) : 0, 0);
+		return emit(e, t, h, e->scope->step ? e->scope->step : "", e->scope->step ? strlen(e->scope->step) : 0,
+			    0);
 	case JL_HOLE_JOBS:
 		snprintf(number, sizeof(number), "%u", e->scope->jobs);
 		return emit(e, t, h, number, strlen(number), 0);
@@ -203,19 +209,20 @@ static int eval_template(struct eval *e, const struct jl_template *t)
 	return rc;
 }
 
-int jl_template_eval(const struct jl_template *t, const struct jl_scope *scope, enum jl_tmpl_quote quote, struct jl_buf *out,
-                     struct jl_messages *msgs)
+int jl_template_eval(const struct jl_template *t, const struct jl_scope *scope, enum jl_tmpl_quote quote,
+		     struct jl_buf *out, struct jl_messages *msgs)
 {
 	struct eval e = {.scope = scope, .quote = quote, .sep = ' ', .out = out, .msgs = msgs};
 
 	return eval_template(&e, t);
 }
 
-int jl_template_words(const struct jl_template *t, const struct jl_scope *scope, bool split, struct jl_buf *out, uint32_t *n,
-                      struct jl_messages *msgs)
+int jl_template_words(const struct jl_template *t, const struct jl_scope *scope, bool split, struct jl_buf *out,
+		      uint32_t *n, struct jl_messages *msgs)
 {
 	bool list = t->n == 1 && jl_hole_is_list(&t->holes[0]);
-	struct eval e = {.scope = scope, .quote = JL_TMPL_PLAIN, .sep = split || list ? '\0' : ' ', .out = out, .msgs = msgs};
+	struct eval e = {
+		.scope = scope, .quote = JL_TMPL_PLAIN, .sep = split || list ? '\0' : ' ', .out = out, .msgs = msgs};
 	size_t old = out->len;
 	int rc = eval_template(&e, t);
 
@@ -240,8 +247,7 @@ static int pattern_hole(struct eval *e, const struct jl_template *t, const struc
 	if (h->kind == JL_HOLE_ITEM && h->s && field == JL_FIELD_WHOLE)
 		field = jl_hole_field(h->s, h->len);
 	switch ((enum jl_hole_kind)h->kind) {
-	case JL_HOLE_LITERAL:
-		return jl_buf_add(e->out, h->s, h->len);
+	case JL_HOLE_LITERAL: return jl_buf_add(e->out, h->s, h->len);
 	case JL_HOLE_VAR:
 		var = find_var(e, h);
 		if (var && e->depth < DEEPEST_VAR) {

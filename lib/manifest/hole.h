@@ -20,9 +20,9 @@ enum jl_hole_field { JL_FIELD_WHOLE, JL_FIELD_DIR, JL_FIELD_NAME, JL_FIELD_STEM,
 struct jl_hole {
 	uint8_t kind, pick, field;
 	bool raw;
-	uint32_t index;       /* JL_PICK_INDEX */
-	const char *s;        /* the literal; or X of vars.X, env.X, item.X, inputs.X (NUL-terminated), else NULL */
-	uint32_t len;         /* of s */
+	uint32_t index; /* JL_PICK_INDEX */
+	const char *s;  /* the literal; or X of vars.X, env.X, item.X, inputs.X (NUL-terminated), else NULL */
+	uint32_t len;   /* of s */
 	uint32_t line, column;
 	const struct jl_var *var; /* of JL_HOLE_VAR, once checked */
 };
@@ -44,7 +44,8 @@ static inline struct jl_mark jl_hole_mark(const struct jl_template *t, const str
 enum jl_hole_field jl_hole_field(const char *name, size_t len);
 static inline bool jl_hole_is_list(const struct jl_hole *h)
 {
-	return (h->kind == JL_HOLE_INPUTS || h->kind == JL_HOLE_OUTPUTS) && (h->pick == JL_PICK_ALL || h->pick == JL_PICK_NAME);
+	return (h->kind == JL_HOLE_INPUTS || h->kind == JL_HOLE_OUTPUTS) &&
+	       (h->pick == JL_PICK_ALL || h->pick == JL_PICK_NAME);
 }
 
 #endif

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define SHOW_BYTES ((size_t)60)
-#define SHOWN 20u
+#define SHOWN      20u
 /* The reader finds some faults late that stand early in the text, so more are kept than are shown; a cap, because a
  * generated manifest may have one fault a step. */
 #define KEPT 2000u
@@ -114,7 +114,7 @@ void jl_messages_sort(struct jl_messages *m)
 		m->cut = true;
 		append(m, (struct jl_mark){0}, false,
 		       jl_arena_printf(&m->arena, "%u more %s; mend these first", m->errors - shown,
-		                       m->errors - shown == 1 ? "error" : "errors"));
+				       m->errors - shown == 1 ? "error" : "errors"));
 	}
 }
 

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VAR_DEPTH 64u
-#define VAR_WEIGHT 10000u
-#define MERGED_MAX 10000000u /* entries that defaults add to all steps together */
-#define NEAR_ERRORS 100u     /* looking for near names among many steps costs; nobody reads more */
+#define VAR_DEPTH   64u
+#define VAR_WEIGHT  10000u
+#define MERGED_MAX  10000000u /* entries that defaults add to all steps together */
+#define NEAR_ERRORS 100u      /* looking for near names among many steps costs; nobody reads more */
 #define CYCLE_SHOWN 8u
 
 struct var_info {
@@ -41,7 +41,8 @@ static void measure_var(struct jl_reader *r, struct var_info *info, uint32_t ind
 			measure_var(r, info, other, depth + 1);
 		if (info[other].state == UNSEEN || info[other].height >= VAR_DEPTH ||
 		    info[other].weight > VAR_WEIGHT - own->weight) {
-			jl_messages_add(r->msgs, jl_hole_mark(t, h), false, "variable \"%s\" depends on too many others", h->s);
+			jl_messages_add(r->msgs, jl_hole_mark(t, h), false,
+					"variable \"%s\" depends on too many others", h->s);
 			break;
 		}
 		own->weight += info[other].weight;
@@ -101,9 +102,10 @@ static void check_after(struct jl_reader *r, const struct jl_step *step)
 			jl_near_offer(&near, JL_AT(r->steps, struct jl_step, k)->name.s);
 		if (near.best)
 			jl_messages_add(r->msgs, name->mark, false, "there is no step \"%s\"; did you mean \"%s\"?",
-			                jl_messages_show(r->msgs, name->s), jl_messages_show(r->msgs, near.best));
+					jl_messages_show(r->msgs, name->s), jl_messages_show(r->msgs, near.best));
 		else
-			jl_messages_add(r->msgs, name->mark, false, "there is no step \"%s\"", jl_messages_show(r->msgs, name->s));
+			jl_messages_add(r->msgs, name->mark, false, "there is no step \"%s\"",
+					jl_messages_show(r->msgs, name->s));
 	}
 }
 
@@ -125,7 +127,7 @@ static void report_cycle(struct jl_reader *r, const struct jl_table *stack, uint
 	}
 	step = JL_AT(r->steps, struct jl_step, JL_AT(*stack, struct visit, first)->step);
 	jl_messages_add(r->msgs, step->name.mark, false, "a cycle of \"after\": %s%s; take one of them out", text.data,
-	                jl_messages_show(r->msgs, step->name.s));
+			jl_messages_show(r->msgs, step->name.s));
 	jl_buf_release(&text);
 }
 
@@ -296,7 +298,8 @@ void jl_read_merge_defaults(struct jl_reader *r)
 		if (step->shell.n == 0)
 			step->shell = usual;
 		if (r->merged > MERGED_MAX) {
-			jl_messages_add(r->msgs, r->defaults_mark, false, "the defaults make more than 10 million entries in all steps");
+			jl_messages_add(r->msgs, r->defaults_mark, false,
+					"the defaults make more than 10 million entries in all steps");
 			break;
 		}
 	}

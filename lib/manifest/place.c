@@ -156,8 +156,10 @@ struct jl_mark jl_yaml_mark(const struct jl_yaml_doc *doc, const struct jl_yaml 
 
 struct jl_mark jl_yaml_place(const struct jl_yaml_doc *doc, const struct jl_yaml *node, size_t offset)
 {
-	struct walk w = {.p = doc->text + node->source, .end = doc->text + doc->len, .line = node->line - 1,
-	                 .column = node->column - 1};
+	struct walk w = {.p = doc->text + node->source,
+			 .end = doc->text + doc->len,
+			 .line = node->line - 1,
+			 .column = node->column - 1};
 
 	if (node->kind != JL_YAML_SCALAR || node->style == JL_YAML_FOLDED)
 		return jl_yaml_mark(doc, node);

@@ -24,7 +24,7 @@ static const char *port_key(const void *owner, uint32_t index, size_t *ret_len)
 
 static void fault(const struct ports *p, const struct jl_yaml *node, const char *text)
 {
-	jl_messages_add(p->r->msgs, jl_read_mark(p->r, node), false, "%s", text);
+	jl_read_fault(p->r, node, "%s", text);
 }
 
 static struct jl_port *add(struct ports *p)
@@ -78,7 +78,7 @@ static void check_output(const struct ports *p, const struct jl_yaml *node, cons
 
 /* Everything that the text says; `glob` is set for {glob: g}. */
 static void read_path(struct ports *p, const struct jl_yaml *node, struct jl_mtext text, const char *name, bool glob,
-                      bool optional)
+		      bool optional)
 {
 	bool keep = p->key->type == JL_TYPE_KEEP, output = p->key->type == JL_TYPE_OUTPUTS;
 	struct jl_port *port = add(p);
@@ -155,12 +155,12 @@ static void read_map(struct ports *p, const struct jl_yaml *node)
 		const char *name;
 
 		if (!jl_read_is_word(key->s)) {
-			jl_messages_add(p->r->msgs, jl_read_mark(p->r, key), false,
-			                "\"%s\" cannot be a name here; use letters, digits and _", jl_messages_show(p->r->msgs, key->s));
+			jl_read_fault(p->r, key, "\"%s\" cannot be a name here; use letters, digits and _",
+				      jl_messages_show(p->r->msgs, key->s));
 			continue;
 		}
 		if (jl_map_get(&p->by_name, key->s, key->n) != JL_NONE) {
-			jl_messages_add(p->r->msgs, jl_read_mark(p->r, key), false, "the name \"%s\" is taken; choose another", key->s);
+			jl_read_fault(p->r, key, "the name \"%s\" is taken; choose another", key->s);
 			continue;
 		}
 		name = jl_arena_strndup(&p->r->m->arena, key->s, key->n);
@@ -177,8 +177,7 @@ static void read_one(struct ports *p, const struct jl_yaml *node, const char *na
 	} else if (node->kind == JL_YAML_SCALAR) {
 		read_path(p, node, jl_read_copy(p->r, node), name, false, false);
 	} else if (node->kind == JL_YAML_LIST || p->key->type == JL_TYPE_KEEP) {
-		jl_messages_add(p->r->msgs, jl_read_mark(p->r, node), false, "\"%s\" wants a path here, not %s", p->key->name,
-		                jl_yaml_what(node));
+		jl_read_fault(p->r, node, "\"%s\" wants a path here, not %s", p->key->name, jl_yaml_what(node));
 	} else if (nested || has_key(node, "path") || has_key(node, "glob") || has_key(node, "optional")) {
 		if (has_key(node, "path") || has_key(node, "glob"))
 			read_detailed(p, node, name);
@@ -189,7 +188,8 @@ static void read_one(struct ports *p, const struct jl_yaml *node, const char *na
 	}
 }
 
-void jl_read_ports(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, struct jl_ports *ret)
+void jl_read_ports(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key,
+		   struct jl_ports *ret)
 {
 	struct ports p = {.r = r, .key = key};
 

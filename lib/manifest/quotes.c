@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define DEEPEST 64u
+#define DEEPEST  64u
 #define HEREDOCS 8u
 
 enum state {
@@ -221,8 +221,13 @@ static void scan_inside(struct scan *c, enum state state)
 
 void jl_shell_quoted(const char *script, size_t len, const uint32_t *offsets, bool *ret_quoted, uint32_t n)
 {
-	struct scan c = {.s = script, .len = len, .depth = 1, .stack = {COMMAND}, .offsets = offsets, .quoted = ret_quoted,
-	                 .n = n};
+	struct scan c = {.s = script,
+			 .len = len,
+			 .depth = 1,
+			 .stack = {COMMAND},
+			 .offsets = offsets,
+			 .quoted = ret_quoted,
+			 .n = n};
 
 	while (c.i < c.len && c.depth > 0 && c.next < n) {
 		enum state state = c.stack[c.depth - 1];

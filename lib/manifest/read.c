@@ -29,29 +29,29 @@ static void read_step(struct jl_reader *r, const struct jl_yaml *name, const str
 	uint64_t set;
 
 	if (old != JL_NONE) {
-		jl_messages_add(r->msgs, jl_read_mark(r, name), false, "duplicate key \"%s\"; it stands in line %u already",
-		                jl_messages_show(r->msgs, name->s), JL_AT(r->steps, struct jl_step, old)->name.mark.line);
+		jl_read_fault(r, name, "duplicate key \"%s\"; it stands in line %u already",
+			      jl_messages_show(r->msgs, name->s), JL_AT(r->steps, struct jl_step, old)->name.mark.line);
 		return;
 	}
 	if (!jl_read_is_name(name->s))
-		jl_messages_add(r->msgs, jl_read_mark(r, name), false,
-		                "\"%s\" cannot name a step; use letters, digits, _ . - and begin with a letter, a digit or _",
-		                jl_messages_show(r->msgs, name->s));
+		jl_read_fault(
+			r, name,
+			"\"%s\" cannot name a step; use letters, digits, _ . - and begin with a letter, a digit or _",
+			jl_messages_show(r->msgs, name->s));
 	step = jl_table_add(&r->steps, 1);
 	step->name = jl_read_copy(r, name);
 	step->cache = true;
 	jl_map_put(&r->by_name, step->name.s, step->name.len, index);
 	*(uint64_t *)jl_table_add(&r->set, 1) = 0;
 	if (value->kind != JL_YAML_MAP) {
-		jl_messages_add(r->msgs, jl_read_mark(r, value), false, "a step wants a mapping with \"command\", not %s",
-		                jl_yaml_what(value));
+		jl_read_fault(r, value, "a step wants a mapping with \"command\", not %s", jl_yaml_what(value));
 		return;
 	}
 	set = jl_read_map(r, value, JL_IN_STEP, step);
 	*JL_AT(r->set, uint64_t, index) = set;
 	if (!(set >> jl_schema_index(jl_schema_find("command", JL_IN_STEP)) & 1))
-		jl_messages_add(r->msgs, jl_read_mark(r, name), false, "step \"%s\" has no command; add \"command\"",
-		                jl_messages_show(r->msgs, name->s));
+		jl_read_fault(r, name, "step \"%s\" has no command; add \"command\"",
+			      jl_messages_show(r->msgs, name->s));
 }
 
 /* One at a time: a tree lives only as long as its step is read. */
@@ -86,7 +86,7 @@ static int read_steps(struct jl_reader *r)
 		n++;
 	}
 	if (n == 0)
-		jl_messages_add(r->msgs, jl_read_mark(r, &tree), false, "\"steps\" is empty; add a step");
+		jl_read_fault(r, &tree, "\"steps\" is empty; add a step");
 	return JL_OK;
 }
 
@@ -99,8 +99,8 @@ static void read_version(struct jl_reader *r, const struct jl_yaml *node, const 
 
 	jl_read_value(r, node, key, &field);
 	if (r->msgs->errors == errors && field.v != 1)
-		jl_messages_add(r->msgs, jl_read_mark(r, node), false,
-		                "version %lld of the format is not known to this program; write \"version: 1\"", (long long)field.v);
+		jl_read_fault(r, node, "version %lld of the format is not known to this program; write \"version: 1\"",
+			      (long long)field.v);
 }
 
 static void read_store(struct jl_reader *r, const struct jl_yaml *node)
@@ -115,19 +115,15 @@ static void read_store(struct jl_reader *r, const struct jl_yaml *node)
 	r->m->store_dir = keys.dir.s;
 	for (uint32_t i = 0; i < node->n; i++) {
 		if (strcmp(node->at[2 * i].s, "dir") == 0 && jl_read_is_empty(&node->at[2 * i + 1]))
-			jl_messages_add(r->msgs, jl_read_mark(r, &node->at[2 * i + 1]), false, "an empty path; name a folder");
+			jl_read_fault(r, &node->at[2 * i + 1], "an empty path; name a folder");
 	}
 }
 
 static void read_top_value(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key)
 {
 	switch (key->type) {
-	case JL_TYPE_INT:
-		read_version(r, node, key);
-		break;
-	case JL_TYPE_STORE:
-		read_store(r, node);
-		break;
+	case JL_TYPE_INT: read_version(r, node, key); break;
+	case JL_TYPE_STORE: read_store(r, node); break;
 	case JL_TYPE_DEFAULTS:
 		if (node->kind == JL_YAML_MAP)
 			r->defaults_set = jl_read_map(r, node, JL_IN_DEFAULTS, &r->defaults);
@@ -135,13 +131,12 @@ static void read_top_value(struct jl_reader *r, const struct jl_yaml *node, cons
 			jl_read_wrong_type(r, node, "defaults", "a mapping");
 		r->defaults_mark = jl_read_mark(r, node);
 		break;
-	default:
-		jl_read_value(r, node, key, r->m);
+	default: jl_read_value(r, node, key, r->m);
 	}
 }
 
-static bool reads_top_key(struct jl_reader *r, const struct jl_yaml *name, const struct jl_schema_key *key, uint64_t *set,
-                          uint32_t *lines)
+static bool reads_top_key(struct jl_reader *r, const struct jl_yaml *name, const struct jl_schema_key *key,
+			  uint64_t *set, uint32_t *lines)
 {
 	uint32_t row;
 
@@ -151,15 +146,15 @@ static bool reads_top_key(struct jl_reader *r, const struct jl_yaml *name, const
 	}
 	row = jl_schema_index(key);
 	if (*set >> row & 1) {
-		jl_messages_add(r->msgs, jl_read_mark(r, name), false, "duplicate key \"%s\"; it stands in line %u already", name->s,
-		                lines[row]);
+		jl_read_fault(r, name, "duplicate key \"%s\"; it stands in line %u already", name->s, lines[row]);
 		return false;
 	}
 	*set |= UINT64_C(1) << row;
 	lines[row] = name->line;
 	if (key->type == JL_TYPE_LATER)
-		jl_messages_add(r->msgs, jl_read_mark(r, name), false,
-		                "key \"%s\" is known to the format but not supported by this version; take it out", name->s);
+		jl_read_fault(r, name,
+			      "key \"%s\" is known to the format but not supported by this version; take it out",
+			      name->s);
 	return key->type != JL_TYPE_LATER;
 }
 
@@ -174,8 +169,8 @@ static int read_top(struct jl_reader *r)
 	if (rc != JL_OK)
 		return rc;
 	if (!entered) {
-		jl_messages_add(r->msgs, jl_read_mark(r, &root), false, "a manifest is a mapping with \"version\" and \"steps\", not %s",
-		                root.kind == JL_YAML_MAP ? "one with an anchor" : jl_yaml_what(&root));
+		jl_read_fault(r, &root, "a manifest is a mapping with \"version\" and \"steps\", not %s",
+			      root.kind == JL_YAML_MAP ? "one with an anchor" : jl_yaml_what(&root));
 		return JL_EINVAL;
 	}
 	for (;;) {
@@ -200,9 +195,9 @@ static int read_top(struct jl_reader *r)
 			return rc;
 	}
 	if (!(set >> jl_schema_index(jl_schema_find("version", JL_IN_TOP)) & 1))
-		jl_messages_add(r->msgs, jl_read_mark(r, &root), false, "\"version\" is missing; begin with \"version: 1\"");
+		jl_read_fault(r, &root, "\"version\" is missing; begin with \"version: 1\"");
 	if (!(set >> jl_schema_index(jl_schema_find("steps", JL_IN_TOP)) & 1))
-		jl_messages_add(r->msgs, jl_read_mark(r, &root), false, "\"steps\" is missing; add a step");
+		jl_read_fault(r, &root, "\"steps\" is missing; add a step");
 	return JL_OK;
 }
 
@@ -217,24 +212,27 @@ static void override_vars(struct jl_reader *r, const struct jl_var_override *ove
 		if (at != JL_NONE) {
 			var = &r->m->vars.at[at];
 			text = (struct jl_mtext){.s = jl_arena_strdup(&r->m->arena, overrides[i].value),
-			                         .len = (uint32_t)strlen(overrides[i].value), .mark = var->name.mark};
+						 .len = (uint32_t)strlen(overrides[i].value),
+						 .mark = var->name.mark};
 			var->value = jl_template_literal(&r->m->arena, &text);
 			continue;
 		}
 		for (uint32_t k = 0; k < r->m->vars.n; k++)
 			jl_near_offer(&near, r->m->vars.at[k].name.s);
 		jl_messages_add(r->msgs, (struct jl_mark){0}, false,
-		                near.best ? "--var %s: the manifest has no such variable; did you mean \"%s\"?" :
-		                            "--var %s: the manifest has no such variable; add it to \"vars\"%s",
-		                jl_messages_show(r->msgs, overrides[i].name), near.best ? near.best : "");
+				near.best ? "--var %s: the manifest has no such variable; did you mean \"%s\"?"
+					  : "--var %s: the manifest has no such variable; add it to \"vars\"%s",
+				jl_messages_show(r->msgs, overrides[i].name), near.best ? near.best : "");
 	}
 }
 
 int jl_manifest_read(const char *file, const char *text, size_t len, const struct jl_var_override *overrides,
-                     uint32_t n_overrides, struct jl_manifest **ret, struct jl_messages *msgs)
+		     uint32_t n_overrides, struct jl_manifest **ret, struct jl_messages *msgs)
 {
-	struct jl_reader r = {.m = jl_calloc(1, sizeof(*r.m)), .msgs = msgs, .steps = JL_TABLE_INIT(struct jl_step),
-	                      .set = JL_TABLE_INIT(uint64_t)};
+	struct jl_reader r = {.m = jl_calloc(1, sizeof(*r.m)),
+			      .msgs = msgs,
+			      .steps = JL_TABLE_INIT(struct jl_step),
+			      .set = JL_TABLE_INIT(uint64_t)};
 	uint32_t errors = msgs->errors;
 	int rc;
 

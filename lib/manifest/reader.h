@@ -21,7 +21,7 @@ struct jl_reader {
 	struct jl_step defaults;
 	uint64_t defaults_set;
 	struct jl_mark defaults_mark;
-	uint64_t merged;            /* entries that defaults added to steps */
+	uint64_t merged; /* entries that defaults added to steps */
 };
 
 /* The store's keys; checked, but only dir is kept. */
@@ -42,14 +42,16 @@ struct jl_port_keys {
 };
 
 struct jl_mark jl_read_mark(const struct jl_reader *r, const struct jl_yaml *node);
+/* A message with the node's place. */
+#define jl_read_fault(r, node, ...) jl_messages_add((r)->msgs, jl_read_mark(r, node), false, __VA_ARGS__)
 /* "KEY wants WANTED, not a list". */
 void jl_read_wrong_type(struct jl_reader *r, const struct jl_yaml *node, const char *key, const char *wanted);
 /* What an unknown key is told; `where` is one of enum jl_schema_where. */
 void jl_read_unknown_key(struct jl_reader *r, const struct jl_yaml *key, unsigned where);
 struct jl_mtext jl_read_copy(struct jl_reader *r, const struct jl_yaml *node);
 /* A fault inside a scalar becomes a message at its exact place. `base` is where the text begins in the scalar. */
-struct jl_template *jl_read_template(struct jl_reader *r, const struct jl_yaml *node, const struct jl_mtext *text, size_t base,
-                                     unsigned allow, bool shell);
+struct jl_template *jl_read_template(struct jl_reader *r, const struct jl_yaml *node, const struct jl_mtext *text,
+				     size_t base, unsigned allow, bool shell);
 /* An empty text and `~` are faults where a value is needed. */
 bool jl_read_is_empty(const struct jl_yaml *node);
 /* Read the pairs of a mapping by the schema into the fields of `target`; returns the rows that were there as bits. */
@@ -57,14 +59,16 @@ uint64_t jl_read_map(struct jl_reader *r, const struct jl_yaml *map, unsigned wh
 /* One value of the type that the row says, into its field of `target`. */
 void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, void *target);
 
-bool jl_read_is_name(const char *s);     /* of a step, a tag */
-bool jl_read_is_word(const char *s);     /* of a variable, an input, a key of an item */
+bool jl_read_is_name(const char *s); /* of a step, a tag */
+bool jl_read_is_word(const char *s); /* of a variable, an input, a key of an item */
 bool jl_read_is_env_name(const char *s);
 
 void jl_read_command(struct jl_reader *r, const struct jl_yaml *node, struct jl_step *step);
 void jl_read_foreach(struct jl_reader *r, const struct jl_yaml *node, struct jl_foreach *ret);
-void jl_read_vars(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, struct jl_vars *ret);
-void jl_read_ports(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, struct jl_ports *ret);
+void jl_read_vars(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key,
+		  struct jl_vars *ret);
+void jl_read_ports(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key,
+		   struct jl_ports *ret);
 
 /* After the document: names that refer to each other, cycles. */
 void jl_read_check_names(struct jl_reader *r);

@@ -6,9 +6,12 @@
 #include <string.h>
 
 #define FIELD(type, field) offsetof(type, field), sizeof(((type *)0)->field)
-#define STEP(field) FIELD(struct jl_step, field)
-#define BOTH (JL_IN_STEP | JL_IN_DEFAULTS)
-#define LATER(name, where) {name, where, JL_TYPE_LATER, 0, 0, 0}
+#define STEP(field)        FIELD(struct jl_step, field)
+#define BOTH               (JL_IN_STEP | JL_IN_DEFAULTS)
+#define LATER(name, where)                                                                                             \
+	{                                                                                                              \
+		name, where, JL_TYPE_LATER, 0, 0, 0                                                                    \
+	}
 
 static const struct jl_schema_key keys[] = {
 	/* of a step; where a default makes sense, of defaults */

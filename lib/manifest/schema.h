@@ -33,13 +33,13 @@ enum jl_schema_type {
 	JL_TYPE_INPUTS,
 	JL_TYPE_OUTPUTS,
 	JL_TYPE_KEEP,
-	JL_TYPE_ENV,       /* struct jl_vars */
+	JL_TYPE_ENV, /* struct jl_vars */
 	JL_TYPE_FOREACH,
-	JL_TYPE_VARS,      /* the top's own ones */
+	JL_TYPE_VARS, /* the top's own ones */
 	JL_TYPE_STEPS,
 	JL_TYPE_DEFAULTS,
 	JL_TYPE_STORE,
-	JL_TYPE_LATER,     /* known to the format, not supported by this version */
+	JL_TYPE_LATER, /* known to the format, not supported by this version */
 };
 
 enum jl_schema_merge { JL_MERGE_OVERRIDE, JL_MERGE_BY_NAME, JL_MERGE_ADD }; /* of a default with the step's own value */
@@ -48,7 +48,7 @@ struct jl_schema_key {
 	const char *name;
 	unsigned where;
 	enum jl_schema_type type;
-	uint16_t offset, size;      /* of the field in the struct that the place fills */
+	uint16_t offset, size; /* of the field in the struct that the place fills */
 	enum jl_schema_merge merge;
 };
 

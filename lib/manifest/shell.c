@@ -8,12 +8,14 @@ static const char special[] = "#;\"'*?[]&|<>(){}$`^~!\\\n";
 /* Builtins and keywords that are no programs of their own, or do something else there (make's list and bash's additions).
  * echo, printf, true, false, pwd and kill are programs too and do the same. */
 static const char *const builtins[] = {
-	".", ":", "alias", "bg", "bind", "break", "builtin", "caller", "case", "cd", "command", "compgen", "complete", "compopt",
-	"continue", "coproc", "declare", "dirs", "disown", "do", "done", "elif", "else", "enable", "esac", "eval", "exec", "exit",
-	"export", "fc", "fg", "fi", "for", "function", "getopts", "hash", "help", "history", "if", "in", "jobs", "let", "local",
-	"login", "logout", "mapfile", "popd", "pushd", "read", "readarray", "readonly", "return", "select", "set", "shift",
-	"shopt", "source", "suspend", "test", "then", "time", "times", "trap", "type", "typeset", "ulimit", "umask", "unalias",
-	"unset", "until", "wait", "while",
+	".",       ":",       "alias",   "bg",       "bind",      "break",    "builtin",  "caller",  "case",
+	"cd",      "command", "compgen", "complete", "compopt",   "continue", "coproc",   "declare", "dirs",
+	"disown",  "do",      "done",    "elif",     "else",      "enable",   "esac",     "eval",    "exec",
+	"exit",    "export",  "fc",      "fg",       "fi",        "for",      "function", "getopts", "hash",
+	"help",    "history", "if",      "in",       "jobs",      "let",      "local",    "login",   "logout",
+	"mapfile", "popd",    "pushd",   "read",     "readarray", "readonly", "return",   "select",  "set",
+	"shift",   "shopt",   "source",  "suspend",  "test",      "then",     "time",     "times",   "trap",
+	"type",    "typeset", "ulimit",  "umask",    "unalias",   "unset",    "until",    "wait",    "while",
 };
 
 bool jl_shell_needed(const char *command)

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMS "the forms are item, item.name, vars.X, env.X, input, inputs, inputs[0], inputs.NAME (outputs likewise), step, " \
-	      "jobs, raw(x)"
+#define FORMS                                                                                                          \
+	"the forms are item, item.name, vars.X, env.X, input, inputs, inputs[0], inputs.NAME (outputs likewise), "     \
+	"step, "                                                                                                       \
+	"jobs, raw(x)"
 
 static const struct root {
 	const char *name;
@@ -40,8 +42,8 @@ struct parse {
 
 enum jl_hole_field jl_hole_field(const char *name, size_t len)
 {
-	static const char *const names[] = {[JL_FIELD_DIR] = "dir", [JL_FIELD_NAME] = "name", [JL_FIELD_STEM] = "stem",
-	                                    [JL_FIELD_EXT] = "ext"};
+	static const char *const names[] = {
+		[JL_FIELD_DIR] = "dir", [JL_FIELD_NAME] = "name", [JL_FIELD_STEM] = "stem", [JL_FIELD_EXT] = "ext"};
 
 	for (unsigned i = JL_FIELD_DIR; i <= JL_FIELD_EXT; i++) {
 		if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0)
@@ -95,14 +97,16 @@ static bool unknown_root(struct parse *p, const char *s, const char *end)
 	struct jl_near near = {.word = name};
 
 	if (strcmp(name, "matrix") == 0) {
-		jl_messages_add(p->msgs, p->mark, false, "\"matrix\" is known to the format but not supported by this version");
+		jl_messages_add(p->msgs, p->mark, false,
+				"\"matrix\" is known to the format but not supported by this version");
 		return false;
 	}
 	for (size_t i = 0; i < N_ROOTS; i++)
 		jl_near_offer(&near, roots[i].name);
 	jl_near_offer(&near, "raw");
 	if (near.best)
-		jl_messages_add(p->msgs, p->mark, false, "unknown name \"%s\" in a template; did you mean \"%s\"?", name, near.best);
+		jl_messages_add(p->msgs, p->mark, false, "unknown name \"%s\" in a template; did you mean \"%s\"?",
+				name, near.best);
 	else
 		jl_messages_add(p->msgs, p->mark, false, "unknown name \"%s\" in a template; " FORMS, name);
 	return false;
@@ -111,7 +115,7 @@ static bool unknown_root(struct parse *p, const char *s, const char *end)
 static bool not_here(struct parse *p, const char *name)
 {
 	jl_messages_add(p->msgs, p->mark, false, "\"%s\" cannot stand here; %s can", name,
-	                p->allow & JL_TMPL_ITEM ? "item, step, vars and env" : "only vars and env");
+			p->allow & JL_TMPL_ITEM ? "item, step, vars and env" : "only vars and env");
 	return false;
 }
 
@@ -211,8 +215,8 @@ static bool parse_hole(struct parse *p, struct jl_hole *h, const char *s, const 
 			return malformed(p, whole, end);
 	}
 	if ((h->kind == JL_HOLE_VAR || h->kind == JL_HOLE_ENV) && !h->s) {
-		jl_messages_add(p->msgs, p->mark, false, "\"%s\" alone is no value; name one, as in ${{ %s.NAME }}", root->name,
-		                root->name);
+		jl_messages_add(p->msgs, p->mark, false, "\"%s\" alone is no value; name one, as in ${{ %s.NAME }}",
+				root->name, root->name);
 		return false;
 	}
 	return true;
@@ -240,8 +244,8 @@ static void add_literal(struct jl_hole **list, uint32_t *n, uint32_t *cap, const
 }
 
 /* Holes inside quotes, by their offsets: `masked` is the text with a letter for each byte of a hole. */
-static void check_quotes(struct parse *p, const char *masked, const struct jl_hole *holes, uint32_t n, const uint32_t *offsets,
-                         uint32_t n_offsets)
+static void check_quotes(struct parse *p, const char *masked, const struct jl_hole *holes, uint32_t n,
+			 const uint32_t *offsets, uint32_t n_offsets)
 {
 	bool *quoted = jl_calloc(n_offsets, sizeof(*quoted));
 	uint32_t k = 0;
@@ -252,9 +256,12 @@ static void check_quotes(struct parse *p, const char *masked, const struct jl_ho
 			continue;
 		if (quoted[k++] && !holes[i].raw) {
 			p->bad = true;
-			jl_messages_add(p->msgs, (struct jl_mark){.file = p->text->mark.file, .line = holes[i].line,
-			                                         .column = holes[i].column}, false,
-			                "a template inside quotes; drop the quotes, its value is quoted for the shell already");
+			jl_messages_add(
+				p->msgs,
+				(struct jl_mark){
+					.file = p->text->mark.file, .line = holes[i].line, .column = holes[i].column},
+				false,
+				"a template inside quotes; drop the quotes, its value is quoted for the shell already");
 		}
 	}
 	free(quoted);
@@ -292,8 +299,9 @@ static void join_literals(struct jl_arena *arena, struct jl_template *t, const s
 	t->text = text;
 }
 
-struct jl_template *jl_template_parse_at(struct jl_arena *arena, const struct jl_mtext *text, const struct jl_place *place,
-                                         unsigned allow, bool shell, struct jl_messages *msgs)
+struct jl_template *jl_template_parse_at(struct jl_arena *arena, const struct jl_mtext *text,
+					 const struct jl_place *place, unsigned allow, bool shell,
+					 struct jl_messages *msgs)
 {
 	struct parse p = {.arena = arena, .text = text, .place = place, .allow = allow, .msgs = msgs};
 	const char *s = text->s, *end = s + text->len, *from = s, *at = s;
@@ -320,7 +328,8 @@ struct jl_template *jl_template_parse_at(struct jl_arena *arena, const struct jl
 		}
 		p.mark = mark_at(&p, (size_t)(at - s));
 		if (!close) {
-			jl_messages_add(msgs, p.mark, false, "\"${{\" is not closed; add \"}}\", or write \"$${{\" for the text itself");
+			jl_messages_add(msgs, p.mark, false,
+					"\"${{\" is not closed; add \"}}\", or write \"$${{\" for the text itself");
 			p.bad = true;
 			break;
 		}
@@ -358,7 +367,7 @@ struct jl_template *jl_template_parse_at(struct jl_arena *arena, const struct jl
 }
 
 struct jl_template *jl_template_parse(struct jl_arena *arena, const struct jl_mtext *text, unsigned allow, bool shell,
-                                      struct jl_messages *msgs)
+				      struct jl_messages *msgs)
 {
 	return jl_template_parse_at(arena, text, NULL, allow, shell, msgs);
 }

@@ -19,7 +19,7 @@ struct jl_mark jl_read_mark(const struct jl_reader *r, const struct jl_yaml *nod
 
 void jl_read_wrong_type(struct jl_reader *r, const struct jl_yaml *node, const char *key, const char *wanted)
 {
-	jl_messages_add(r->msgs, jl_read_mark(r, node), false, "\"%s\" wants %s, not %s", key, wanted, jl_yaml_what(node));
+	jl_read_fault(r, node, "\"%s\" wants %s, not %s", key, wanted, jl_yaml_what(node));
 }
 
 struct jl_mtext jl_read_copy(struct jl_reader *r, const struct jl_yaml *node)
@@ -45,8 +45,8 @@ static struct jl_mark place_of(const void *ctx, size_t offset)
 	return mark;
 }
 
-struct jl_template *jl_read_template(struct jl_reader *r, const struct jl_yaml *node, const struct jl_mtext *text, size_t base,
-                                     unsigned allow, bool shell)
+struct jl_template *jl_read_template(struct jl_reader *r, const struct jl_yaml *node, const struct jl_mtext *text,
+				     size_t base, unsigned allow, bool shell)
 {
 	struct place p = {.r = r, .node = node, .base = base};
 	struct jl_place place = {.of = place_of, .ctx = &p};
@@ -109,7 +109,7 @@ static bool read_text(struct jl_reader *r, const struct jl_yaml *node, const cha
 	hole = strstr(node->s, "${{");
 	if (hole && strcmp(key, "description") != 0) {
 		jl_messages_add(r->msgs, jl_yaml_place(r->doc, node, (size_t)(hole - node->s)), false,
-		                "a template cannot stand in \"%s\"", key);
+				"a template cannot stand in \"%s\"", key);
 		return false;
 	}
 	*ret = jl_read_copy(r, node);
@@ -131,12 +131,11 @@ static void read_bool(struct jl_reader *r, const struct jl_yaml *node, const cha
 			meant = strcmp(node->s, yes[i]) == 0 ? "true" : strcmp(node->s, no[i]) == 0 ? "false" : NULL;
 	}
 	if (meant)
-		jl_messages_add(r->msgs, jl_read_mark(r, node), false, "\"%s\" wants true or false, not %s; write %s", key, node->s,
-		                meant);
+		jl_read_fault(r, node, "\"%s\" wants true or false, not %s; write %s", key, node->s, meant);
 	else if (node->kind == JL_YAML_SCALAR && node->n > 0)
-		jl_messages_add(r->msgs, jl_read_mark(r, node), false, "\"%s\" wants true or false, not \"%s\"%s", key,
-		                jl_messages_show(r->msgs, node->s),
-		                strcmp(node->s, "true") == 0 || strcmp(node->s, "false") == 0 ? "; drop the quotes" : "");
+		jl_read_fault(r, node, "\"%s\" wants true or false, not \"%s\"%s", key,
+			      jl_messages_show(r->msgs, node->s),
+			      strcmp(node->s, "true") == 0 || strcmp(node->s, "false") == 0 ? "; drop the quotes" : "");
 	else
 		jl_read_wrong_type(r, node, key, "true or false");
 }
@@ -152,16 +151,17 @@ static bool read_int(struct jl_reader *r, const struct jl_yaml *node, const char
 	}
 	if (*s == '-')
 		s++;
-	if (node->style != JL_YAML_PLAIN || !is_digit(*s) || s[strspn(s, "0123456789")] != '\0' || (*s == '0' && s[1])) {
-		jl_messages_add(r->msgs, jl_read_mark(r, node), false, "\"%s\" wants a whole number in decimal, not \"%s\"%s", key,
-		                jl_messages_show(r->msgs, node->s), node->style != JL_YAML_PLAIN ? "; drop the quotes" : "");
+	if (node->style != JL_YAML_PLAIN || !is_digit(*s) || s[strspn(s, "0123456789")] != '\0' ||
+	    (*s == '0' && s[1])) {
+		jl_read_fault(r, node, "\"%s\" wants a whole number in decimal, not \"%s\"%s", key,
+			      jl_messages_show(r->msgs, node->s),
+			      node->style != JL_YAML_PLAIN ? "; drop the quotes" : "");
 		return false;
 	}
 	errno = 0;
 	v = strtoll(node->s, NULL, 10);
 	if (errno) {
-		jl_messages_add(r->msgs, jl_read_mark(r, node), false, "\"%s\": the number %s is too large", key,
-		                jl_messages_show(r->msgs, node->s));
+		jl_read_fault(r, node, "\"%s\": the number %s is too large", key, jl_messages_show(r->msgs, node->s));
 		return false;
 	}
 	*ret = v;
@@ -175,9 +175,9 @@ static void read_duration(struct jl_reader *r, const struct jl_yaml *node, const
 	if (node->kind != JL_YAML_SCALAR)
 		jl_read_wrong_type(r, node, key, "a duration such as 10s");
 	else if (node->s[0] == '-')
-		jl_messages_add(r->msgs, jl_read_mark(r, node), false, "\"%s\" cannot be negative", key);
+		jl_read_fault(r, node, "\"%s\" cannot be negative", key);
 	else if (jl_clock_parse(node->s, ret, &err) != JL_OK)
-		jl_messages_add(r->msgs, jl_read_mark(r, node), false, "\"%s\": %s", key, err.text);
+		jl_read_fault(r, node, "\"%s\": %s", key, err.text);
 }
 
 static void read_size(struct jl_reader *r, const struct jl_yaml *node, const char *key, uint64_t *ret)
@@ -187,11 +187,12 @@ static void read_size(struct jl_reader *r, const struct jl_yaml *node, const cha
 	if (node->kind != JL_YAML_SCALAR)
 		jl_read_wrong_type(r, node, key, "a size such as 20GiB");
 	else if (jl_size_parse(node->s, ret, &err) != JL_OK)
-		jl_messages_add(r->msgs, jl_read_mark(r, node), false, "\"%s\": %s", key, err.text);
+		jl_read_fault(r, node, "\"%s\": %s", key, err.text);
 }
 
 /* A text or a list of texts, each looked at by what the row wants. */
-static void read_names(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, struct jl_mtexts *ret)
+static void read_names(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key,
+		       struct jl_mtexts *ret)
 {
 	bool env = key->type == JL_TYPE_ENV_NAMES;
 	const struct jl_yaml *at = node->kind == JL_YAML_LIST ? node->at : node;
@@ -207,9 +208,10 @@ static void read_names(struct jl_reader *r, const struct jl_yaml *node, const st
 		if (!read_text(r, &at[i], key->name, &list.at[list.n]))
 			continue;
 		if (env ? !jl_read_is_env_name(at[i].s) && strcmp(at[i].s, "*") != 0 : !jl_read_is_name(at[i].s)) {
-			jl_messages_add(r->msgs, jl_read_mark(r, &at[i]), false, "\"%s\" wants %s, not \"%s\"", key->name,
-			                env ? "names of environment variables, or \"*\"" : "names of letters, digits, _ . -",
-			                jl_messages_show(r->msgs, at[i].s));
+			jl_read_fault(r, &at[i], "\"%s\" wants %s, not \"%s\"", key->name,
+				      env ? "names of environment variables, or \"*\""
+					  : "names of letters, digits, _ . -",
+				      jl_messages_show(r->msgs, at[i].s));
 			continue;
 		}
 		list.n++;
@@ -237,8 +239,8 @@ static void read_words(struct jl_reader *r, const struct jl_yaml *node, const ch
 		for (s += strspn(s, " \t"); *s; s += strspn(s, " \t")) {
 			size_t len = strcspn(s, " \t");
 
-			list.at[list.n++] = (struct jl_mtext){.s = jl_arena_strndup(&r->m->arena, s, len), .len = (uint32_t)len,
-			                                      .mark = text.mark};
+			list.at[list.n++] = (struct jl_mtext){
+				.s = jl_arena_strndup(&r->m->arena, s, len), .len = (uint32_t)len, .mark = text.mark};
 			s += len;
 		}
 	}
@@ -246,7 +248,7 @@ static void read_words(struct jl_reader *r, const struct jl_yaml *node, const ch
 }
 
 static void read_path(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key,
-                      struct jl_template **ret)
+		      struct jl_template **ret)
 {
 	unsigned allow = key->type == JL_TYPE_PATH ? JL_TMPL_VARS | JL_TMPL_ITEM : JL_TMPL_VARS;
 	struct jl_mtext text;
@@ -276,8 +278,8 @@ void jl_read_vars(struct jl_reader *r, const struct jl_yaml *node, const struct 
 		struct jl_mtext text;
 
 		if (env ? !jl_read_is_env_name(name->s) : !jl_read_is_word(name->s)) {
-			jl_messages_add(r->msgs, jl_read_mark(r, name), false, "\"%s\" cannot name a variable; use letters, digits and _",
-			                jl_messages_show(r->msgs, name->s));
+			jl_read_fault(r, name, "\"%s\" cannot name a variable; use letters, digits and _",
+				      jl_messages_show(r->msgs, name->s));
 			continue;
 		}
 		if (value->kind != JL_YAML_SCALAR) {
@@ -308,7 +310,7 @@ static void read_items(struct jl_reader *r, const struct jl_yaml *node, struct j
 			continue;
 		}
 		if (item->kind == JL_YAML_LIST) {
-			jl_messages_add(r->msgs, jl_read_mark(r, item), false, "an item of foreach is a text or a mapping, not a list");
+			jl_read_fault(r, item, "an item of foreach is a text or a mapping, not a list");
 			continue;
 		}
 		value->text.s = "";
@@ -320,9 +322,8 @@ static void read_items(struct jl_reader *r, const struct jl_yaml *node, struct j
 			const struct jl_yaml *name = &item->at[2 * k];
 
 			if (!jl_read_is_word(name->s)) {
-				jl_messages_add(r->msgs, jl_read_mark(r, name), false,
-				                "\"%s\" cannot be a key of an item; use letters, digits and _",
-				                jl_messages_show(r->msgs, name->s));
+				jl_read_fault(r, name, "\"%s\" cannot be a key of an item; use letters, digits and _",
+					      jl_messages_show(r->msgs, name->s));
 				continue;
 			}
 			value->keys[value->n_keys] = jl_read_copy(r, name);
@@ -349,21 +350,21 @@ static void read_range(struct jl_reader *r, const struct jl_yaml *node, struct j
 		return;
 	}
 	if (lines || !from || !to) {
-		jl_messages_add(r->msgs, jl_read_mark(r, node), false,
-		                lines     ? "\"lines\" stands alone; take the other keys out" :
-		                !from ? "a range needs \"from\"; write {from: 1, to: 9}" :
-		                        "a range needs an end; write {from: 1, to: 9}");
+		jl_read_fault(r, node,
+			      lines   ? "\"lines\" stands alone; take the other keys out"
+			      : !from ? "a range needs \"from\"; write {from: 1, to: 9}"
+				      : "a range needs an end; write {from: 1, to: 9}");
 		return;
 	}
 	if (k.by == 0) {
-		jl_messages_add(r->msgs, jl_read_mark(r, node), false, "\"by\" cannot be 0");
+		jl_read_fault(r, node, "\"by\" cannot be 0");
 		return;
 	}
 	/* Without overflow: both ends may be anywhere in 64 bits. */
 	span = k.by > 0 ? (uint64_t)k.to - (uint64_t)k.from : (uint64_t)k.from - (uint64_t)k.to;
 	if ((k.by > 0 ? k.from <= k.to : k.from >= k.to) &&
 	    span / (k.by > 0 ? (uint64_t)k.by : 0 - (uint64_t)k.by) >= RANGE_MAX) {
-		jl_messages_add(r->msgs, jl_read_mark(r, node), false, "a range of more than 10 million items");
+		jl_read_fault(r, node, "a range of more than 10 million items");
 		return;
 	}
 	ret->kind = JL_FOREACH_RANGE;
@@ -384,15 +385,14 @@ void jl_read_foreach(struct jl_reader *r, const struct jl_yaml *node, struct jl_
 	} else if (node->kind == JL_YAML_MAP) {
 		read_range(r, node, ret);
 	} else if (jl_read_is_empty(node)) {
-		jl_messages_add(r->msgs, jl_read_mark(r, node), false,
-		                "\"foreach\" wants a list, a glob, a range {from: 1, to: 9} or {lines: FILE}");
+		jl_read_fault(r, node, "\"foreach\" wants a list, a glob, a range {from: 1, to: 9} or {lines: FILE}");
 	} else {
 		text = jl_read_copy(r, node);
 		ret->kind = JL_FOREACH_GLOB;
 		ret->pattern = jl_read_template(r, node, &text, 0, JL_TMPL_VARS, false);
 		if (ret->pattern && jl_template_fixed(ret->pattern) &&
 		    jl_glob_check(jl_template_fixed(ret->pattern), &err) != JL_OK)
-			jl_messages_add(r->msgs, jl_read_mark(r, node), false, "%s", err.text);
+			jl_read_fault(r, node, "%s", err.text);
 	}
 	/* What could not be read counts as an empty list, so that no ${{ item }} is called unknown on top of it. */
 	if (ret->kind == JL_FOREACH_NONE)
@@ -404,9 +404,7 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 	char *field = (char *)target + key->offset;
 
 	switch (key->type) {
-	case JL_TYPE_TEXT:
-		read_text(r, node, key->name, (struct jl_mtext *)(void *)field);
-		break;
+	case JL_TYPE_TEXT: read_text(r, node, key->name, (struct jl_mtext *)(void *)field); break;
 	case JL_TYPE_PATTERN:
 		if (node->kind != JL_YAML_SCALAR || jl_read_is_empty(node))
 			jl_read_wrong_type(r, node, key->name, "a path");
@@ -414,39 +412,21 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 			*(struct jl_mtext *)(void *)field = jl_read_copy(r, node);
 		break;
 	case JL_TYPE_NAMES:
-	case JL_TYPE_ENV_NAMES:
-		read_names(r, node, key, (struct jl_mtexts *)(void *)field);
-		break;
-	case JL_TYPE_WORDS:
-		read_words(r, node, key->name, (struct jl_mtexts *)(void *)field);
-		break;
-	case JL_TYPE_BOOL:
-		read_bool(r, node, key->name, (bool *)field);
-		break;
-	case JL_TYPE_INT:
-		read_int(r, node, key->name, (int64_t *)(void *)field);
-		break;
+	case JL_TYPE_ENV_NAMES: read_names(r, node, key, (struct jl_mtexts *)(void *)field); break;
+	case JL_TYPE_WORDS: read_words(r, node, key->name, (struct jl_mtexts *)(void *)field); break;
+	case JL_TYPE_BOOL: read_bool(r, node, key->name, (bool *)field); break;
+	case JL_TYPE_INT: read_int(r, node, key->name, (int64_t *)(void *)field); break;
 	case JL_TYPE_COUNT:
 		if (read_int(r, node, key->name, (int64_t *)(void *)field) && *(int64_t *)(void *)field < 0)
-			jl_messages_add(r->msgs, jl_read_mark(r, node), false, "\"%s\" cannot be negative", key->name);
+			jl_read_fault(r, node, "\"%s\" cannot be negative", key->name);
 		break;
-	case JL_TYPE_SIZE:
-		read_size(r, node, key->name, (uint64_t *)(void *)field);
-		break;
-	case JL_TYPE_DURATION:
-		read_duration(r, node, key->name, (int64_t *)(void *)field);
-		break;
+	case JL_TYPE_SIZE: read_size(r, node, key->name, (uint64_t *)(void *)field); break;
+	case JL_TYPE_DURATION: read_duration(r, node, key->name, (int64_t *)(void *)field); break;
 	case JL_TYPE_PATH:
-	case JL_TYPE_FILE:
-		read_path(r, node, key, (struct jl_template **)(void *)field);
-		break;
-	case JL_TYPE_COMMAND:
-		jl_read_command(r, node, target);
-		break;
+	case JL_TYPE_FILE: read_path(r, node, key, (struct jl_template **)(void *)field); break;
+	case JL_TYPE_COMMAND: jl_read_command(r, node, target); break;
 	case JL_TYPE_INPUTS:
-	case JL_TYPE_OUTPUTS:
-		jl_read_ports(r, node, key, (struct jl_ports *)(void *)field);
-		break;
+	case JL_TYPE_OUTPUTS: jl_read_ports(r, node, key, (struct jl_ports *)(void *)field); break;
 	case JL_TYPE_KEEP:
 		if (node->kind == JL_YAML_SCALAR && node->style == JL_YAML_PLAIN &&
 		    (strcmp(node->s, "true") == 0 || strcmp(node->s, "false") == 0))
@@ -455,17 +435,12 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 			jl_read_ports(r, node, key, &((struct jl_step *)target)->keep);
 		break;
 	case JL_TYPE_ENV:
-	case JL_TYPE_VARS:
-		jl_read_vars(r, node, key, (struct jl_vars *)(void *)field);
-		break;
-	case JL_TYPE_FOREACH:
-		jl_read_foreach(r, node, (struct jl_foreach *)(void *)field);
-		break;
+	case JL_TYPE_VARS: jl_read_vars(r, node, key, (struct jl_vars *)(void *)field); break;
+	case JL_TYPE_FOREACH: jl_read_foreach(r, node, (struct jl_foreach *)(void *)field); break;
 	case JL_TYPE_STEPS:
 	case JL_TYPE_DEFAULTS:
 	case JL_TYPE_STORE:
-	case JL_TYPE_LATER:
-		jl_bug_if(true); /* read.c's */
+	case JL_TYPE_LATER: jl_bug_if(true); /* read.c's */
 	}
 }
 
@@ -483,14 +458,14 @@ void jl_read_unknown_key(struct jl_reader *r, const struct jl_yaml *key, unsigne
 			elsewhere |= k->where;
 	}
 	if (elsewhere)
-		jl_messages_add(r->msgs, jl_read_mark(r, key), false, "\"%s\" is no key of %s; it belongs to %s", key->s,
-		                jl_schema_place(where), jl_schema_place(elsewhere));
+		jl_read_fault(r, key, "\"%s\" is no key of %s; it belongs to %s", key->s, jl_schema_place(where),
+			      jl_schema_place(elsewhere));
 	else if (near.best)
-		jl_messages_add(r->msgs, jl_read_mark(r, key), false, "unknown key \"%s\"; did you mean \"%s\"?",
-		                jl_messages_show(r->msgs, key->s), near.best);
+		jl_read_fault(r, key, "unknown key \"%s\"; did you mean \"%s\"?", jl_messages_show(r->msgs, key->s),
+			      near.best);
 	else
-		jl_messages_add(r->msgs, jl_read_mark(r, key), false, "unknown key \"%s\" in %s; take it out",
-		                jl_messages_show(r->msgs, key->s), jl_schema_place(where));
+		jl_read_fault(r, key, "unknown key \"%s\" in %s; take it out", jl_messages_show(r->msgs, key->s),
+			      jl_schema_place(where));
 }
 
 uint64_t jl_read_map(struct jl_reader *r, const struct jl_yaml *map, unsigned where, void *target)
@@ -506,8 +481,10 @@ uint64_t jl_read_map(struct jl_reader *r, const struct jl_yaml *map, unsigned wh
 			continue;
 		}
 		if (key->type == JL_TYPE_LATER) {
-			jl_messages_add(r->msgs, jl_read_mark(r, name), false,
-			                "key \"%s\" is known to the format but not supported by this version; take it out", name->s);
+			jl_read_fault(
+				r, name,
+				"key \"%s\" is known to the format but not supported by this version; take it out",
+				name->s);
 			continue;
 		}
 		set |= UINT64_C(1) << jl_schema_index(key);

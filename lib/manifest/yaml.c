@@ -3,7 +3,6 @@
 
 #include "base/map.h"
 #include "base/table.h"
-#include "base/utf8.h"
 #include "manifest/yaml_doc.h"
 
 #include <stdlib.h>
@@ -11,7 +10,7 @@
 #include <yaml.h>
 
 #define SCRATCH_BYTES ((size_t)256 << 10)
-#define FEW_KEYS 16u
+#define FEW_KEYS      16u
 
 struct anchor {
 	const char *name;
@@ -30,7 +29,7 @@ struct jl_yaml_parser {
 	uint32_t entered;        /* of these, walked by the caller */
 	uint32_t aliased;
 	bool failed, ascii;
-	bool peeked;             /* `event` was looked at and not taken */
+	bool peeked; /* `event` was looked at and not taken */
 	yaml_event_t event;
 	size_t at_char, at_byte; /* a character's index in libyaml's count and where it stands in the text */
 };
@@ -47,63 +46,6 @@ static const char *anchor_key(const void *owner, uint32_t index, size_t *ret_len
 static struct jl_mark mark_of(const struct jl_yaml_doc *doc, const yaml_mark_t *m)
 {
 	return (struct jl_mark){.file = doc->file, .line = (uint32_t)m->line + 1, .column = (uint32_t)m->column + 1};
-}
-
-/* Where byte `at` of the text stands. */
-static struct jl_mark mark_of_byte(const struct jl_yaml_doc *doc, size_t at)
-{
-	struct jl_mark mark = {.file = doc->file, .line = 1, .column = 1};
-
-	for (size_t i = 0; i < at; i++) {
-		mark.column += ((unsigned char)doc->text[i] & 0xc0) != 0x80;
-		if (doc->text[i] == '\n') {
-			mark.line++;
-			mark.column = 1;
-		}
-	}
-	return mark;
-}
-
-/* Is the character of `n` bytes, none of them ASCII, one that YAML allows? */
-static bool is_allowed(const char *s, size_t n)
-{
-	if (n == 2 && s[0] == '\xc2') /* C1 controls, but for NEL */
-		return (unsigned char)s[1] >= 0xa0 || s[1] == '\x85';
-	return n != 3 || (memcmp(s, "\xef\xbb\xbf", 3) != 0 && memcmp(s, "\xef\xbf\xbe", 3) != 0 &&
-	                  memcmp(s, "\xef\xbf\xbf", 3) != 0);
-}
-
-/* The whole text must be UTF-8 in characters that YAML allows; libyaml would stop at the same byte but says less. */
-static int check_text(const struct jl_yaml_doc *doc, bool *ret_ascii)
-{
-	bool ascii = true;
-
-	for (size_t i = 0; i < doc->len;) {
-		unsigned char c = (unsigned char)doc->text[i];
-		size_t n = 1;
-
-		if ((c >= 0x20 && c < 0x7f) || c == '\n' || c == '\t' || c == '\r') {
-			i++;
-			continue;
-		}
-		if (c >= 0x80) {
-			ascii = false;
-			n = jl_utf8_len(doc->text + i, doc->len - i);
-			if (n > 0 && is_allowed(doc->text + i, n)) {
-				i += n;
-				continue;
-			}
-		}
-		if (n == 0)
-			jl_messages_add(doc->msgs, mark_of_byte(doc, i), false, "byte 0x%02x is not UTF-8; save the file as UTF-8", c);
-		else if (c == 0)
-			jl_messages_add(doc->msgs, mark_of_byte(doc, i), false, "a NUL character; take it out");
-		else
-			jl_messages_add(doc->msgs, mark_of_byte(doc, i), false, "a control character (byte 0x%02x); take it out", c);
-		return JL_EINVAL;
-	}
-	*ret_ascii = ascii;
-	return JL_OK;
 }
 
 /* What libyaml says is exact but curt; the usual causes get a word of advice. */
@@ -140,8 +82,8 @@ static int syntax_error(struct jl_yaml_doc *doc)
 	jl_bug_if(y->error == YAML_MEMORY_ERROR);
 	doc->parser->failed = true;
 	jl_messages_add(doc->msgs, mark_of(doc, &y->problem_mark), false, "invalid YAML: %s%s%s%s",
-	                y->problem ? y->problem : "unreadable", y->context ? " " : "", y->context ? y->context : "",
-	                advice(doc, y));
+			y->problem ? y->problem : "unreadable", y->context ? " " : "", y->context ? y->context : "",
+			advice(doc, y));
 	return JL_EINVAL;
 }
 
@@ -193,11 +135,12 @@ int jl_yaml_open(const char *file, const char *text, size_t len, struct jl_messa
 	yaml_parser_set_input_string(&doc->parser->yaml, (const unsigned char *)doc->text, doc->len);
 	yaml_parser_set_encoding(&doc->parser->yaml, YAML_UTF8_ENCODING);
 	if (len > JL_YAML_MAX_BYTES) {
-		jl_messages_add(msgs, (struct jl_mark){.file = file, .line = 1, .column = 1}, false,
-		                "over 64 MiB of text; a large list can stand in a file that foreach reads: {lines: FILE}");
+		jl_messages_add(
+			msgs, (struct jl_mark){.file = file, .line = 1, .column = 1}, false,
+			"over 64 MiB of text; a large list can stand in a file that foreach reads: {lines: FILE}");
 		goto out;
 	}
-	rc = check_text(doc, &doc->parser->ascii);
+	rc = jl_yaml_check_text(doc, &doc->parser->ascii);
 	if (rc != JL_OK)
 		goto out;
 	rc = peek(doc, &e); /* the stream's start */
@@ -209,7 +152,7 @@ int jl_yaml_open(const char *file, const char *text, size_t len, struct jl_messa
 		goto out;
 	if (e->type == YAML_STREAM_END_EVENT) {
 		rc = fail(doc, (struct jl_mark){.file = file, .line = 1, .column = 1},
-		          "nothing in it; begin with \"version: 1\" and \"steps:\"");
+			  "nothing in it; begin with \"version: 1\" and \"steps:\"");
 		goto out;
 	}
 	take(doc); /* the document's start */
@@ -324,8 +267,8 @@ static void check_tag(struct jl_yaml_doc *doc, const yaml_event_t *e, const yaml
 {
 	if (tag)
 		jl_messages_add(doc->msgs, mark_of(doc, &e->start_mark), false,
-		                "tag \"%s\": types come from the key; put a text that begins with ! in quotes",
-		                jl_messages_show(doc->msgs, (const char *)tag));
+				"tag \"%s\": types come from the key; put a text that begins with ! in quotes",
+				jl_messages_show(doc->msgs, (const char *)tag));
 }
 
 static int read_scalar(struct jl_yaml_doc *doc, const yaml_event_t *e, struct jl_yaml *ret)
@@ -366,9 +309,9 @@ static int read_alias(struct jl_yaml_doc *doc, const yaml_event_t *e, struct jl_
 	if (!a || !a->done) {
 		p->failed = true;
 		jl_messages_add(doc->msgs, mark_of(doc, &e->start_mark), false,
-		                a ? "alias \"*%s\" stands inside its own anchor" :
-		                    "alias \"*%s\" has no anchor before it; put a text that begins with * in quotes",
-		                jl_messages_show(doc->msgs, name));
+				a ? "alias \"*%s\" stands inside its own anchor"
+				  : "alias \"*%s\" has no anchor before it; put a text that begins with * in quotes",
+				jl_messages_show(doc->msgs, name));
 		return JL_EINVAL;
 	}
 	if (p->depth + a->node.height > JL_YAML_MAX_DEPTH)
@@ -386,12 +329,13 @@ static int read_node(struct jl_yaml_doc *doc, struct jl_yaml *ret);
 static bool key_is_fit(struct jl_yaml_doc *doc, const struct jl_yaml *key)
 {
 	if (key->kind != JL_YAML_SCALAR) {
-		jl_messages_add(doc->msgs, jl_yaml_mark(doc, key), false, "a key must be a text, not %s", jl_yaml_what(key));
+		jl_messages_add(doc->msgs, jl_yaml_mark(doc, key), false, "a key must be a text, not %s",
+				jl_yaml_what(key));
 		return false;
 	}
 	if (key->style == JL_YAML_PLAIN && strcmp(key->s, "<<") == 0) {
 		jl_messages_add(doc->msgs, jl_yaml_mark(doc, key), false,
-		                "merge keys (<<) are not supported; write the keys out, or use \"defaults\"");
+				"merge keys (<<) are not supported; write the keys out, or use \"defaults\"");
 		return false;
 	}
 	return true;
@@ -421,11 +365,13 @@ static uint32_t drop_duplicates(struct jl_yaml_doc *doc, struct jl_yaml *pairs, 
 			old = jl_map_get(&seen, key->s, key->n);
 		} else {
 			for (uint32_t j = 0; j < kept && old == JL_NONE; j++)
-				old = pairs[2 * j].n == key->n && memcmp(pairs[2 * j].s, key->s, key->n) == 0 ? j : JL_NONE;
+				old = pairs[2 * j].n == key->n && memcmp(pairs[2 * j].s, key->s, key->n) == 0 ? j
+													      : JL_NONE;
 		}
 		if (old != JL_NONE) {
-			jl_messages_add(doc->msgs, jl_yaml_mark(doc, key), false, "duplicate key \"%s\"; it stands in line %u already",
-			                jl_messages_show(doc->msgs, key->s), pairs[2 * old].line);
+			jl_messages_add(doc->msgs, jl_yaml_mark(doc, key), false,
+					"duplicate key \"%s\"; it stands in line %u already",
+					jl_messages_show(doc->msgs, key->s), pairs[2 * old].line);
 			continue;
 		}
 		memmove(&pairs[2 * kept], key, 2 * sizeof(*pairs));

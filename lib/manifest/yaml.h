@@ -17,8 +17,8 @@
 
 #include "manifest/manifest.h"
 
-#define JL_YAML_MAX_BYTES ((size_t)64 << 20)
-#define JL_YAML_MAX_DEPTH 64u
+#define JL_YAML_MAX_BYTES   ((size_t)64 << 20)
+#define JL_YAML_MAX_DEPTH   64u
 #define JL_YAML_MAX_ALIASED 1000000u /* nodes that all aliases together stand for */
 
 enum jl_yaml_kind { JL_YAML_SCALAR, JL_YAML_LIST, JL_YAML_MAP };
@@ -39,8 +39,8 @@ struct jl_yaml {
 struct jl_yaml_doc;
 
 /* `file` and `text` are borrowed until the close. */
-int jl_yaml_open(const char *file, const char *text, size_t len, struct jl_messages *msgs, struct jl_yaml_doc **ret)
-	JL_MUST_CHECK;
+int jl_yaml_open(const char *file, const char *text, size_t len, struct jl_messages *msgs,
+		 struct jl_yaml_doc **ret) JL_MUST_CHECK;
 void jl_yaml_close(struct jl_yaml_doc *doc); /* NULL is fine */
 /* The next value. A mapping is entered (the following jl_yaml_key() are its keys); anything else, and a mapping with an
  * anchor or behind an alias, is read whole. An entered node has its mark and n = 0. */

@@ -35,8 +35,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct jl_var_override override = {"level", "9"};
 	struct jl_messages msgs = {0};
 	struct jl_manifest *m = NULL;
-	struct jl_scope scope = {.getenv = get_env, .step = "s", .jobs = 2, .inputs = {.at = words, .n = 2},
-	                         .outputs = {.at = words, .n = 1}};
+	struct jl_scope scope = {.getenv = get_env,
+				 .step = "s",
+				 .jobs = 2,
+				 .inputs = {.at = words, .n = 2},
+				 .outputs = {.at = words, .n = 1}};
 	uint32_t n_overrides = size > 0 && data[0] == '#';
 	int rc = jl_manifest_read("m.yaml", (const char *)data, size, &override, n_overrides, &m, &msgs);
 

@@ -23,7 +23,7 @@ static struct jl_manifest *read_ok(const char *text)
 
 	if (rc != JL_OK || msgs.n > 0)
 		fail_msg("%s\n%u:%u: %s", text, msgs.n ? msgs.at[0].mark.line : 0, msgs.n ? msgs.at[0].mark.column : 0,
-		         msgs.n ? msgs.at[0].text : "no message");
+			 msgs.n ? msgs.at[0].text : "no message");
 	jl_messages_release(&msgs);
 	return m;
 }
@@ -97,9 +97,12 @@ static void structure_faults(void **state)
 		 "1:10: version 2 of the format is not known to this program; write \"version: 1\"\n"},
 		{"version: \"1\"\nsteps: {s: {command: x}}\n",
 		 "1:10: \"version\" wants a whole number in decimal, not \"1\"; drop the quotes\n"},
-		{"version: 1.0\nsteps: {s: {command: x}}\n", "1:10: \"version\" wants a whole number in decimal, not \"1.0\"\n"},
-		{"version: 01\nsteps: {s: {command: x}}\n", "1:10: \"version\" wants a whole number in decimal, not \"01\"\n"},
-		{"version: 0x1\nsteps: {s: {command: x}}\n", "1:10: \"version\" wants a whole number in decimal, not \"0x1\"\n"},
+		{"version: 1.0\nsteps: {s: {command: x}}\n",
+		 "1:10: \"version\" wants a whole number in decimal, not \"1.0\"\n"},
+		{"version: 01\nsteps: {s: {command: x}}\n",
+		 "1:10: \"version\" wants a whole number in decimal, not \"01\"\n"},
+		{"version: 0x1\nsteps: {s: {command: x}}\n",
+		 "1:10: \"version\" wants a whole number in decimal, not \"0x1\"\n"},
 		{"version: [1]\nsteps: {s: {command: x}}\n", "1:10: \"version\" wants a whole number, not a list\n"},
 		{"version: 99999999999999999999\nsteps: {s: {command: x}}\n",
 		 "1:10: \"version\": the number 99999999999999999999 is too large\n"},
@@ -111,7 +114,8 @@ static void structure_faults(void **state)
 		{"version: 1\nsteps:\n  s: text\n", "3:6: a step wants a mapping with \"command\", not a text\n"},
 		{"version: 1\nsteps:\n  s:\n", "3:5: a step wants a mapping with \"command\", not nothing\n"},
 		{"version: 1\nsteps:\n  s: {inputs: a}\n", "3:3: step \"s\" has no command; add \"command\"\n"},
-		{"version: 1\nsteps:\n  -s: {command: x}\n  a b: {command: x}\n  .a: {command: x}\n  'a/b': {command: x}\n"
+		{"version: 1\nsteps:\n  -s: {command: x}\n  a b: {command: x}\n  .a: {command: x}\n  'a/b': {command: "
+		 "x}\n"
 		 "  '': {command: x}\n",
 		 "3:3: \"-s\" cannot name a step; use letters, digits, _ . - and begin with a letter, a digit or _\n"
 		 "4:3: \"a b\" cannot name a step; use letters, digits, _ . - and begin with a letter, a digit or _\n"
@@ -142,23 +146,23 @@ static void structure_faults(void **state)
 static void yaml_faults(void **state)
 {
 	static const struct fault faults[] = {
-		{"version: 1\nsteps:\n\ts: {command: x}\n",
-		 "3:1: invalid YAML: found character that cannot start any token while scanning for the next token; a tab cannot "
-		 "indent, use spaces\n"},
-		{STEP "    inputs: *.csv\n",
-		 "5:14: invalid YAML: did not find expected alphabetic or numeric character while scanning an alias; put a text "
-		 "that begins with * or & in quotes\n"},
+		{"version: 1\nsteps:\n\ts: {command: x}\n", "3:1: invalid YAML: found character that cannot start any "
+							    "token while scanning for the next token; a tab cannot "
+							    "indent, use spaces\n"},
+		{STEP "    inputs: *.csv\n", "5:14: invalid YAML: did not find expected alphabetic or numeric "
+					     "character while scanning an alias; put a text "
+					     "that begins with * or & in quotes\n"},
 		{STEP "    inputs: *csv\n",
 		 "5:13: alias \"*csv\" has no anchor before it; put a text that begins with * in quotes\n"},
 		{STEP "    inputs: &a [*a]\n", "5:17: alias \"*a\" stands inside its own anchor\n"},
-		{STEP "    inputs: [!*.csv]\n",
-		 "5:20: invalid YAML: did not find expected whitespace or line break while scanning a tag; put a text that begins "
-		 "with ! in quotes\n"},
-		{STEP "    inputs: [a, ${{ item }}b]\n",
-		 "5:18: invalid YAML: did not find expected ',' or ']' while parsing a flow sequence; inside [ ] and { } a text "
-		 "with ${{ }} needs quotes\n"},
-		{STEP "    inputs: a: b\n",
-		 "5:14: invalid YAML: mapping values are not allowed in this context; put a text that holds \": \" in quotes\n"},
+		{STEP "    inputs: [!*.csv]\n", "5:20: invalid YAML: did not find expected whitespace or line break "
+						"while scanning a tag; put a text that begins "
+						"with ! in quotes\n"},
+		{STEP "    inputs: [a, ${{ item }}b]\n", "5:18: invalid YAML: did not find expected ',' or ']' while "
+							 "parsing a flow sequence; inside [ ] and { } a text "
+							 "with ${{ }} needs quotes\n"},
+		{STEP "    inputs: a: b\n", "5:14: invalid YAML: mapping values are not allowed in this context; put a "
+					    "text that holds \": \" in quotes\n"},
 		{STEP "    inputs: \"a\n",
 		 "6:1: invalid YAML: found unexpected end of stream while scanning a quoted scalar\n"},
 		/* What was found before a syntax error is told; what it cut off is not missed. */
@@ -186,14 +190,16 @@ static void unknown_keys(void **state)
 		{STEP "    frobnicate: x\n", "5:5: unknown key \"frobnicate\" in a step; take it out\n"},
 		{STEP "step: x\n", "5:1: unknown key \"step\"; did you mean \"steps\"?\n"},
 		{STEP "nothing_known: {a: b}\n", "5:1: unknown key \"nothing_known\" in the top level; take it out\n"},
-		{STEP "defaults: {command: x}\n", "5:12: \"command\" is no key of \"defaults\"; it belongs to a step\n"},
+		{STEP "defaults: {command: x}\n",
+		 "5:12: \"command\" is no key of \"defaults\"; it belongs to a step\n"},
 		{STEP "defaults: {after: x}\n", "5:12: \"after\" is no key of \"defaults\"; it belongs to a step\n"},
 		{STEP "defaults: {timeuot: x}\n", "5:12: unknown key \"timeuot\"; did you mean \"timeout\"?\n"},
 		{STEP "command: x\n", "5:1: \"command\" is no key of the top level; it belongs to a step\n"},
 		{STEP "    vars: {a: b}\n", "5:5: \"vars\" is no key of a step; it belongs to the top level\n"},
 		{STEP "store: {size: 1}\n", "5:9: unknown key \"size\" in \"store\"; take it out\n"},
 		{STEP "    foreach: {from: 1, too: 2}\n", "5:24: unknown key \"too\"; did you mean \"to\"?\n"},
-		{STEP "    inputs: {path: a, optionel: true}\n", "5:23: unknown key \"optionel\"; did you mean \"optional\"?\n"},
+		{STEP "    inputs: {path: a, optionel: true}\n",
+		 "5:23: unknown key \"optionel\"; did you mean \"optional\"?\n"},
 	};
 
 	(void)state;
@@ -202,9 +208,9 @@ static void unknown_keys(void **state)
 
 static void keys_of_later_versions(void **state)
 {
-	static const char *const step[] = {"matrix", "secret_env", "stdin",     "stdout",   "stderr", "tools", "ttl", "valid_if",
-	                                   "depfile", "temp",      "retries",   "resources", "executor", "hosts", "if",
-	                                   "interactive"};
+	static const char *const step[] = {"matrix",   "secret_env", "stdin",   "stdout",     "stderr",  "tools",
+					   "ttl",      "valid_if",   "depfile", "temp",       "retries", "resources",
+					   "executor", "hosts",      "if",      "interactive"};
 	static const char *const top[] = {"include", "pools", "executors"};
 	char text[200], wanted[200];
 
@@ -212,17 +218,19 @@ static void keys_of_later_versions(void **state)
 	for (size_t i = 0; i < sizeof(step) / sizeof(*step); i++) {
 		snprintf(text, sizeof(text), STEP "    %s: x\n", step[i]);
 		snprintf(wanted, sizeof(wanted),
-		         "5:5: key \"%s\" is known to the format but not supported by this version; take it out\n", step[i]);
+			 "5:5: key \"%s\" is known to the format but not supported by this version; take it out\n",
+			 step[i]);
 		expect_len(text, strlen(text), wanted);
 	}
 	for (size_t i = 0; i < sizeof(top) / sizeof(*top); i++) {
 		snprintf(text, sizeof(text), STEP "%s: x\n", top[i]);
 		snprintf(wanted, sizeof(wanted),
-		         "5:1: key \"%s\" is known to the format but not supported by this version; take it out\n", top[i]);
+			 "5:1: key \"%s\" is known to the format but not supported by this version; take it out\n",
+			 top[i]);
 		expect_len(text, strlen(text), wanted);
 	}
 	expect_len(STEP "store: {remotes: []}\n", strlen(STEP "store: {remotes: []}\n"),
-	           "5:9: key \"remotes\" is known to the format but not supported by this version; take it out\n");
+		   "5:9: key \"remotes\" is known to the format but not supported by this version; take it out\n");
 }
 
 static void type_faults(void **state)
@@ -236,7 +244,8 @@ static void type_faults(void **state)
 		{"version: 1\nsteps: {s: {command: ['', a]}}\n", "2:23: the command is empty; say what to run\n"},
 		{"version: 1\nsteps: {s: {command: {a: b}}}\n",
 		 "2:22: \"command\" wants a text or a list of words, not a mapping\n"},
-		{"version: 1\nsteps: {s: {command: [a, [b]]}}\n", "2:26: a word of a command must be a text, not a list\n"},
+		{"version: 1\nsteps: {s: {command: [a, [b]]}}\n",
+		 "2:26: a word of a command must be a text, not a list\n"},
 		{STEP "    inputs:\n", "5:12: an empty path; name a file or a folder\n"},
 		{STEP "    inputs: [a, '']\n", "5:17: an empty path; name a file or a folder\n"},
 		{STEP "    inputs: [a, ~, '!']\n",
@@ -247,9 +256,11 @@ static void type_faults(void **state)
 		{STEP "    inputs: [{a: b}, {a: c}]\n", "5:23: the name \"a\" is taken; choose another\n"},
 		{STEP "    inputs: {a: {b: c}}\n", "5:17: a mapping here needs \"path\" or \"glob\"\n"},
 		{STEP "    inputs: {optional: true}\n", "5:13: a mapping here needs \"path\" or \"glob\"\n"},
-		{STEP "    inputs: {path: a, glob: b}\n", "5:13: \"path\" and \"glob\" exclude each other; take one out\n"},
+		{STEP "    inputs: {path: a, glob: b}\n",
+		 "5:13: \"path\" and \"glob\" exclude each other; take one out\n"},
 		{STEP "    inputs: {path: [a]}\n", "5:20: \"path\" wants a path, not a list\n"},
-		{STEP "    inputs: {path: a, optional: 1}\n", "5:33: \"optional\" wants true or false, not 1; write true\n"},
+		{STEP "    inputs: {path: a, optional: 1}\n",
+		 "5:33: \"optional\" wants true or false, not 1; write true\n"},
 		{STEP "    outputs: /tmp/x\n",
 		 "5:14: an output cannot be an absolute path; name it relative to the manifest\n"},
 		{STEP "    outputs: [../x, a/../../b]\n",
@@ -266,7 +277,8 @@ static void type_faults(void **state)
 		{STEP "    foreach:\n",
 		 "5:13: \"foreach\" wants a list, a glob, a range {from: 1, to: 9} or {lines: FILE}\n"},
 		{STEP "    foreach: [[a]]\n", "5:15: an item of foreach is a text or a mapping, not a list\n"},
-		{STEP "    foreach: [{a b: c}]\n", "5:16: \"a b\" cannot be a key of an item; use letters, digits and _\n"},
+		{STEP "    foreach: [{a b: c}]\n",
+		 "5:16: \"a b\" cannot be a key of an item; use letters, digits and _\n"},
 		{STEP "    foreach: [{a: [b]}]\n", "5:19: \"a\" wants a text, not a list\n"},
 		{STEP "    foreach: [x, '${{ vars.a }}']\n", "5:19: a template cannot stand in \"foreach\"\n"},
 		{STEP "    foreach: {from: 1}\n", "5:14: a range needs an end; write {from: 1, to: 9}\n"},
@@ -292,13 +304,14 @@ static void type_faults(void **state)
 		{STEP "    description: {a: b}\n", "5:18: \"description\" wants a text, not a mapping\n"},
 		{STEP "    manual: yes\n", "5:13: \"manual\" wants true or false, not yes; write true\n"},
 		{STEP "    cache: no\n", "5:12: \"cache\" wants true or false, not no; write false\n"},
-		{STEP "    portable: \"true\"\n", "5:15: \"portable\" wants true or false, not \"true\"; drop the quotes\n"},
+		{STEP "    portable: \"true\"\n",
+		 "5:15: \"portable\" wants true or false, not \"true\"; drop the quotes\n"},
 		{STEP "    allow_failure: maybe\n", "5:20: \"allow_failure\" wants true or false, not \"maybe\"\n"},
 		{STEP "    allow_failure:\n", "5:19: \"allow_failure\" wants true or false, not nothing\n"},
 		{STEP "    keep: {a: b}\n", "5:11: \"keep\" wants a path here, not a mapping\n"},
 		{STEP "    timeout: -3s\n", "5:14: \"timeout\" cannot be negative\n"},
-		{STEP "    timeout: soon\n",
-		 "5:14: \"timeout\": \"soon\" is not a duration: write a number and ms, s, m, h or d, as in 500ms or 1.5h\n"},
+		{STEP "    timeout: soon\n", "5:14: \"timeout\": \"soon\" is not a duration: write a number and ms, s, "
+					     "m, h or d, as in 500ms or 1.5h\n"},
 		{STEP "    timeout: [1s]\n", "5:14: \"timeout\" wants a duration such as 10s, not a list\n"},
 		{STEP "vars: [a]\n", "5:7: \"vars\" wants a mapping of names to texts, not a list\n"},
 		{STEP "vars: {a: [b]}\n", "5:11: \"a\" wants a text, not a list\n"},
@@ -310,8 +323,8 @@ static void type_faults(void **state)
 		 "5:19: \"max_size\": the size \"10M\" has two meanings: write 10MB (10^6) or 10MiB (2^20)\n"},
 		{STEP "store: {max_size: [1]}\n", "5:19: \"max_size\" wants a size such as 20GiB, not a list\n"},
 		{STEP "store: {max_items: -1}\n", "5:20: \"max_items\" cannot be negative\n"},
-		{STEP "store: {max_age: old}\n",
-		 "5:18: \"max_age\": \"old\" is not a duration: write a number and ms, s, m, h or d, as in 500ms or 1.5h\n"},
+		{STEP "store: {max_age: old}\n", "5:18: \"max_age\": \"old\" is not a duration: write a number and ms, "
+						 "s, m, h or d, as in 500ms or 1.5h\n"},
 		{STEP "store: {compress: [a]}\n", "5:19: \"compress\" wants a text, not a list\n"},
 	};
 
@@ -337,34 +350,42 @@ static void template_faults(void **state)
 		{STEP "    env: {a: 'x ${{ foo'}\n",
 		 "5:17: \"${{\" is not closed; add \"}}\", or write \"$${{\" for the text itself\n"},
 		{STEP "    env: {a: '${{ }}'}\n", "5:15: an empty template; name a value, as in ${{ item }}\n"},
-		{STEP "    env: {a: '${{ imput }}'}\n", "5:15: unknown name \"imput\" in a template; did you mean \"input\"?\n"},
+		{STEP "    env: {a: '${{ imput }}'}\n",
+		 "5:15: unknown name \"imput\" in a template; did you mean \"input\"?\n"},
 		{STEP "    env: {a: '${{ zzzzzz }}'}\n",
-		 "5:15: unknown name \"zzzzzz\" in a template; the forms are item, item.name, vars.X, env.X, input, inputs, "
+		 "5:15: unknown name \"zzzzzz\" in a template; the forms are item, item.name, vars.X, env.X, input, "
+		 "inputs, "
 		 "inputs[0], inputs.NAME (outputs likewise), step, jobs, raw(x)\n"},
 		{STEP "    env: {a: '${{ inputs[x] }}'}\n",
-		 "5:15: cannot understand \"inputs[x]\" in a template; the forms are item, item.name, vars.X, env.X, input, inputs, "
+		 "5:15: cannot understand \"inputs[x]\" in a template; the forms are item, item.name, vars.X, env.X, "
+		 "input, inputs, "
 		 "inputs[0], inputs.NAME (outputs likewise), step, jobs, raw(x)\n"},
 		{STEP "    env: {a: '${{ matrix.os }}'}\n",
 		 "5:15: \"matrix\" is known to the format but not supported by this version\n"},
-		{STEP "    env: {a: '${{ vars }}'}\n", "5:15: \"vars\" alone is no value; name one, as in ${{ vars.NAME }}\n"},
-		{STEP "    env: {a: '${{ vars.level }}'}\n", "5:15: there is no variable \"level\"; add it to \"vars\"\n"},
+		{STEP "    env: {a: '${{ vars }}'}\n",
+		 "5:15: \"vars\" alone is no value; name one, as in ${{ vars.NAME }}\n"},
+		{STEP "    env: {a: '${{ vars.level }}'}\n",
+		 "5:15: there is no variable \"level\"; add it to \"vars\"\n"},
 		{"vars: {level: 3}\n" STEP "    env: {a: '${{ vars.lvel }}'}\n",
 		 "6:15: there is no variable \"lvel\"; did you mean \"level\"?\n"},
 		{"vars: {a: '${{ vars.b }}', b: '${{ vars.a }}'}\n" STEP, "1:32: variable \"a\" depends on itself\n"},
 		{"vars: {a: '${{ item }}'}\n" STEP, "1:12: \"item\" cannot stand here; only vars and env can\n"},
-		{STEP "    inputs: ${{ outputs }}\n", "5:13: \"outputs\" cannot stand here; item, step, vars and env can\n"},
+		{STEP "    inputs: ${{ outputs }}\n",
+		 "5:13: \"outputs\" cannot stand here; item, step, vars and env can\n"},
 		{STEP "    env: {a: '${{ item }}'}\n",
 		 "5:15: \"item\" has no value without foreach; add \"foreach\" to the step\n"},
 		{STEP "    foreach: [a]\n    env: {a: '${{ item.nam }}'}\n",
 		 "6:15: the items are texts and have no \"nam\"; there are .dir, .name, .stem and .ext\n"},
 		{STEP "    foreach: a*\n    env: {a: '${{ item.nam }}'}\n",
 		 "6:15: the items are texts and have no \"nam\"; there are .dir, .name, .stem and .ext\n"},
-		{STEP "    foreach: [{key: a}]\n    env: {a: '${{ item.kye }}', b: '${{ item }}', c: '${{ item.zzz }}'}\n",
+		{STEP
+		 "    foreach: [{key: a}]\n    env: {a: '${{ item.kye }}', b: '${{ item }}', c: '${{ item.zzz }}'}\n",
 		 "6:15: the item in line 5 has no \"kye\"; did you mean \"key\"?\n"
 		 "6:37: the items are mappings; name a key, as in ${{ item.key }}\n"
 		 "6:55: the item in line 5 has no \"zzz\"\n"},
 		{STEP "    env: {a: '${{ input }}', b: '${{ outputs }}'}\n",
-		 "5:15: the step declares no inputs; add \"inputs\"\n5:34: the step declares no outputs; add \"outputs\"\n"},
+		 "5:15: the step declares no inputs; add \"inputs\"\n5:34: the step declares no outputs; add "
+		 "\"outputs\"\n"},
 		{STEP "    inputs: {data: a}\n    env: {a: '${{ inputs.dat }}', b: '${{ inputs.zzz }}'}\n",
 		 "6:15: the step has no input named \"dat\"; did you mean \"data\"?\n"
 		 "6:39: the step has no input named \"zzz\"; name it, as in inputs: {zzz: PATH}\n"},
@@ -414,8 +435,8 @@ static void places_inside_scalars(void **state)
 	}
 	/* A word of a command that is split. */
 	expect_len("version: 1\nsteps:\n  s:\n    command: cp  a ${{ stp }}\n",
-	           strlen("version: 1\nsteps:\n  s:\n    command: cp  a ${{ stp }}\n"),
-	           "4:20: unknown name \"stp\" in a template; did you mean \"step\"?\n");
+		   strlen("version: 1\nsteps:\n  s:\n    command: cp  a ${{ stp }}\n"),
+		   "4:20: unknown name \"stp\" in a template; did you mean \"step\"?\n");
 }
 
 static void after_faults(void **state)
@@ -423,9 +444,11 @@ static void after_faults(void **state)
 	static const struct fault faults[] = {
 		{STEP "    after: [t, zzzz]\n  tt: {command: x}\n",
 		 "5:13: there is no step \"t\"\n5:16: there is no step \"zzzz\"\n"},
-		{STEP "    after: clen\n  clean: {command: x}\n", "5:12: there is no step \"clen\"; did you mean \"clean\"?\n"},
+		{STEP "    after: clen\n  clean: {command: x}\n",
+		 "5:12: there is no step \"clen\"; did you mean \"clean\"?\n"},
 		{STEP "    after: s\n", "3:3: a cycle of \"after\": s -> s; take one of them out\n"},
-		{STEP "    after: t\n  t: {command: x, after: u}\n  u: {command: x, after: [v, t]}\n  v: {command: x}\n",
+		{STEP
+		 "    after: t\n  t: {command: x, after: u}\n  u: {command: x, after: [v, t]}\n  v: {command: x}\n",
 		 "6:3: a cycle of \"after\": t -> u -> t; take one of them out\n"},
 	};
 
@@ -453,7 +476,7 @@ static void overrides(void **state)
 	jl_manifest_free(m);
 	got = read_bad(text, strlen(text), bad, 2);
 	assert_string_equal(got, "--var levle: the manifest has no such variable; did you mean \"level\"?\n"
-	                         "--var zzzz: the manifest has no such variable; add it to \"vars\"\n");
+				 "--var zzzz: the manifest has no such variable; add it to \"vars\"\n");
 	free(got);
 	jl_messages_release(&msgs);
 }
@@ -518,7 +541,9 @@ static void caps(void **state)
 		char *text = jl_alloc(len);
 
 		memset(text, '\n', len);
-		expect_len(text, len, "1:1: over 64 MiB of text; a large list can stand in a file that foreach reads: {lines: FILE}\n");
+		expect_len(text, len,
+			   "1:1: over 64 MiB of text; a large list can stand in a file that foreach reads: {lines: "
+			   "FILE}\n");
 		free(text);
 	}
 }
@@ -548,15 +573,15 @@ static void texts_stay_texts(void **state)
 static void commands(void **state)
 {
 	struct jl_manifest *m = read_ok("version: 1\nvars: {f: -x}\nsteps:\n"
-	                                "  a: {command: cc  -o x}\n"
-	                                "  b: {command: cc x > y}\n"
-	                                "  c: {command: [cc, 'a b', '']}\n"
-	                                "  d: {command: 'cc ${{ vars.f }} a${{vars.f}}b'}\n"
-	                                "  e: {command: 'cc ${{ raw(vars.f) }}'}\n"
-	                                "  f: {command: cd x}\n"
-	                                "  g: {command: 'cc $${{ x'}\n"
-	                                "  h: {command: 'A=b cc'}\n"
-	                                "  i:\n    command: |\n      cc\n      dd 'x y'\n");
+					"  a: {command: cc  -o x}\n"
+					"  b: {command: cc x > y}\n"
+					"  c: {command: [cc, 'a b', '']}\n"
+					"  d: {command: 'cc ${{ vars.f }} a${{vars.f}}b'}\n"
+					"  e: {command: 'cc ${{ raw(vars.f) }}'}\n"
+					"  f: {command: cd x}\n"
+					"  g: {command: 'cc $${{ x'}\n"
+					"  h: {command: 'A=b cc'}\n"
+					"  i:\n    command: |\n      cc\n      dd 'x y'\n");
 
 	(void)state;
 	assert_int_equal(m->n_steps, 9);
@@ -590,11 +615,12 @@ static void commands(void **state)
 
 static void ports(void **state)
 {
-	struct jl_manifest *m = read_ok(STEP "    inputs: [a.csv, data/*.csv, '!data/x*', {n: b/}, {path: c, optional: true}, {glob: d},"
-	                                     " {m: {path: e, optional: true}}, 'f${{ step }}/']\n"
-	                                     "    outputs: {one: out/, two: o/*.x}\n"
-	                                     "    keep: [k/x]\n"
-	                                     "  t: {command: x, inputs: '*', keep: true, outputs: {path: p}}\n");
+	struct jl_manifest *m = read_ok(
+		STEP "    inputs: [a.csv, data/*.csv, '!data/x*', {n: b/}, {path: c, optional: true}, {glob: d},"
+		     " {m: {path: e, optional: true}}, 'f${{ step }}/']\n"
+		     "    outputs: {one: out/, two: o/*.x}\n"
+		     "    keep: [k/x]\n"
+		     "  t: {command: x, inputs: '*', keep: true, outputs: {path: p}}\n");
 	const struct jl_port *p = m->steps[0].inputs.at;
 
 	(void)state;
@@ -628,15 +654,15 @@ static void ports(void **state)
 static void foreach_kinds(void **state)
 {
 	struct jl_manifest *m = read_ok("version: 1\nsteps:\n"
-	                                "  a: {command: x, foreach: [p, q*, {k: v, l: w}]}\n"
-	                                "  b: {command: x, foreach: parts/*}\n"
-	                                "  c: {command: x, foreach: plain}\n"
-	                                "  d: {command: x, foreach: {from: 1, to: 9}}\n"
-	                                "  e: {command: x, foreach: {from: 9, to: -9, by: -3}}\n"
-	                                "  f: {command: x, foreach: {lines: list.txt}}\n"
-	                                "  g: {command: x, foreach: {from: 1, to: 10000000}}\n"
-	                                "  h: {command: x, foreach: []}\n"
-	                                "  i: {command: x}\n");
+					"  a: {command: x, foreach: [p, q*, {k: v, l: w}]}\n"
+					"  b: {command: x, foreach: parts/*}\n"
+					"  c: {command: x, foreach: plain}\n"
+					"  d: {command: x, foreach: {from: 1, to: 9}}\n"
+					"  e: {command: x, foreach: {from: 9, to: -9, by: -3}}\n"
+					"  f: {command: x, foreach: {lines: list.txt}}\n"
+					"  g: {command: x, foreach: {from: 1, to: 10000000}}\n"
+					"  h: {command: x, foreach: []}\n"
+					"  i: {command: x}\n");
 
 	(void)state;
 	assert_int_equal(m->steps[0].foreach.kind, JL_FOREACH_LIST);
@@ -663,13 +689,14 @@ static void foreach_kinds(void **state)
 
 static void the_other_keys(void **state)
 {
-	struct jl_manifest *m = read_ok("version: 1\nsteps:\n  s:\n    command: x\n    after: [t]\n    env: {A: '${{ step }}'}\n"
-	                                "    pass_env: ['*', B]\n    workdir: w\n    shell: sh  -c\n    version: v2\n"
-	                                "    tags: [a, b-c]\n    description: 'what ${{ it }} is'\n    manual: true\n    cache: false\n"
-	                                "    portable: true\n    timeout: 1.5h\n    allow_failure: true\n"
-	                                "  t: {command: x, after: [], timeout: 0, shell: [zsh, -c]}\n"
-	                                "store: {dir: ~/x, max_size: 20GiB, max_items: 9, max_age: 7d, compress: auto}\n"
-	                                "vars: {a: '${{ env.HOME }}'}\n");
+	struct jl_manifest *m = read_ok(
+		"version: 1\nsteps:\n  s:\n    command: x\n    after: [t]\n    env: {A: '${{ step }}'}\n"
+		"    pass_env: ['*', B]\n    workdir: w\n    shell: sh  -c\n    version: v2\n"
+		"    tags: [a, b-c]\n    description: 'what ${{ it }} is'\n    manual: true\n    cache: false\n"
+		"    portable: true\n    timeout: 1.5h\n    allow_failure: true\n"
+		"  t: {command: x, after: [], timeout: 0, shell: [zsh, -c]}\n"
+		"store: {dir: ~/x, max_size: 20GiB, max_items: 9, max_age: 7d, compress: auto}\n"
+		"vars: {a: '${{ env.HOME }}'}\n");
 	const struct jl_step *s = &m->steps[0];
 
 	(void)state;
@@ -704,14 +731,15 @@ static void the_other_keys(void **state)
 static void defaults(void **state)
 {
 	/* They may stand behind the steps. */
-	struct jl_manifest *m = read_ok("version: 1\nsteps:\n"
-	                                "  a: {command: x}\n"
-	                                "  b: {command: x, env: {B: own, C: c}, pass_env: Q, tags: t, workdir: v, cache: true,"
-	                                " timeout: 1s, manual: false, keep: false, shell: [sh], version: '2', portable: false,"
-	                                " allow_failure: false}\n"
-	                                "defaults: {env: {A: a, B: b}, pass_env: [P], tags: [d], workdir: w, cache: false,"
-	                                " timeout: 1h, manual: true, keep: true, shell: [zsh, -c], version: '1', portable: true,"
-	                                " allow_failure: true}\n");
+	struct jl_manifest *m = read_ok(
+		"version: 1\nsteps:\n"
+		"  a: {command: x}\n"
+		"  b: {command: x, env: {B: own, C: c}, pass_env: Q, tags: t, workdir: v, cache: true,"
+		" timeout: 1s, manual: false, keep: false, shell: [sh], version: '2', portable: false,"
+		" allow_failure: false}\n"
+		"defaults: {env: {A: a, B: b}, pass_env: [P], tags: [d], workdir: w, cache: false,"
+		" timeout: 1h, manual: true, keep: true, shell: [zsh, -c], version: '1', portable: true,"
+		" allow_failure: true}\n");
 	const struct jl_step *a = &m->steps[0], *b = &m->steps[1];
 
 	(void)state;
@@ -743,10 +771,10 @@ static void defaults(void **state)
 static void anchors_and_aliases(void **state)
 {
 	struct jl_manifest *m = read_ok("version: 1\nvars: {x: &x val}\nsteps:\n"
-	                                "  a: {command: &c [p, *x], env: &e {A: 1}}\n"
-	                                "  b: {command: *c, env: *e}\n"
-	                                "  c: &s {command: q}\n"
-	                                "  d: *s\n");
+					"  a: {command: &c [p, *x], env: &e {A: 1}}\n"
+					"  b: {command: *c, env: *e}\n"
+					"  c: &s {command: q}\n"
+					"  d: *s\n");
 
 	(void)state;
 	assert_int_equal(m->n_steps, 4);

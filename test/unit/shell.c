@@ -16,10 +16,10 @@
 static void needs_a_shell(void **state)
 {
 	static const char special[] = "#;\"'*?[]&|<>(){}$`^~!\\\n";
-	static const char *const yes[] = {"A=b cmd", "cd x", "  cd x", "if x", "source x", "exit", ". x", ": x", "test -f x",
-	                                  "a=b", "export\tX"};
-	static const char *const no[] = {"cc -o x y", "cc a=b", "", "   ", "echo x", "printf x", "cdx y", "./cd", "x cd",
-	                                 "tar -c a,b:c@d%e+f"};
+	static const char *const yes[] = {"A=b cmd", "cd x", "  cd x",    "if x", "source x", "exit",
+					  ". x",     ": x",  "test -f x", "a=b",  "export\tX"};
+	static const char *const no[] = {"cc -o x y", "cc a=b", "",     "   ",  "echo x",
+					 "printf x",  "cdx y",  "./cd", "x cd", "tar -c a,b:c@d%e+f"};
 
 	(void)state;
 	for (const char *c = special; *c; c++) {
@@ -53,8 +53,9 @@ static void quotes_what_needs_it(void **state)
 	static const struct {
 		const char *in, *out;
 	} cases[] = {
-		{"", "''"},       {"a b", "'a b'"}, {"it's", "'it'\\''s'"}, {"'", "''\\'''"},
-		{"a/b-c_d.e", "a/b-c_d.e"}, {"@%+=:,", "@%+=:,"}, {"~", "'~'"}, {"\xc3\xbc", "'\xc3\xbc'"}, {"a\n", "'a\n'"},
+		{"", "''"},       {"a b", "'a b'"},           {"it's", "'it'\\''s'"},
+		{"'", "''\\'''"}, {"a/b-c_d.e", "a/b-c_d.e"}, {"@%+=:,", "@%+=:,"},
+		{"~", "'~'"},     {"\xc3\xbc", "'\xc3\xbc'"}, {"a\n", "'a\n'"},
 	};
 	struct jl_buf b = JL_BUF_INIT, small;
 
@@ -206,9 +207,9 @@ static void deep_nesting_counts_as_not_quoted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(needs_a_shell),         cmocka_unit_test(splits_at_blanks),
-		cmocka_unit_test(quotes_what_needs_it),  cmocka_unit_test(quoting_round_trips),
-		cmocka_unit_test(knows_quotes),          cmocka_unit_test(deep_nesting_counts_as_not_quoted),
+		cmocka_unit_test(needs_a_shell),        cmocka_unit_test(splits_at_blanks),
+		cmocka_unit_test(quotes_what_needs_it), cmocka_unit_test(quoting_round_trips),
+		cmocka_unit_test(knows_quotes),         cmocka_unit_test(deep_nesting_counts_as_not_quoted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,8 @@ struct fixture {
 
 static struct jl_template *parse_as(struct fixture *f, const char *text, unsigned allow, bool shell)
 {
-	struct jl_mtext t = {.s = text, .len = (uint32_t)strlen(text), .mark = {.file = "m.yaml", .line = 7, .column = 3}};
+	struct jl_mtext t = {
+		.s = text, .len = (uint32_t)strlen(text), .mark = {.file = "m.yaml", .line = 7, .column = 3}};
 
 	return jl_template_parse(&f->arena, &t, allow, shell, &f->msgs);
 }
@@ -60,8 +61,13 @@ static int setup(void **state)
 	f->m.vars.at = f->vars;
 	f->m.vars.n = 2;
 	f->item.text = (struct jl_mtext){.s = "parts/p q.x", .len = 11};
-	f->scope = (struct jl_scope){.manifest = &f->m, .getenv = get_env, .item = &f->item, .step = "clean", .jobs = 8,
-	                             .inputs = {.at = ins, .names = in_names, .n = 3}, .outputs = {.at = outs, .n = 1}};
+	f->scope = (struct jl_scope){.manifest = &f->m,
+				     .getenv = get_env,
+				     .item = &f->item,
+				     .step = "clean",
+				     .jobs = 8,
+				     .inputs = {.at = ins, .names = in_names, .n = 3},
+				     .outputs = {.at = outs, .n = 1}};
 	*state = f;
 	return 0;
 }
@@ -136,9 +142,9 @@ static void shell_values(void **state)
 static void parts_of_paths(void **state)
 {
 	static const char *const cases[][5] = {
-		{"a/b.csv", "a", "b.csv", "b", ".csv"}, {"b", ".", "b", "b", ""},       {"/b.c", "/", "b.c", "b", ".c"},
-		{"a/.rc", "a", ".rc", ".rc", ""},       {"a/b/", "a", "b", "b", ""},    {"/", "/", "/", "/", ""},
-		{"a.b/c", "a.b", "c", "c", ""},         {"a/b.", "a", "b.", "b", "."},  {"", ".", "", "", ""},
+		{"a/b.csv", "a", "b.csv", "b", ".csv"}, {"b", ".", "b", "b", ""},      {"/b.c", "/", "b.c", "b", ".c"},
+		{"a/.rc", "a", ".rc", ".rc", ""},       {"a/b/", "a", "b", "b", ""},   {"/", "/", "/", "/", ""},
+		{"a.b/c", "a.b", "c", "c", ""},         {"a/b.", "a", "b.", "b", "."}, {"", ".", "", "", ""},
 	};
 	struct fixture *f = *state;
 
@@ -171,21 +177,27 @@ static void faults_of_evaluation(void **state)
 		{"x ${{ item.nope }}", "this item has no \"nope\""},
 	};
 	struct fixture *f = *state;
-	struct jl_value item = {.text = {.s = ""}, .keys = &(struct jl_mtext){.s = "k", .len = 1},
-	                        .values = &(struct jl_mtext){.s = "v", .len = 1}, .n_keys = 1};
+	struct jl_value item = {.text = {.s = ""},
+				.keys = &(struct jl_mtext){.s = "k", .len = 1},
+				.values = &(struct jl_mtext){.s = "v", .len = 1},
+				.n_keys = 1};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		assert_int_equal(jl_template_eval(parse(f, cases[i][0]), &f->scope, JL_TMPL_PLAIN, &f->out, &f->msgs), JL_EINVAL);
+		assert_int_equal(jl_template_eval(parse(f, cases[i][0]), &f->scope, JL_TMPL_PLAIN, &f->out, &f->msgs),
+				 JL_EINVAL);
 		assert_int_equal(f->msgs.n, i + 1);
 		assert_string_equal(f->msgs.at[i].text, cases[i][1]);
 		assert_int_equal(f->msgs.at[i].mark.line, 7);
 		assert_int_equal(f->msgs.at[i].mark.column, 5);
 	}
 	f->scope.item = &item;
-	assert_int_equal(jl_template_eval(parse(f, "${{ item }}"), &f->scope, JL_TMPL_PLAIN, &f->out, &f->msgs), JL_EINVAL);
-	assert_string_equal(f->msgs.at[f->msgs.n - 1].text, "the item is a mapping; name one of its keys, as in ${{ item.k }}");
+	assert_int_equal(jl_template_eval(parse(f, "${{ item }}"), &f->scope, JL_TMPL_PLAIN, &f->out, &f->msgs),
+			 JL_EINVAL);
+	assert_string_equal(f->msgs.at[f->msgs.n - 1].text,
+			    "the item is a mapping; name one of its keys, as in ${{ item.k }}");
 	f->scope.item = NULL;
-	assert_int_equal(jl_template_eval(parse(f, "${{ item }}"), &f->scope, JL_TMPL_PLAIN, &f->out, &f->msgs), JL_EINVAL);
+	assert_int_equal(jl_template_eval(parse(f, "${{ item }}"), &f->scope, JL_TMPL_PLAIN, &f->out, &f->msgs),
+			 JL_EINVAL);
 	assert_string_equal(f->msgs.at[f->msgs.n - 1].text, "\"item\" has no value here; it needs foreach");
 }
 
@@ -195,7 +207,8 @@ static void over_the_cap(void **state)
 	struct jl_buf small;
 
 	jl_buf_init(&small, 8);
-	assert_int_equal(jl_template_eval(parse(f, "${{ inputs }}"), &f->scope, JL_TMPL_PLAIN, &small, &f->msgs), JL_EINVAL);
+	assert_int_equal(jl_template_eval(parse(f, "${{ inputs }}"), &f->scope, JL_TMPL_PLAIN, &small, &f->msgs),
+			 JL_EINVAL);
 	assert_string_equal(f->msgs.at[0].text, "the text becomes longer than 8 bytes here");
 	jl_buf_release(&small);
 }
@@ -278,7 +291,8 @@ static void what_it_uses(void **state)
 
 static void quotes(void **state)
 {
-	static const char wrong[] = "a template inside quotes; drop the quotes, its value is quoted for the shell already";
+	static const char wrong[] =
+		"a template inside quotes; drop the quotes, its value is quoted for the shell already";
 	struct fixture *f = *state;
 
 	assert_null(parse_as(f, "echo \"${{ item }}\"", ALL, true));
@@ -297,10 +311,26 @@ static void quotes(void **state)
 static void malformed(void **state)
 {
 	static const char *const cases[] = {
-		"${{ item. }}",  "${{ item[0] }}",   "${{ item.a.b }}",     "${{ inputs[] }}",      "${{ inputs[1 }}",
-		"${{ step.x }}", "${{ jobs.x }}",    "${{ raw item }}",     "${{ raw(item }}",      "${{ vars.a.b }}",
-		"${{ .x }}",     "${{ input.x }}",   "${{ inputs.a.x }}",   "${{ item item }}",     "${{ inputs[0][1] }}",
-		"${{ input[0] }}", "${{ item.name.stem.ext }}", "${{ inputs[9999999999] }}", "${{ raw(raw(item)) }}", "${{ raw() }}",
+		"${{ item. }}",
+		"${{ item[0] }}",
+		"${{ item.a.b }}",
+		"${{ inputs[] }}",
+		"${{ inputs[1 }}",
+		"${{ step.x }}",
+		"${{ jobs.x }}",
+		"${{ raw item }}",
+		"${{ raw(item }}",
+		"${{ vars.a.b }}",
+		"${{ .x }}",
+		"${{ input.x }}",
+		"${{ inputs.a.x }}",
+		"${{ item item }}",
+		"${{ inputs[0][1] }}",
+		"${{ input[0] }}",
+		"${{ item.name.stem.ext }}",
+		"${{ inputs[9999999999] }}",
+		"${{ raw(raw(item)) }}",
+		"${{ raw() }}",
 	};
 	struct fixture *f = *state;
 

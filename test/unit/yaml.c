@@ -60,7 +60,7 @@ static void a_tree_with_marks(void **state)
 	assert_int_equal(jl_yaml_value(f.doc, &value), JL_OK);
 	assert_int_equal(value.style, JL_YAML_LITERAL);
 	assert_string_equal(value.s, "e\n");
-	assert_int_equal(value.column, 4); /* in characters */
+	assert_int_equal(value.column, 4);  /* in characters */
 	assert_int_equal(value.source, 26); /* in bytes */
 	assert_int_equal(jl_yaml_key(f.doc, &key, &more), JL_OK);
 	assert_false(more);
