@@ -218,7 +218,8 @@ static void take_failure(struct jl_engine *e, struct jl_running *r, const char *
 	}
 	ev->reason = why[0] ? why : NULL;
 	ev->log = jl_joblog_path(r->log);
-	if (e->opts->mode != JL_MODE_ADOPT)
+	/* What lies there when it was not even begun is not its work. */
+	if (r->result.end != JL_JOB_NOT_STARTED && e->opts->mode != JL_MODE_ADOPT)
 		jl_place_failed(e, r->inst);
 	command_line(e, r->inst, &command);
 	ev->command = command.data;
