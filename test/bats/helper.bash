@@ -137,3 +137,52 @@ syscalls() { # name... : their sum
 
 # Does the build under test carry this sanitizer? has_sanitizer address
 has_sanitizer() { [[ ,${JL_SAN-}, == *",$1,"* ]]; }
+
+# The steps of an events file and their keys, or what became of them: one "STEP KEY" or "STEP STATUS" a line, in order.
+event_keys() { event_fields "$1" key; }
+event_statuses() { event_fields "$1" status; }
+event_fields() { # events, field
+	sed -n 's/.*"event":"step_finished","step":"\([^"]*\)".*"'"$2"'":"\([^"]*\)".*/\1 \2/p' "$1" | LC_ALL=C sort
+}
+# Run once more and say what became of each step, sorted: the whole of what a change set off. statuses [jl run's arguments]
+statuses() {
+	jl_ok run --events "$BATS_TEST_TMPDIR/events" "$@"
+	event_statuses "$BATS_TEST_TMPDIR/events"
+}
+
+# Start a command in the background with the default signals (a shell ignores SIGINT for what is in its background) and in a
+# session of its own; $JOB is its process. end_of_job then awaits it and sets $status: "exit N" or "signal N".
+start_job() { # command...; its streams go to $BATS_TEST_TMPDIR/job.out and job.err
+	local base=$BATS_TEST_TMPDIR/job
+	rm -f "$base.pid" "$base.end"
+	# shellcheck disable=SC2016 # perl's own variables
+	perl -e '
+		use POSIX ();
+		my $base = shift;
+		my $pid = fork // die;
+		if (!$pid) {
+			POSIX::setsid();
+			$SIG{$_} = "DEFAULT" for qw(HUP INT QUIT PIPE TERM TSTP);
+			exec @ARGV or exit 127;
+		}
+		sub put { open my $f, ">", "$_[0].new"; print $f $_[1]; close $f; rename "$_[0].new", $_[0] }
+		put("$base.pid", $pid);
+		waitpid $pid, 0;
+		put("$base.end", $? & 127 ? "signal " . ($? & 127) : "exit " . ($? >> 8));
+	' "$base" "$@" >"$base.out" 2>"$base.err" </dev/null 3>&- &
+	wait_until test -e "$base.pid"
+	# shellcheck disable=SC2034 # for the tests
+	JOB=$(cat "$base.pid")
+}
+end_of_job() {
+	wait_until test -e "$BATS_TEST_TMPDIR/job.end"
+	status=$(cat "$BATS_TEST_TMPDIR/job.end")
+	stderr=$(cat "$BATS_TEST_TMPDIR/job.err")
+	output=$(cat "$BATS_TEST_TMPDIR/job.out")
+}
+
+# Everything that is in the trash, by its path in the workspace.
+trashed() { if [[ -d .jl/trash ]]; then find .jl/trash -mindepth 2 ! -type d -printf '%P\n' | sed 's,^[^/]*/,,' | LC_ALL=C sort; fi; }
+assert_trashed() { # path...; nothing else
+	assert_equal "$(trashed)" "$(printf '%s\n' "$@")"
+}
