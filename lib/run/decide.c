@@ -225,12 +225,6 @@ static bool forced(const struct jl_engine *e, uint32_t inst)
 	return e->opts->force && jl_engine_asked(e, inst);
 }
 
-/* --force is about what was asked for, not about all that it needs. */
-static bool forced(const struct jl_engine *e, uint32_t inst)
-{
-	return e->opts->force && (*JL_AT(e->want_inst, uint8_t, inst) & 2);
-}
-
 static void say_why(struct jl_engine *e, uint32_t inst, const struct jl_result *res, struct jl_decided *d)
 {
 	const struct jl_rule *rule = jl_engine_rule(e, inst);
