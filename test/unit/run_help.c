@@ -44,6 +44,8 @@ static void note(struct jl_sink *s, const struct jl_event *e)
 		jl_buf_printf(&w->ends, "%s %s\n", jl_step_status_name(e->status), e->step);
 		jl_buf_printf(&w->reasons, "%s: %s\n", e->step, e->reason ? e->reason : "");
 		w->stored += e->stored;
+		if (e->key)
+			snprintf(w->key, sizeof(w->key), "%s", e->key);
 		break;
 	case JL_EVENT_WARNING:
 		jl_buf_printf(&w->warnings, "%s\n", e->text);

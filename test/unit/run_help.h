@@ -37,6 +37,7 @@ struct world {
 	struct jl_buf output;   /* step_output: "LABEL STREAM REPLAYED: bytes" */
 	struct jl_buf warnings; /* a line each */
 	struct jl_buf kinds;    /* 'R' run started, 's' step started, 'o' output, 'f' finished, 'E' run finished */
+	char key[JL_DIGEST_TEXT]; /* of the last step that finished with one */
 	uint32_t max_running;
 	unsigned stored;        /* finished with stored = true */
 	int status;             /* of jl_run() */
