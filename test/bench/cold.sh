@@ -7,10 +7,10 @@ bench() {
 	make_trees "$steps" "${kinds[@]}"
 	contender ninja "cold_start ninja" "cd $tree/ninja && exec ninja -j2" "cold_done ninja"
 	contender make "cold_start make" "cd $tree/make && exec make -j2" "cold_done make"
-	contender jl "cold_start jl" "cd $tree/jl && exec $jl run -q -j2" "cold_jl jl" -
+	contender jl "cold_start jl" "cd $tree/jl && exec $jl run -j2" "cold_jl jl" -
 	compare "cold, $steps copies written out" ninja=0.8 make=0.8
 	contender ninja "cold_start ninja" "cd $tree/ninja && exec ninja -j2" "cold_done ninja"
-	contender jl "cold_start jlforeach" "cd $tree/jlforeach && exec $jl run -q -j2" "cold_jl jlforeach" -
+	contender jl "cold_start jlforeach" "cd $tree/jlforeach && exec $jl run -j2" "cold_jl jlforeach" -
 	compare "cold, $steps copies by a foreach" ninja=0.8
 }
 

@@ -16,7 +16,7 @@ bench() {
 	# xargs and parallel append a value, which true does not look at.
 	contender xargs : "seq $steps | exec xargs -P2 -n1 /bin/true" :
 	contender parallel : "seq $steps | exec parallel -j2 /bin/true" :
-	contender jl "rm -rf $tree/jl/.jl $JL_STORE" "cd $tree/jl && exec $jl run -q -j2" fanout_jl -
+	contender jl "rm -rf $tree/jl/.jl $JL_STORE" "cd $tree/jl && exec $jl run -j2" fanout_jl -
 	compare "fanout, $steps x true (jl: a foreach, uncached, in place of jl map)" spawnloop=1.15 xargs=1.0 parallel=0.2
 }
 

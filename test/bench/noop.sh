@@ -25,11 +25,11 @@ noop() { # n
 	contender ninja : "cd $tree/ninja && exec ninja" quiet_ninja
 	contender make : "cd $tree/make && exec make" quiet_make
 	if [[ -d $tree/tup ]]; then contender tup : "cd $tree/tup && exec tup" quiet_tup; fi
-	contender jl : "cd $tree/jl && exec $jl run -q -j2" "quiet_jl $n" -
+	contender jl : "cd $tree/jl && exec $jl run -j2" "quiet_jl $n" -
 	if ((n < steps)); then goals+=(tup=-); fi
 	compare "noop, $n steps written out" "${goals[@]}"
 	contender ninja : "cd $tree/ninja && exec ninja" quiet_ninja
-	contender jl : "cd $tree/jlforeach && exec $jl run -q -j2" "quiet_jl $n" -
+	contender jl : "cd $tree/jlforeach && exec $jl run -j2" "quiet_jl $n" -
 	compare "noop, $n steps by a foreach" ninja=0.5
 }
 
@@ -45,8 +45,8 @@ tup_works() {
 first_ninja() { ninja -j2; }
 first_make() { make -j2; }
 first_tup() { tup -j2; }
-first_jl() { "$jl" run -q -j2; }
-first_jlforeach() { "$jl" run -q -j2; }
+first_jl() { "$jl" run -j2; }
+first_jlforeach() { "$jl" run -j2; }
 quiet_ninja() { grep -q 'no work to do' "$work/log.out"; }
 quiet_make() { grep -q 'Nothing to be done' "$work/log.out"; }
 quiet_tup() { grep -q 'Nothing to do\|No commands to execute' "$work/log.out"; }

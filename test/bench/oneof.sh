@@ -10,15 +10,15 @@ bench() {
 		if [[ $kind == ninja ]]; then
 			(cd "$tree/ninja" && ninja -j2 >/dev/null)
 		else
-			(cd "$tree/$kind" && "$jl" run -q -j2 >/dev/null 2>"$work/log.first") || die "first run of $kind"
+			(cd "$tree/$kind" && "$jl" run -j2 >/dev/null 2>"$work/log.first") || die "first run of $kind"
 		fi
 		copies_are "$tree/$kind/out" "$steps" || die "first run of $kind made no copies"
 	done
 	contender ninja "edit_one ninja" "cd $tree/ninja && exec ninja -j2" "one_done ninja"
-	contender jl "edit_one jl" "cd $tree/jl && exec $jl run -q -j2" "one_jl jl" -
+	contender jl "edit_one jl" "cd $tree/jl && exec $jl run -j2" "one_jl jl" -
 	compare "oneof, 1 of $steps written out" ninja=0.5
 	contender ninja "edit_one ninja" "cd $tree/ninja && exec ninja -j2" "one_done ninja"
-	contender jl "edit_one jlforeach" "cd $tree/jlforeach && exec $jl run -q -j2" "one_jl jlforeach" -
+	contender jl "edit_one jlforeach" "cd $tree/jlforeach && exec $jl run -j2" "one_jl jlforeach" -
 	compare "oneof, 1 of $steps by a foreach" ninja=0.5
 }
 
