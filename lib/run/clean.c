@@ -29,6 +29,8 @@ static int clean_file(struct clean *c, uint32_t id, struct jl_err *err)
 		return r;
 	enum jl_kind kind = jl_file_kind(jl_file_at(files, id));
 	if (kind == JL_KIND_DIR) {
+		if (!c->dry_run)
+			jl_ports_make_writable(files, id);
 		*(uint32_t *)jl_table_add(&c->folders, 1) = id;
 		return JL_OK;
 	}

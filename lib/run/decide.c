@@ -13,9 +13,9 @@
 
 #define LINK_DEPTH 40 /* as the kernel's own limit */
 
-static bool excluded(const struct jl_engine *e, const struct jl_inst *t, const char *path)
+bool jl_decide_excluded(const struct jl_engine *e, uint32_t first, uint32_t n, const char *path)
 {
-	for (uint32_t i = t->ins; i < t->ins + t->n_ins; i++) {
+	for (uint32_t i = first; i < first + n; i++) {
 		const struct jl_pport *port = jl_plan_port(&e->p->plan, i);
 		if (!(port->flags & JL_PORT_EXCLUDE))
 			continue;
@@ -27,11 +27,22 @@ static bool excluded(const struct jl_engine *e, const struct jl_inst *t, const c
 	return false;
 }
 
+static bool excluded(const struct jl_engine *e, const struct jl_inst *t, const char *path)
+{
+	return jl_decide_excluded(e, t->ins, t->n_ins, path);
+}
+
 static bool own_output(const struct jl_engine *e, uint32_t inst, const struct jl_inst *t, uint32_t file)
 {
-	for (uint32_t i = t->outs; i < t->outs + t->n_outs; i++)
-		if (jl_plan_port(&e->p->plan, i)->what == file && !(jl_plan_port(&e->p->plan, i)->flags & JL_PORT_GLOB))
+	const char *path = jl_files_path(jl_engine_files(e), file);
+	for (uint32_t i = t->outs; i < t->outs + t->n_outs; i++) {
+		const struct jl_pport *port = jl_plan_port(&e->p->plan, i);
+		if (port->flags & JL_PORT_EXCLUDE)
+			continue;
+		if (!(port->flags & JL_PORT_GLOB) ? port->what == file
+		    : jl_glob_match(jl_project_text(e->p, port->what), path) && !jl_decide_excluded(e, t->outs, t->n_outs, path))
 			return true;
+	}
 	return jl_plan_head(&e->p->plan)->has_folders && jl_expand_maker(e->p, file) == inst;
 }
 

@@ -72,9 +72,7 @@ static void forget_outputs(struct jl_engine *e, uint32_t inst)
 			jl_files_forget_all(files);
 			return;
 		}
-		jl_files_forget(files, port->what, port->flags & JL_PORT_FOLDER);
-		for (uint32_t d = jl_file_at(files, port->what)->dir; d != JL_NONE; d = jl_file_at(files, d)->dir)
-			jl_files_forget(files, d, false);
+		jl_files_forget(files, port->what, port->flags & JL_PORT_FOLDER); /* and the folders above */
 	}
 }
 

@@ -138,6 +138,8 @@ enum jl_decision { JL_DECIDE_FRESH, JL_DECIDE_HIT, JL_DECIDE_RUN, JL_DECIDE_FAIL
 /* Work out the key and compare with the state and the store. JL_DECIDE_HIT: *ret_record is the stored result (owned by the
  * caller). JL_DECIDE_FAIL: an input is missing or cannot be read: `reason` says it. */
 enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided *ret, struct jl_record **ret_record);
+/* Does one of n ports from `first` on exclude the path? */
+bool jl_decide_excluded(const struct jl_engine *e, uint32_t first, uint32_t n, const char *path);
 /* Are the inputs still what they were when decided? false: `reason` names the one that is not. */
 bool jl_decide_same(struct jl_engine *e, uint32_t inst, const struct jl_decided *d, char *reason, size_t size);
 void jl_decide_manifest(struct jl_engine *e, uint32_t inst, const struct jl_decided *d, struct jl_buf *out);
@@ -152,6 +154,11 @@ struct jl_outputs {
 /* Look at what the command left: everything declared must be there and be a file, folder or inward link. Contents up to
  * JL_RECORD_INLINE_MAX are read in. JL_EINVAL: the text says what is wrong with which output. */
 int jl_outputs_collect(struct jl_engine *e, uint32_t inst, struct jl_outputs *ret, struct jl_err *err) JL_MUST_CHECK;
+/* Take out of `ids` (file ids), from index `from` on, what an exclusion among the outputs names. */
+void jl_outputs_exclude(const struct jl_engine *e, const struct jl_inst *t, struct jl_table *ids, uint32_t from);
+/* Append what a glob among the outputs means now: not what is excluded, another's output, the manifest or an input. */
+int jl_outputs_globbed(struct jl_engine *e, uint32_t inst, const struct jl_pport *port, struct jl_table *ids,
+                       struct jl_err *err) JL_MUST_CHECK;
 void jl_outputs_release(struct jl_outputs *o);
 /* Put the blobs and the record into the store. */
 int jl_outputs_store(struct jl_engine *e, const struct jl_running *r, const struct jl_outputs *o, struct jl_err *err) JL_MUST_CHECK;

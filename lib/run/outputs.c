@@ -5,12 +5,46 @@
 #include "base/path.h"
 #include "memo/key.h"
 #include "run/engine.h"
+#include "run/expand.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Take out of `ids`, from index `from` on, what an exclusion among the outputs names. */
+void jl_outputs_exclude(const struct jl_engine *e, const struct jl_inst *t, struct jl_table *ids, uint32_t from)
+{
+	uint32_t n = from;
+	for (uint32_t i = from; i < ids->len; i++) {
+		uint32_t id = *JL_AT(*ids, uint32_t, i);
+		if (!jl_decide_excluded(e, t->outs, t->n_outs, jl_files_path(jl_engine_files(e), id)))
+			*JL_AT(*ids, uint32_t, n++) = id;
+	}
+	ids->len = n;
+}
+
+int jl_outputs_globbed(struct jl_engine *e, uint32_t inst, const struct jl_pport *port, struct jl_table *ids, struct jl_err *err)
+{
+	const struct jl_inst *t = jl_engine_inst(e, inst);
+	struct jl_files *files = jl_engine_files(e);
+	uint32_t from = ids->len, n = from;
+	int r = jl_files_glob(files, jl_project_text(e->p, port->what), ids, err);
+	jl_outputs_exclude(e, t, ids, from);
+	for (uint32_t i = from; i < ids->len; i++) {
+		uint32_t id = *JL_AT(*ids, uint32_t, i), maker = jl_expand_maker(e->p, id);
+		bool other = (maker != JL_NONE && maker != inst) || strcmp(jl_files_path(files, id), e->p->manifest_name) == 0;
+		for (uint32_t k = t->ins; k < t->ins + t->n_ins && !other; k++) {
+			const struct jl_pport *in = jl_plan_port(&e->p->plan, k);
+			other = !(in->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)) && in->what == id;
+		}
+		if (!other)
+			*JL_AT(*ids, uint32_t, n++) = id;
+	}
+	ids->len = n;
+	return r;
+}
 
 /* The files of an instance's outputs as they are: the declared ones, and all below an owned folder. `declared` of each goes
  * to `ports`. */
@@ -25,7 +59,7 @@ static int list_outputs(struct jl_engine *e, uint32_t inst, struct jl_table *ids
 		if (port->flags & JL_PORT_EXCLUDE)
 			continue;
 		if (port->flags & JL_PORT_GLOB) {
-			r = jl_files_glob(files, jl_project_text(e->p, port->what), ids, err);
+			r = jl_outputs_globbed(e, inst, port, ids, err);
 		} else {
 			*(uint32_t *)jl_table_add(ids, 1) = port->what;
 			if (port->flags & JL_PORT_FOLDER)
@@ -33,6 +67,8 @@ static int list_outputs(struct jl_engine *e, uint32_t inst, struct jl_table *ids
 		}
 		if (r != JL_OK)
 			return r;
+		if (port->flags & JL_PORT_FOLDER)
+			jl_outputs_exclude(e, t, ids, from);
 		for (; from < ids->len; from++)
 			*(uint32_t *)jl_table_add(ports, 1) = i - t->outs;
 	}
@@ -199,7 +235,7 @@ int jl_outputs_collect(struct jl_engine *e, uint32_t inst, struct jl_outputs *re
 		if (port->flags & JL_PORT_EXCLUDE)
 			continue;
 		if (port->flags & JL_PORT_GLOB) {
-			r = jl_files_glob(files, jl_project_text(e->p, port->what), &ids, err);
+			r = jl_outputs_globbed(e, inst, port, &ids, err);
 			for (uint32_t k = 0; r == JL_OK && k < ids.len; k++)
 				r = collect_one(e, *JL_AT(ids, uint32_t, k), i - t->outs, 0, ret, err);
 			if (r == JL_OK && ids.len == 0 && !(port->flags & JL_PORT_OPTIONAL))
@@ -214,6 +250,7 @@ int jl_outputs_collect(struct jl_engine *e, uint32_t inst, struct jl_outputs *re
 			               jl_files_path(files, port->what));
 		if (r == JL_OK && dir)
 			r = jl_files_tree(files, port->what, &ids, err);
+		jl_outputs_exclude(e, t, &ids, 0);
 		for (uint32_t k = 0; r == JL_OK && k < ids.len; k++)
 			r = collect_one(e, *JL_AT(ids, uint32_t, k), i - t->outs, 0, ret, err);
 	}

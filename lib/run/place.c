@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "run/engine.h"
 #include "run/expand.h"
+#include "run/ports.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -161,6 +162,9 @@ static int dispose_tree(struct jl_engine *e, uint32_t id, struct jl_err *err)
 	r = jl_files_tree(files, id, &ids, err);
 	if (r == JL_OK)
 		r = jl_files_digest_many(files, ids.data, ids.len, e->threads, err);
+	jl_ports_make_writable(files, id);
+	for (uint32_t i = 0; r == JL_OK && i < ids.len; i++)
+		jl_ports_make_writable(files, *JL_AT(ids, uint32_t, i));
 	for (uint32_t i = ids.len; r == JL_OK && i-- > 0;) { /* from the deepest up */
 		uint32_t at = *JL_AT(ids, uint32_t, i);
 		if (jl_file_kind(jl_file_at(files, at)) != JL_KIND_DIR)
@@ -181,6 +185,8 @@ static int dispose_tree(struct jl_engine *e, uint32_t id, struct jl_err *err)
 static int dispose_port(struct jl_engine *e, const struct jl_pport *port, struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
+	/* Looked at just now: what somebody put there since the run began is not lost either. */
+	jl_files_forget(files, port->what, false);
 	int r = jl_files_stat(files, port->what, err);
 	if (r != JL_OK)
 		return r;
@@ -199,6 +205,32 @@ static bool kept(const struct jl_engine *e, uint32_t inst, const char *path)
 	return false;
 }
 
+static bool in_record(const struct jl_table *outs, const char *path)
+{
+	for (uint32_t i = 0; outs && i < outs->len; i++)
+		if (strcmp(JL_AT(*outs, struct jl_record_output, i)->path, path) == 0)
+			return true;
+	return false;
+}
+
+/* What a glob among the outputs means now makes room as any other output does; but for `stay` (struct jl_record_output). */
+static int dispose_globbed(struct jl_engine *e, uint32_t inst, const struct jl_pport *port, const struct jl_table *stay,
+                           struct jl_err *err)
+{
+	struct jl_files *files = jl_engine_files(e);
+	struct jl_table ids = JL_TABLE_INIT(uint32_t);
+	int r = jl_outputs_globbed(e, inst, port, &ids, err);
+	for (uint32_t i = 0; r == JL_OK && i < ids.len; i++) {
+		uint32_t id = *JL_AT(ids, uint32_t, i);
+		if (stay ? in_record(stay, jl_files_path(files, id)) : kept(e, inst, jl_files_path(files, id)))
+			continue;
+		jl_files_forget(files, id, false);
+		r = dispose_file(e, id, err);
+	}
+	jl_table_release(&ids);
+	return r;
+}
+
 int jl_place_prepare(struct jl_engine *e, uint32_t inst, struct jl_err *err)
 {
 	const struct jl_inst *t = jl_engine_inst(e, inst);
@@ -206,11 +238,15 @@ int jl_place_prepare(struct jl_engine *e, uint32_t inst, struct jl_err *err)
 	for (uint32_t i = t->outs; i < t->outs + t->n_outs; i++) {
 		const struct jl_pport *port = jl_plan_port(&e->p->plan, i);
 		int r = JL_OK;
-		if (port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE))
+		if (port->flags & JL_PORT_EXCLUDE)
 			continue;
+		if (port->flags & JL_PORT_GLOB) {
+			r = dispose_globbed(e, inst, port, NULL, err);
+			if (r != JL_OK)
+				return r;
+			continue;
+		}
 		r = make_parents(e, port->what, err);
-		/* Looked at just now: what somebody put there since the run began is not overwritten either. */
-		jl_files_forget(files, port->what, false);
 		if (r == JL_OK && !kept(e, inst, jl_files_path(files, port->what)))
 			r = dispose_port(e, port, err);
 		if (r == JL_OK && (port->flags & JL_PORT_FOLDER)) {
@@ -259,14 +295,19 @@ static bool no_strangers(struct jl_engine *e, uint32_t inst, const struct jl_rec
 	struct jl_table ids = JL_TABLE_INIT(uint32_t);
 	uint32_t n = 0;
 	bool ok = true;
-	if (port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE))
+	if (port->flags & JL_PORT_EXCLUDE)
 		return true;
 	for (uint32_t i = 0; i < rec->n_outputs; i++)
 		n += rec->outputs[i].declared == declared;
-	if (n == 0)
+	if (port->flags & JL_PORT_GLOB)
+		ok = jl_outputs_globbed(e, inst, port, &ids, NULL) == JL_OK && ids.len == n;
+	else if (n == 0)
 		ok = jl_files_stat(files, port->what, NULL) == JL_OK && jl_file_kind(jl_file_at(files, port->what)) == JL_KIND_ABSENT;
-	else if (port->flags & JL_PORT_FOLDER)
-		ok = jl_files_tree(files, port->what, &ids, NULL) == JL_OK && ids.len == n - 1;
+	else if (port->flags & JL_PORT_FOLDER) {
+		ok = jl_files_tree(files, port->what, &ids, NULL) == JL_OK;
+		jl_outputs_exclude(e, t, &ids, 0);
+		ok = ok && ids.len == n - 1;
+	}
 	jl_table_release(&ids);
 	return ok;
 }
@@ -423,10 +464,10 @@ static int commit_port(struct jl_engine *e, struct placing *pl, struct jl_err *e
 }
 
 /* Outputs of a glob port: each a file of its own; done one after the other, each staged. */
-static int place_globbed(struct jl_engine *e, struct placing *pl, struct jl_err *err)
+static int place_globbed(struct jl_engine *e, uint32_t inst, struct placing *pl, struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
-	int r = JL_OK;
+	int r = dispose_globbed(e, inst, pl->port, &pl->outs, err);
 	for (uint32_t i = 0; r == JL_OK && i < pl->outs.len; i++) {
 		const struct jl_record_output *out = JL_AT(pl->outs, struct jl_record_output, i);
 		char temp[128];
@@ -468,8 +509,10 @@ int jl_place_restore(struct jl_engine *e, uint32_t inst, const struct jl_record 
 	for (uint32_t i = 0; i < t->n_outs && r == JL_OK; i++)
 		r = stage_port(e, i, rec, t, &at[i], err);
 	for (uint32_t i = 0; i < t->n_outs && r == JL_OK; i++) {
-		if (at[i].port && (at[i].port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)))
-			r = place_globbed(e, &at[i], err);
+		if (at[i].port && (at[i].port->flags & JL_PORT_EXCLUDE))
+			continue;
+		if (at[i].port && (at[i].port->flags & JL_PORT_GLOB))
+			r = place_globbed(e, inst, &at[i], err);
 		else
 			r = commit_port(e, &at[i], err);
 	}

@@ -1,9 +1,14 @@
 /* See ports.h. */
 #include "run/ports.h"
 
+#include "base/file.h"
 #include "base/path.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 bool jl_ports_refuse_output(struct jl_project *p, const char *path, bool folder, struct jl_mark mark)
 {
@@ -150,4 +155,18 @@ int jl_ports_workdir(const struct jl_step *s, const struct jl_scope *scope, stru
 		jl_path_join(out, "", raw.len ? raw.data : ".");
 	jl_buf_release(&raw);
 	return r;
+}
+
+void jl_ports_make_writable(const struct jl_files *files, uint32_t id)
+{
+	const struct jl_file *f = jl_file_at(files, id);
+	char self[40];
+	if (jl_file_kind(f) != JL_KIND_DIR || (f->stamp.mode & 0700) == 0700)
+		return;
+	int fd = jl_file_open_beneath(files->root_fd, jl_files_path(files, id), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd); /* fchmod refuses a descriptor of O_PATH */
+	(void)!chmod(self, (f->stamp.mode & 07777) | 0700);
+	close(fd);
 }

@@ -16,4 +16,7 @@ int jl_ports_claim(struct jl_project *p, uint32_t rule, bool check) JL_MUST_CHEC
 /* The step's workdir, clean and relative to the workspace ("." by default). `msgs` may be NULL. */
 int jl_ports_workdir(const struct jl_step *s, const struct jl_scope *scope, struct jl_buf *out, struct jl_messages *msgs);
 
+/* A folder that goes with all that is in it: its own mode must not stand in the way. Failing is told by what needs it. */
+void jl_ports_make_writable(const struct jl_files *files, uint32_t id);
+
 #endif

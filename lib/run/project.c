@@ -6,6 +6,7 @@
 #include "base/near.h"
 #include "base/path.h"
 #include "base/pool.h"
+#include "run/compact.h"
 #include "run/compile.h"
 #include "run/expand.h"
 
@@ -253,7 +254,9 @@ int jl_project_close(struct jl_project *p, struct jl_err *err)
 		return JL_OK;
 	if (p->state && p->state->read_only)
 		jl_state_drop(p->state);
-	else if (p->state)
+	else if (p->state && jl_plan_head(&p->plan) && jl_compact_due(p))
+		jl_compact(p);
+	if (p->state && !p->state->read_only)
 		r = jl_state_close(p->state, NULL, NULL, err);
 	if (p->lock_fd >= 0)
 		close(p->lock_fd);

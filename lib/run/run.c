@@ -23,6 +23,8 @@
 #include <unistd.h>
 
 #define TRASH_AGE_S (7 * 24 * 3600)
+#define SETTLE_MIN 8u            /* steps */
+#define SETTLE_NS (25 * JL_NS_MS) /* a little over the racy time of stamps in nanoseconds */
 
 void jl_loop_store_warning(void *ctx, const char *text)
 {
@@ -69,9 +71,7 @@ static void stop_and_continue(struct jl_engine *e)
 static void caught(void *ctx, const struct signalfd_siginfo *si)
 {
 	struct jl_engine *e = ctx;
-	if (si->ssi_signo == SIGCHLD)
-		jl_exec_local_reap(e->exec);
-	else if (si->ssi_signo == SIGTSTP)
+	if (si->ssi_signo == SIGTSTP)
 		stop_and_continue(e);
 	else
 		jl_engine_stop(e, (int)si->ssi_signo);
@@ -91,11 +91,12 @@ static int open_executor(struct jl_engine *e, struct jl_err *err)
 	if (r == JL_OK)
 		r = jl_loop_new(&e->loop, err);
 	sigemptyset(&set);
-	const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCHLD};
+	const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		struct sigaction now;
-		/* nohup and "&" of old shells leave signals ignored on purpose. */
-		if (signals[i] == SIGCHLD || (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN))
+		/* nohup and "&" of old shells leave signals ignored on purpose. Ended children are told by their pidfds, adopted
+		 * ones are reaped at each job's end: no SIGCHLD, which would cost three calls a job. */
+		if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
 			sigaddset(&set, signals[i]);
 	}
 	if (r == JL_OK)
@@ -246,8 +247,13 @@ static int run(struct jl_engine *e, struct jl_err *err)
 	r = jl_engine_loop(e, err);
 	if (r == JL_OK && !jl_graph_finished(&e->graph) && !e->stopping)
 		r = check_cycle(e, err);
-	if (e->opts->mode == JL_MODE_RUN && e->counts.ran + e->counts.restored > 0)
+	if (e->opts->mode == JL_MODE_RUN && e->counts.ran + e->counts.restored > 0) {
 		sweep_trash(e);
+		/* Many new files: wait until their stamps can be trusted, so that the next run has nothing to read or write. For a few
+		 * the next run reads them again, which costs it less than this wait costs here. */
+		if (e->counts.ran + e->counts.restored > SETTLE_MIN)
+			jl_files_settle(jl_engine_files(e), SETTLE_NS);
+	}
 	return r;
 }
 
