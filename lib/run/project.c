@@ -252,12 +252,13 @@ int jl_project_close(struct jl_project *p, struct jl_err *err)
 	int r = JL_OK;
 	if (!p)
 		return JL_OK;
-	if (p->state && p->state->read_only)
+	if (p->state && p->state->read_only) {
 		jl_state_drop(p->state);
-	else if (p->state && jl_plan_head(&p->plan) && jl_compact_due(p))
-		jl_compact(p);
-	if (p->state && !p->state->read_only)
+	} else if (p->state) {
+		if (jl_plan_head(&p->plan) && jl_compact_due(p))
+			jl_compact(p);
 		r = jl_state_close(p->state, NULL, NULL, err);
+	}
 	if (p->lock_fd >= 0)
 		close(p->lock_fd);
 	jl_manifest_free(p->ast);
