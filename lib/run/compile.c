@@ -1,6 +1,7 @@
 /* The manifest compiled to rules: see compile.h. */
 #include "run/compile.h"
 
+#include "base/arena.h"
 #include "base/glob.h"
 #include "base/map.h"
 #include "base/path.h"
@@ -231,13 +232,39 @@ static void compile_rule(struct jl_project *p, const struct jl_step *s)
 	jl_table_release(&keep);
 }
 
-/* Rules other than `self` that could make what the pattern means. */
-static void makers(const struct jl_project *p, uint32_t self, const char *pattern, struct jl_table *out)
+/* Does one of the exclusions name all that an output pattern could? Only what is plain to see: an output without wildcards,
+ * or one below a folder that is excluded whole. */
+static bool all_excluded(const struct jl_table *excludes, const char *makes)
+{
+	for (uint32_t i = 0; i < excludes->len; i++) {
+		const char *pattern = *JL_AT(*excludes, const char *, i);
+		size_t len = strlen(pattern);
+		bool whole = len > 2 && strcmp(pattern + len - 3, "/**") == 0 && !memchr(pattern, '*', len - 2);
+		if ((whole || !strpbrk(makes, "*?[\\")) && jl_glob_match(pattern, makes))
+			return true;
+	}
+	return false;
+}
+
+static bool makes_by_glob(const struct jl_step *s)
+{
+	for (uint32_t i = 0; i < s->outputs.n; i++)
+		if (s->outputs.at[i].glob)
+			return true;
+	return false;
+}
+
+/* Rules other than `self` that could make what the pattern means; `by_glob`: those only whose outputs nobody knows before. */
+static void makers(const struct jl_project *p, uint32_t self, const char *pattern, bool by_glob, const struct jl_table *excludes,
+                   struct jl_table *out)
 {
 	for (uint32_t i = 0; i < p->plan.rules.len; i++) {
 		const struct jl_rule *r = jl_plan_rule(&p->plan, i);
+		if (by_glob && !makes_by_glob(&p->ast->steps[i]))
+			continue;
 		for (uint32_t k = 0; k < r->n_makes && i != self; k++) {
-			if (jl_glob_overlap(pattern, jl_project_text(p, jl_plan_ref(&p->plan, r->makes + k)))) {
+			const char *makes = jl_project_text(p, jl_plan_ref(&p->plan, r->makes + k));
+			if (jl_glob_overlap(pattern, makes) && !all_excluded(excludes, makes)) {
 				*(uint32_t *)jl_table_add(out, 1) = i;
 				break;
 			}
@@ -254,7 +281,7 @@ static const char *name_of(const void *owner, uint32_t index, size_t *ret_len)
 }
 
 /* Now that all rules are known: who waits for whom. */
-static void connect(struct jl_project *p, uint32_t rule, const struct jl_map *names)
+static void connect(struct jl_project *p, uint32_t rule, const struct jl_map *names, bool globs_made)
 {
 	const struct jl_step *s = &p->ast->steps[rule];
 	struct jl_rule *r = jl_plan_rule(&p->plan, rule);
@@ -262,16 +289,25 @@ static void connect(struct jl_project *p, uint32_t rule, const struct jl_map *na
 	struct jl_buf b = JL_BUF_INIT;
 	for (uint32_t i = 0; i < s->after.n; i++)
 		*(uint32_t *)jl_table_add(&after, 1) = jl_map_get(names, s->after.at[i].s, s->after.at[i].len);
+	struct jl_table excludes = JL_TABLE_INIT(char *);
+	struct jl_arena arena = JL_ARENA_INIT;
+	for (uint32_t i = 0; i < s->inputs.n; i++) {
+		if (!s->inputs.at[i].exclude)
+			continue;
+		port_pattern(p, &s->inputs.at[i], s, &b);
+		*(const char **)jl_table_add(&excludes, 1) = jl_arena_strdup(&arena, b.data);
+	}
 	for (uint32_t i = 0; i < s->inputs.n; i++) {
 		const struct jl_port *in = &s->inputs.at[i];
-		if (in->exclude || !(in->glob || in->folder))
+		if (in->exclude || !(in->glob || in->folder || globs_made))
 			continue;
 		port_pattern(p, in, s, &b);
-		makers(p, rule, b.data, &after);
+		makers(p, rule, b.data, !(in->glob || in->folder), &excludes, &after);
 	}
+	excludes.len = 0; /* they are about inputs */
 	if (s->foreach.pattern) {
 		pattern_text(&b, jl_project_text(p, r->items_text), s->foreach.kind == JL_FOREACH_LINES);
-		makers(p, rule, b.data, &waits);
+		makers(p, rule, b.data, false, &excludes, &waits);
 	}
 	r->after = jl_plan_add_refs(&p->plan, after.data, after.len);
 	r->n_after = after.len;
@@ -281,6 +317,8 @@ static void connect(struct jl_project *p, uint32_t rule, const struct jl_map *na
 		r->flags |= JL_RULE_LATE;
 	jl_table_release(&after);
 	jl_table_release(&waits);
+	jl_table_release(&excludes);
+	jl_arena_release(&arena);
 	jl_buf_release(&b);
 }
 
@@ -288,6 +326,7 @@ void jl_compile(struct jl_project *p, const struct jl_digest *source)
 {
 	struct jl_plan_head *h = jl_table_add(&p->plan.head, 1);
 	struct jl_map names;
+	bool globs_made = false;
 	h->format = JL_PLAN_FORMAT;
 	h->source = *source;
 	h->manifest = add_text(p, p->manifest_name);
@@ -305,8 +344,9 @@ void jl_compile(struct jl_project *p, const struct jl_digest *source)
 	for (uint32_t i = 0; i < p->ast->n_steps; i++) {
 		jl_map_put(&names, p->ast->steps[i].name.s, p->ast->steps[i].name.len, i);
 		compile_rule(p, &p->ast->steps[i]);
+		globs_made |= makes_by_glob(&p->ast->steps[i]);
 	}
 	for (uint32_t i = 0; i < p->ast->n_steps && !p->msgs->errors; i++)
-		connect(p, i, &names);
+		connect(p, i, &names, globs_made);
 	jl_map_release(&names);
 }

@@ -360,7 +360,7 @@ int jl_expand_rule(struct jl_project *p, uint32_t rule, struct jl_err *err)
 		}
 		if (status == JL_OK)
 			status = make_insts(p, rule, &items, err);
-	} else if (status == JL_EINVAL && p->ast) {
+	} else if (status == JL_EINVAL && jl_project_ast(p, NULL, NULL) == JL_OK) {
 		jl_messages_add(p->msgs, p->ast->steps[rule].foreach.mark, false, "%s", err ? err->text : "cannot be expanded");
 	}
 	jl_table_release(&items.at);

@@ -2,6 +2,7 @@
 #include "run/run.h"
 
 #include "base/file.h"
+#include "base/glob.h"
 #include "base/pool.h"
 #include "proc/loop.h"
 #include "proc/spawn.h"
@@ -163,6 +164,18 @@ static int check_cycle(struct jl_engine *e, struct jl_err *err)
 	return r;
 }
 
+/* Could a rule that is waited for make it? */
+static bool could_come(const struct jl_engine *e, const struct jl_rule *r, const char *path)
+{
+	for (uint32_t i = 0; i < r->n_after; i++) {
+		const struct jl_rule *before = jl_plan_rule(&e->p->plan, jl_plan_ref(&e->p->plan, r->after + i));
+		for (uint32_t k = 0; k < before->n_makes; k++)
+			if (jl_glob_overlap(path, jl_project_text(e->p, jl_plan_ref(&e->p->plan, before->makes + k))))
+				return true;
+	}
+	return false;
+}
+
 /* An input that nothing makes and no file holds, known before anything runs. */
 static int check_inputs(struct jl_engine *e, struct jl_err *err)
 {
@@ -185,6 +198,8 @@ static int check_inputs(struct jl_engine *e, struct jl_err *err)
 				continue;
 			if (jl_plan_rule(plan, t->rule)->n_after && (port->flags & JL_PORT_FOLDER))
 				continue; /* a folder that those before it fill */
+			if (could_come(e, jl_plan_rule(plan, t->rule), jl_files_path(files, port->what)))
+				continue;
 			struct jl_mark mark = {0};
 			if (jl_project_ast(e->p, NULL, NULL) == JL_OK)
 				mark = e->p->ast->steps[t->rule].inputs.at[port->def].text.mark;
