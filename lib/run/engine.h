@@ -130,6 +130,8 @@ static inline struct jl_files *jl_engine_files(const struct jl_engine *e)
 int jl_select(struct jl_engine *e, struct jl_err *err) JL_MUST_CHECK;
 /* A late rule has been expanded: its wanted instances join the graph. */
 void jl_select_settled(struct jl_engine *e, uint32_t rule);
+/* After a run that went well: a word that has turned out to name nothing counts as failed. */
+void jl_select_missing(struct jl_engine *e);
 /* A path as the user gave it (relative to where he is), relative to the workspace. */
 void jl_select_path(const struct jl_engine *e, const char *word, struct jl_buf *out);
 

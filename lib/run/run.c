@@ -262,6 +262,8 @@ static int run(struct jl_engine *e, struct jl_err *err)
 	r = jl_engine_loop(e, err);
 	if (r == JL_OK && !jl_graph_finished(&e->graph) && !e->stopping)
 		r = check_cycle(e, err);
+	if (r == JL_OK && e->opts->mode != JL_MODE_PLAN && !e->stopping && e->counts.failed + e->counts.skipped == 0)
+		jl_select_missing(e);
 	if (e->opts->mode == JL_MODE_RUN && e->counts.ran + e->counts.restored > 0) {
 		sweep_trash(e);
 		/* Many new files: wait until their stamps can be trusted, so that the next run has nothing to read or write. For a few

@@ -291,6 +291,33 @@ static bool want_path(struct jl_engine *e, const char *word)
 	return any;
 }
 
+/* Words that only a late expansion could tell to mean nothing. */
+void jl_select_missing(struct jl_engine *e)
+{
+	for (uint32_t i = 0; i < e->opts->n_targets; i++) {
+		const char *word = e->opts->targets[i];
+		uint32_t rule = JL_NONE, inst = JL_NONE, id;
+		struct jl_buf path = JL_BUF_INIT;
+		bool there = word[0] == '@';
+		if (!there && jl_project_find(e->p, word, &rule, &inst, NULL) == JL_OK) {
+			there = inst != JL_NONE || !strchr(word, '[');
+		} else if (!there) {
+			jl_select_path(e, word, &path);
+			id = jl_files_find(jl_engine_files(e), path.data, path.len);
+			there = id != JL_NONE && (jl_expand_maker(e->p, id) != JL_NONE ||
+			                          (id < e->below.len && *JL_AT(e->below, uint8_t, id)));
+		}
+		if (!there) {
+			struct jl_event ev = {.type = JL_EVENT_STEP_FINISHED, .status = JL_STEP_FAILED, .step = word,
+			                      .reason = rule == JL_NONE ? "no step makes it" : "the step has no such item"};
+			e->counts.total++;
+			e->counts.failed++;
+			jl_engine_emit(e, &ev);
+		}
+		jl_buf_release(&path);
+	}
+}
+
 static int want_word(struct jl_engine *e, const char *word, struct jl_err *err)
 {
 	uint32_t rule = JL_NONE, inst = JL_NONE;
