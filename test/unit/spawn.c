@@ -209,12 +209,17 @@ static void test_signals(void **state)
 	sigprocmask(SIG_BLOCK, &set, &old_set);
 	const char *argv[] = {"cat", "/proc/self/status", NULL};
 	struct jl_spawn s = {.argv = argv, .envp = plain_env, .stdin_fd = -1};
-	char out[8192];
+	char out[8192], self[8192];
+	FILE *f = fopen("/proc/self/status", "r"); /* what whoever started us ignores comes with us */
+	size_t n = fread(self, 1, sizeof(self) - 1, f);
+	fclose(f);
+	self[n] = '\0';
 	assert_int_equal(run(&s, out, sizeof(out), NULL), 0);
 	assert_true(status_mask(out, "\nSigBlk:") == 0);
 	assert_true(status_mask(out, "\nSigCgt:") == 0);
 	/* Ignored by inheritance stays; SIGPIPE does not. */
-	assert_true(status_mask(out, "\nSigIgn:") == (UINT64_C(1) << (SIGHUP - 1)));
+	assert_true(status_mask(self, "\nSigIgn:") & (UINT64_C(1) << (SIGHUP - 1)));
+	assert_true(status_mask(out, "\nSigIgn:") == (status_mask(self, "\nSigIgn:") & ~(UINT64_C(1) << (SIGPIPE - 1))));
 	s.mask = &set;
 	assert_int_equal(run(&s, out, sizeof(out), NULL), 0);
 	assert_true(status_mask(out, "\nSigBlk:") == ((UINT64_C(1) << (SIGUSR2 - 1)) | (UINT64_C(1) << (SIGTERM - 1))));
