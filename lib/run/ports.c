@@ -34,6 +34,7 @@ static uint32_t *maker_at(struct jl_project *p, uint32_t file)
 	if (file >= len) {
 		uint32_t more = p->state->files.at.len - len;
 		memset(jl_table_add(&p->maker, more), 0xff, more * sizeof(uint32_t));
+		jl_table_add(&p->below, more);
 	}
 	return JL_AT(p->maker, uint32_t, file);
 }
@@ -79,6 +80,11 @@ static int claim_one(struct jl_project *p, uint32_t inst, const struct jl_pport 
 	if (check && *m != JL_NONE && !(jl_plan_inst(&p->plan, *m)->flags & JL_INST_DEAD))
 		return overlap(p, inst, port, *m, port->what);
 	*maker_at(p, port->what) = inst;
+	for (uint32_t d = jl_file_at(files, port->what)->dir; d != JL_NONE; d = jl_file_at(files, d)->dir) {
+		if (*JL_AT(p->below, uint8_t, d))
+			break; /* and so are those above it */
+		*JL_AT(p->below, uint8_t, d) = 1;
+	}
 	if (!check)
 		return JL_OK;
 	for (uint32_t d = jl_file_at(files, port->what)->dir; d != JL_NONE; d = jl_file_at(files, d)->dir) {
@@ -89,10 +95,12 @@ static int claim_one(struct jl_project *p, uint32_t inst, const struct jl_pport 
 	return JL_OK;
 }
 
-/* Outputs claimed before a folder that holds them: look at all live outputs once when a folder is claimed. */
-static int check_folder(struct jl_project *p, uint32_t inst, const struct jl_pport *port)
+/* Outputs claimed before what would hold them: looked for only where something was claimed below. */
+static int check_below(struct jl_project *p, uint32_t inst, const struct jl_pport *port)
 {
 	const struct jl_files *files = &p->state->files;
+	if (!*JL_AT(p->below, uint8_t, port->what))
+		return JL_OK;
 	for (uint32_t i = 0; i < p->maker.len; i++) {
 		uint32_t other = *JL_AT(p->maker, uint32_t, i);
 		if (other == JL_NONE || i == port->what || (jl_plan_inst(&p->plan, other)->flags & JL_INST_DEAD))
@@ -134,8 +142,8 @@ int jl_ports_claim(struct jl_project *p, uint32_t rule, bool check)
 			if (port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE))
 				continue;
 			int one = claim_one(p, i, port, check);
-			if (one == JL_OK && check && (port->flags & JL_PORT_FOLDER))
-				one = check_folder(p, i, port);
+			if (one == JL_OK && check)
+				one = check_below(p, i, port);
 			if (one == JL_OK && check)
 				one = check_inputs(p, i, port);
 			if (one != JL_OK)

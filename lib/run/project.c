@@ -205,7 +205,8 @@ int jl_project_open(const struct jl_run_opts *opts, bool write, struct jl_projec
 	struct jl_digest source;
 	int r;
 	*p = (struct jl_project){.opts = opts, .msgs = msgs, .lock_fd = -1, .plan = JL_PLAN_INIT, .old = JL_PLAN_INIT,
-	                         .maker = JL_TABLE_INIT(uint32_t), .gone = JL_TABLE_INIT(struct jl_gone)};
+	                         .maker = JL_TABLE_INIT(uint32_t), .below = JL_TABLE_INIT(uint8_t),
+	                         .gone = JL_TABLE_INIT(struct jl_gone)};
 	p->jobs = opts->jobs ? opts->jobs : jl_cpu_count();
 	struct utsname machine;
 	if (uname(&machine) == 0)
@@ -265,6 +266,7 @@ int jl_project_close(struct jl_project *p, struct jl_err *err)
 	jl_plan_release(&p->plan);
 	jl_plan_release(&p->old);
 	jl_table_release(&p->maker);
+	jl_table_release(&p->below);
 	jl_table_release(&p->gone);
 	free(p->root);
 	free(p->manifest_name);

@@ -185,6 +185,7 @@ static void test_overlaps(void **state)
 	expect_fault("steps:\n  a: {" X ", outputs: [d/x, d/]}\n", 3, "twice or within another");
 	expect_fault("steps:\n  a: {foreach: [1, 2], " X ", outputs: same}\n", 3, "overlaps");
 	expect_fault("steps:\n  a: {" X ", outputs: d}\n  b: {" X ", outputs: d/x}\n", 4, "overlaps");
+	expect_fault("steps:\n  a: {" X ", outputs: d/x}\n  b: {" X ", outputs: d}\n", 4, "overlaps");
 	expect_fault("steps:\n  a: {" X ", inputs: d/in, outputs: d/}\n", 3, "holds its input \"d/in\"");
 	expect_fault("steps:\n  a: {" X ", inputs: in, outputs: in}\n", 3, "holds its input \"in\"");
 	expect_fault("steps:\n  a: {" X ", outputs: joblib.yaml}\n", 3, "is the manifest itself");
