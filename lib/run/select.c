@@ -45,6 +45,17 @@ static void mark_below(struct jl_engine *e)
 	}
 }
 
+static bool makes_below(const struct jl_engine *e, const struct jl_rule *r, const char *dir)
+{
+	struct jl_buf pattern = JL_BUF_INIT;
+	bool any = false;
+	jl_buf_printf(&pattern, "%s/**", dir);
+	for (uint32_t i = 0; i < r->n_makes && !any; i++)
+		any = jl_glob_overlap(pattern.data, jl_project_text(e->p, jl_plan_ref(&e->p->plan, r->makes + i)));
+	jl_buf_release(&pattern);
+	return any;
+}
+
 typedef void need(struct jl_engine *e, uint32_t self, uint32_t what);
 
 static void needs(struct jl_engine *e, uint32_t inst, need *on_inst, need *on_rule)
@@ -62,6 +73,10 @@ static void needs(struct jl_engine *e, uint32_t inst, need *on_inst, need *on_ru
 		if (port->what >= e->below.len || !*JL_AT(e->below, uint8_t, port->what))
 			continue;
 		const char *dir = jl_files_path(jl_engine_files(e), port->what);
+		/* The rules that make something in a declared folder are in `after`: one edge each, where a thousand steps that read
+		 * what another thousand make would have a million. Only siblings are not, and for "." there is no pattern. */
+		if ((port->flags & JL_PORT_FOLDER) && strcmp(dir, ".") != 0 && !makes_below(e, &r, dir))
+			continue;
 		for (uint32_t k = 0; k < e->p->maker.len; k++) {
 			uint32_t m = *JL_AT(e->p->maker, uint32_t, k);
 			if (m != JL_NONE && m != inst && jl_path_inside(jl_files_path(jl_engine_files(e), k), dir))

@@ -221,6 +221,14 @@ static void test_blobs(void **state)
 
 /* ---- growth ---- */
 
+static void expect_made(void *ctx, const struct jl_job *job, struct fake_run *run)
+{
+	(void)run;
+	assert_true(world_exists(ctx, "d/a/x"));
+	assert_true(world_exists(ctx, "d/b/x"));
+	world_write(ctx, job->argv[1], "made");
+}
+
 static const char dynamic[] = "steps:\n"
 			      "  split: {foreach: {lines: names}, command: [put, \"${{ output }}\", \"${{ item }}\"], "
 			      "outputs: \"parts/${{ item }}\"}\n"
@@ -320,6 +328,30 @@ static void test_foreach_over_folder(void **state)
 	world_run(w);
 	world_expect(w, "restored split\nrestored up[parts/b]\n");
 	assert_false(world_exists(w, "up/a"));
+	world_free(w);
+}
+
+/* A folder as an input waits for all that is made in it, by other steps and by the step's other items. */
+static void test_folder_input(void **state)
+{
+	(void)state;
+	struct world *w = world_new("steps:\n"
+				    "  use: {foreach: [1, 2], " CAT ", inputs: {d: d/, in: in}, outputs: \"u/${{ item }}\"}\n"
+				    "  plain: {command: [line, \"${{ output }}\", x], inputs: d, outputs: p}\n"
+				    "  make: {foreach: [a, b], command: [put, \"${{ output }}\", 1], outputs: \"d/${{ item }}/x\"}\n"
+				    "  own: {foreach: [{n: c, i: in}, {n: e, i: o/c/}], command: [put, \"${{ output }}\", 1], "
+				    "inputs: \"${{ item.i }}\", outputs: \"o/${{ item.n }}/x\"}\n");
+	world_write(w, "in", "");
+	w->o.targets = (const char *const[]){"own[n=e,i=o/c/]", "plain", "use[2]"};
+	w->o.n_targets = 3;
+	w->o.jobs = 1;
+	for (uint32_t label = 0; label < 2; label++)
+		fake_exec_on(w->x, label ? "use[2]" : "plain", &(struct fake_run){.effect = expect_made, .ctx = w});
+	world_run(w);
+	assert_int_equal(w->sum.counts.ran, 6);
+	assert_int_equal(w->sum.counts.total, 6);
+	char *first = strstr(w->ends.data, "own[n=c,i=in]"), *second = strstr(w->ends.data, "own[n=e,i=o/c/]");
+	assert_true(first && second && first < second);
 	world_free(w);
 }
 
@@ -423,7 +455,7 @@ int main(void)
 		cmocka_unit_test(test_input_changes), cmocka_unit_test(test_cache_modes),
 		cmocka_unit_test(test_blobs),    cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_departed),      cmocka_unit_test(test_departed_list),
-		cmocka_unit_test(test_foreach_over_folder), cmocka_unit_test(test_late_fault),
+		cmocka_unit_test(test_foreach_over_folder), cmocka_unit_test(test_folder_input), cmocka_unit_test(test_late_fault),
 		cmocka_unit_test(test_late_cycle),    cmocka_unit_test(test_cycle),
 		cmocka_unit_test(test_missing_input), cmocka_unit_test(test_join_after_failure),
 	};
