@@ -1,10 +1,6 @@
-/* The engine: the one place that joins graph, keys, store and executor.
- *
- * One loop. A ready node is decided on the spot; what is fresh or in the store is done there and then, what must run goes to a
- * free slot. While all slots are busy, deciding goes on until one more must run: that one is held and starts the moment a slot
- * falls free (a look-ahead of one: memory does not grow with the run). What has ended is taken in after the next was started,
- * but for a failure, after which nothing may start.
- * As soon as something has to run, ready nodes are taken by urgency: the longest remaining path first, by stored durations.
+/* The engine: the one place that joins graph, keys, store and executor. What slots.h calls work is here a ready node: it is
+ * decided on the spot; what is fresh or in the store is done there and then, what must run is held for a slot. As soon as
+ * something has to run, ready nodes are taken by urgency: the longest remaining path first, by stored durations.
  */
 #include "run/engine.h"
 
@@ -91,7 +87,7 @@ static void skip(struct jl_engine *e, uint32_t node, const char *reason)
 {
 	uint32_t what = jl_graph_node(&e->graph, node)->what;
 	if (JL_NODE_KIND(what) == JL_NODE_INST) {
-		bool plan = e->opts->mode == JL_MODE_PLAN && !e->stopping;
+		bool plan = e->opts->mode == JL_MODE_PLAN && !e->slots.stopping;
 		struct jl_event ev = {.status = plan ? JL_STEP_MAYBE : JL_STEP_SKIPPED, .reason = reason};
 		if (plan)
 			e->counts.maybe++;
@@ -117,11 +113,7 @@ static void failed(struct jl_engine *e, uint32_t inst, uint32_t node, struct jl_
 	jl_graph_done(&e->graph, node, allowed);
 	if (allowed || e->opts->fail == JL_FAIL_KEEP_GOING || e->opts->mode == JL_MODE_PLAN)
 		return;
-	e->stopping = true;
-	if (e->opts->fail == JL_FAIL_NOW)
-		for (uint32_t i = 0; i < e->slots; i++)
-			if (e->running[i])
-				e->exec->ops->cancel(e->exec, i + 1, JL_CANCEL_TERM);
+	jl_slots_stop(&e->slots, e->opts->fail == JL_FAIL_NOW);
 }
 
 /* ---- taking in what has ended ---- */
@@ -137,7 +129,7 @@ static void free_running(struct jl_running *r)
 static const char *not_stored(struct jl_engine *e, struct jl_running *r, char *room, size_t size)
 {
 	const struct jl_rule *rule = jl_engine_rule(e, r->inst);
-	if (r->result.pipe_held)
+	if (r->job.result.pipe_held)
 		return "a background process still held its output";
 	if (!jl_decide_same(e, r->inst, &r->what, room, size))
 		return room;
@@ -163,7 +155,7 @@ static bool keep(struct jl_engine *e, struct jl_running *r, const struct jl_outp
 	if (why[0])
 		jl_engine_warn(e, jl_engine_label(e, r->inst), "%s", why);
 	struct jl_result *res = result_of(e, r->inst);
-	res->wall_ns = r->result.wall_ns;
+	res->wall_ns = r->job.result.wall_ns;
 	if (valid) {
 		settled(e, r->inst, &r->what.key);
 	} else { /* it stands, but nothing may be concluded from it later */
@@ -175,15 +167,15 @@ static bool keep(struct jl_engine *e, struct jl_running *r, const struct jl_outp
 
 static void describe_end(const struct jl_running *r, struct jl_event *ev)
 {
-	ev->wall_ns = r->result.wall_ns;
-	ev->user_ns = r->result.user_ns;
-	ev->sys_ns = r->result.sys_ns;
-	ev->max_rss_kib = r->result.max_rss_kib;
-	ev->exit_code = r->result.exit_code;
-	ev->signal = r->result.signal;
+	ev->wall_ns = r->job.result.wall_ns;
+	ev->user_ns = r->job.result.user_ns;
+	ev->sys_ns = r->job.result.sys_ns;
+	ev->max_rss_kib = r->job.result.max_rss_kib;
+	ev->exit_code = r->job.result.exit_code;
+	ev->signal = r->job.result.signal;
 	ev->attempt = r->attempt;
 	ev->executor = "local";
-	ev->host = r->result.host;
+	ev->host = r->job.result.host;
 }
 
 static void command_line(struct jl_engine *e, uint32_t inst, struct jl_buf *out)
@@ -205,8 +197,8 @@ static void command_line(struct jl_engine *e, uint32_t inst, struct jl_buf *out)
 static void take_failure(struct jl_engine *e, struct jl_running *r, const char *why, struct jl_event *ev)
 {
 	struct jl_buf command = JL_BUF_INIT;
-	ev->status = r->result.end == JL_JOB_TIMEOUT ? JL_STEP_TIMEOUT : JL_STEP_FAILED;
-	if (r->result.end == JL_JOB_CANCELLED) {
+	ev->status = r->job.result.end == JL_JOB_TIMEOUT ? JL_STEP_TIMEOUT : JL_STEP_FAILED;
+	if (r->job.result.end == JL_JOB_CANCELLED) {
 		ev->status = JL_STEP_CANCELLED;
 		e->counts.skipped++;
 		jl_place_failed(e, r->inst);
@@ -217,7 +209,7 @@ static void take_failure(struct jl_engine *e, struct jl_running *r, const char *
 	ev->reason = why[0] ? why : NULL;
 	ev->log = jl_joblog_path(r->log);
 	/* What lies there when it was not even begun is not its work. */
-	if (r->result.end != JL_JOB_NOT_STARTED && e->opts->mode != JL_MODE_ADOPT)
+	if (r->job.result.end != JL_JOB_NOT_STARTED && e->opts->mode != JL_MODE_ADOPT)
 		jl_place_failed(e, r->inst);
 	command_line(e, r->inst, &command);
 	ev->command = command.data;
@@ -227,7 +219,7 @@ static void take_failure(struct jl_engine *e, struct jl_running *r, const char *
 
 static bool succeeded(const struct jl_running *r)
 {
-	return r->result.end == JL_JOB_EXITED && r->result.exit_code == 0;
+	return r->job.result.end == JL_JOB_EXITED && r->job.result.exit_code == 0;
 }
 
 static void take_in(struct jl_engine *e, struct jl_running *r)
@@ -237,12 +229,11 @@ static void take_in(struct jl_engine *e, struct jl_running *r)
 	struct jl_event ev = {0};
 	char why[400] = "", key[JL_DIGEST_TEXT];
 	bool ok = succeeded(r);
-	e->n_bad -= !ok;
 	forget_outputs(e, r->inst);
 	describe_end(r, &ev);
 	ev.key = jl_digest_text(&r->what.key, key);
 	jl_joblog_close(r->log);
-	snprintf(why, sizeof(why), "%s", r->why);
+	snprintf(why, sizeof(why), "%s", r->job.why);
 	if (ok && jl_outputs_collect(e, r->inst, &outs, &err) != JL_OK) {
 		ok = false;
 		snprintf(why, sizeof(why), "%.*s", (int)sizeof(why) - 1, err.text);
@@ -260,38 +251,12 @@ static void take_in(struct jl_engine *e, struct jl_running *r)
 		finished(e, r->inst, &ev);
 		jl_graph_done(&e->graph, r->node, true);
 	} else {
-		if (r->result.exit_code == 141 && !why[0])
+		if (r->job.result.exit_code == 141 && !why[0])
 			snprintf(why, sizeof(why), "a command of its pipeline ended by SIGPIPE; \"shell: [bash, -c]\" leaves pipefail out");
 		take_failure(e, r, why, &ev);
 	}
 	jl_outputs_release(&outs);
 	free_running(r);
-}
-
-/* ---- executor's callbacks ---- */
-
-static void on_output(void *ctx, uint64_t job, int stream, const void *data, size_t len)
-{
-	struct jl_engine *e = ctx;
-	struct jl_running *r = e->running[job - 1];
-	jl_joblog_add(r->log, stream, data, len);
-}
-
-static void on_done(void *ctx, uint64_t job, const struct jl_job_result *result)
-{
-	struct jl_engine *e = ctx;
-	struct jl_running *r = e->running[job - 1], **at = &e->ended;
-	r->result = *result;
-	snprintf(r->why, sizeof(r->why), "%s", result->why ? result->why : "");
-	r->result.why = NULL;
-	e->running[job - 1] = NULL;
-	e->n_running--;
-	e->counts.running--;
-	e->starved = false;
-	e->n_bad += !succeeded(r);
-	while (*at)
-		at = &(*at)->next;
-	*at = r;
 }
 
 /* ---- starting ---- */
@@ -302,76 +267,51 @@ static int64_t timeout_of(const struct jl_engine *e, uint32_t inst)
 	return own ? own : e->opts->timeout_ns;
 }
 
-/* It cannot even be begun: taken in as a failure like any other. */
-static void not_begun(struct jl_engine *e, struct jl_running *r, const struct jl_err *err)
+static int begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, struct jl_err *err)
 {
-	r->result = (struct jl_job_result){.end = JL_JOB_NOT_STARTED, .exit_code = 126};
-	snprintf(r->why, sizeof(r->why), "%.*s", (int)sizeof(r->why) - 1, err->text);
-	r->next = e->ended;
-	e->ended = r;
-	e->n_bad++;
-}
-
-/* Start on a free slot. false: the machine has no process to give now; it stays held. */
-static bool start(struct jl_engine *e, struct jl_running *r)
-{
-	struct jl_err err = JL_ERR_INIT;
-	struct jl_table room = JL_TABLE_INIT(char *), env = JL_TABLE_INIT(char *);
-	struct jl_buf text = JL_BUF_INIT, workdir = JL_BUF_INIT;
+	struct jl_engine *e = owner;
+	struct jl_running *r = (struct jl_running *)job;
+	struct jl_starting *st = &e->starting;
 	struct jl_spec spec;
-	bool started = true;
-	uint32_t slot = 0;
-	while (e->running[slot])
-		slot++;
 	if (!r->log)
 		r->log = jl_joblog_new(e, r->inst);
-	int status = jl_place_prepare(e, r->inst, &err);
-	if (status != JL_OK) {
-		not_begun(e, r, &err);
-		goto out;
-	}
-	jl_plan_spec(&e->p->plan, jl_engine_inst(e, r->inst)->spec, &room, &spec);
-	jl_path_join(&workdir, e->p->root, spec.workdir);
-	struct jl_job job = {
-		.id = slot + 1,
-		.label = jl_engine_label(e, r->inst),
-		.argv = spec.argv,
-		.envp = jl_environ_of(e, r->inst, &spec, slot, &text, &env),
-		.workdir = workdir.data,
-		.stdin_fd = -1,
-		.timeout_ns = timeout_of(e, r->inst),
-		.kill_after_ns = e->opts->kill_after_ns ? e->opts->kill_after_ns : KILL_AFTER_NS,
-	};
-	r->slot = slot;
-	e->running[slot] = r;
-	status = e->exec->ops->start(e->exec, &job, &r->pid, &err);
-	if (status != JL_OK) {
-		e->running[slot] = NULL;
-		if (status == JL_EBUSY && e->n_running > 0) {
-			e->starved = true;
-			started = false;
-		} else {
-			not_begun(e, r, &err);
-		}
-		goto out;
-	}
-	e->n_running++;
-	e->counts.running++;
+	int status = jl_place_prepare(e, r->inst, err);
+	if (status != JL_OK)
+		return status;
+	jl_plan_spec(&e->p->plan, jl_engine_inst(e, r->inst)->spec, &st->argv, &spec);
+	jl_buf_clear(&st->workdir);
+	jl_path_join(&st->workdir, e->p->root, spec.workdir);
+	ret->label = jl_engine_label(e, r->inst);
+	ret->argv = spec.argv;
+	ret->envp = jl_environ_of(e, r->inst, &spec, job->slot, &st->text, &st->env);
+	ret->workdir = st->workdir.data;
+	ret->timeout_ns = timeout_of(e, r->inst);
+	ret->kill_after_ns = e->opts->kill_after_ns ? e->opts->kill_after_ns : KILL_AFTER_NS;
+	return JL_OK;
+}
+
+static void begun(void *owner, struct jl_slot_job *job, bool started)
+{
+	struct jl_engine *e = owner;
+	struct jl_running *r = (struct jl_running *)job;
+	if (!started)
+		return;
+	e->counts.running = e->slots.n_running;
 	r->attempt = 1;
-	if (e->opts->sinks) {
-		struct jl_buf line = JL_BUF_INIT;
-		command_line(e, r->inst, &line);
-		struct jl_event ev = {.type = JL_EVENT_STEP_STARTED, .step = job.label, .attempt = 1, .executor = "local",
-		                      .host = "local", .pid = r->pid, .command = line.data, .reason = r->what.reason};
-		jl_engine_emit(e, &ev);
-		jl_buf_release(&line);
-	}
-out:
-	jl_table_release(&room);
-	jl_table_release(&env);
-	jl_buf_release(&text);
-	jl_buf_release(&workdir);
-	return started;
+	if (!e->opts->sinks)
+		return;
+	struct jl_buf line = JL_BUF_INIT;
+	command_line(e, r->inst, &line);
+	struct jl_event ev = {.type = JL_EVENT_STEP_STARTED, .step = jl_engine_label(e, r->inst), .attempt = 1, .executor = "local",
+	                      .host = "local", .pid = job->pid, .command = line.data, .reason = r->what.reason};
+	jl_engine_emit(e, &ev);
+	jl_buf_release(&line);
+}
+
+static void output(void *owner, struct jl_slot_job *job, int stream, const void *data, size_t len)
+{
+	(void)owner;
+	jl_joblog_add(((struct jl_running *)job)->log, stream, data, len);
 }
 
 /* ---- deciding ---- */
@@ -488,14 +428,13 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 	if (e->opts->mode == JL_MODE_ADOPT) {
 		bool asked = jl_engine_asked(e, inst);
 		r->log = jl_joblog_new(e, inst);
-		r->result = (struct jl_job_result){.end = asked ? JL_JOB_EXITED : JL_JOB_NOT_STARTED, .host = "local"};
+		r->job.result = (struct jl_job_result){.end = asked ? JL_JOB_EXITED : JL_JOB_NOT_STARTED, .host = "local"};
 		if (!asked)
-			snprintf(r->why, sizeof(r->why), "it is not up to date; run it, or adopt it first");
-		e->n_bad += !asked;
+			snprintf(r->job.why, sizeof(r->job.why), "it is not up to date; run it, or adopt it first");
 		take_in(e, r);
 		return;
 	}
-	e->held = r;
+	jl_slots_hold(&e->slots, &r->job);
 }
 
 static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
@@ -543,7 +482,7 @@ static void settle_rule(struct jl_engine *e, uint32_t rule, uint32_t node)
 		e->void_plan = true;
 		jl_engine_emit(e, &ev);
 		jl_graph_done(&e->graph, node, false);
-		e->stopping |= e->opts->fail != JL_FAIL_KEEP_GOING;
+		e->slots.stopping |= e->opts->fail != JL_FAIL_KEEP_GOING;
 		return;
 	}
 	jl_expand_waits(e->p, first);
@@ -561,7 +500,7 @@ static void visit(struct jl_engine *e, uint32_t node)
 	enum jl_node_kind kind = JL_NODE_KIND(n->what);
 	if (kind == JL_NODE_BARRIER) {
 		jl_graph_done(&e->graph, node, !n->blocked);
-	} else if (n->blocked || e->stopping) {
+	} else if (n->blocked || e->slots.stopping) {
 		if (kind == JL_NODE_SETTLE) {
 			struct jl_event ev = {.type = JL_EVENT_STEP_FINISHED, .step = jl_project_text(e->p, jl_plan_rule(&e->p->plan, index)->name),
 			                      .reason = "its items come from a step that has to run first"};
@@ -574,7 +513,7 @@ static void visit(struct jl_engine *e, uint32_t node)
 			jl_graph_done(&e->graph, node, false);
 			return;
 		}
-		skip(e, node, e->stopping ? "the run ended before" : e->opts->mode == JL_MODE_PLAN ? "depends on a step that is not up to date"
+		skip(e, node, e->slots.stopping ? "the run ended before" : e->opts->mode == JL_MODE_PLAN ? "depends on a step that is not up to date"
 		                                                                                 : "something it needs failed");
 	} else if (kind == JL_NODE_SETTLE) {
 		settle_rule(e, index, node);
@@ -585,83 +524,54 @@ static void visit(struct jl_engine *e, uint32_t node)
 
 /* ---- the loop ---- */
 
-static void between(struct jl_engine *e)
+static bool work(void *owner)
+{
+	struct jl_engine *e = owner;
+	uint32_t node;
+	if (!next_ready(e, &node))
+		return false;
+	visit(e, node);
+	return true;
+}
+
+static void ended(void *owner, struct jl_slot_job *job)
+{
+	struct jl_engine *e = owner;
+	e->counts.running = e->slots.n_running;
+	take_in(e, (struct jl_running *)job);
+}
+
+static void dropped(void *owner, struct jl_slot_job *job)
+{
+	struct jl_running *r = (struct jl_running *)job;
+	skip(owner, r->node, "the run ended before");
+	free_running(r);
+}
+
+static void flush(struct jl_engine *e)
 {
 	int64_t now = e->clock->now_ns(e->clock);
+	struct jl_err err = JL_ERR_INIT;
 	if (now - e->flushed_ns < FLUSH_NS || e->opts->mode == JL_MODE_PLAN)
 		return;
 	e->flushed_ns = now;
-	struct jl_err err = JL_ERR_INIT;
 	if (jl_state_flush(e->p->state, &err) != JL_OK && !e->state_told) {
 		e->state_told = true;
 		jl_engine_warn(e, NULL, "cannot write .jl: %s; the next run looks at more", err.text);
 	}
-	struct jl_event ev = {.type = JL_EVENT_PROGRESS};
-	jl_engine_emit(e, &ev);
 }
 
-static int wait_for_something(struct jl_engine *e, int64_t until_ns, struct jl_err *err)
+static void turn(void *owner, bool idle)
 {
+	struct jl_engine *e = owner;
 	struct jl_event ev = {.type = JL_EVENT_PROGRESS};
+	flush(e);
+	if (!idle)
+		return;
 	jl_engine_emit(e, &ev);
-	if (until_ns != 0 && e->opts->mode == JL_MODE_RUN)
+	if (e->opts->mode == JL_MODE_RUN)
 		jl_files_settle(jl_engine_files(e), 0);
-	return e->exec->ops->poll(e->exec, until_ns, err);
 }
 
-int jl_engine_loop(struct jl_engine *e, struct jl_err *err)
-{
-	unsigned visited = 0;
-	uint32_t node;
-	int r = JL_OK;
-	while (r >= 0) {
-		bool may_start = e->held && e->n_running < e->slots && !e->starved && !e->stopping && e->n_bad == 0;
-		if (may_start) {
-			struct jl_running *h = e->held;
-			e->held = NULL;
-			if (!start(e, h))
-				e->held = h;
-			continue;
-		}
-		if (e->held && e->stopping) {
-			skip(e, e->held->node, "the run ended before");
-			free_running(e->held);
-			e->held = NULL;
-			continue;
-		}
-		if (e->ended) {
-			struct jl_running *ended = e->ended;
-			e->ended = ended->next;
-			take_in(e, ended);
-			between(e);
-			continue;
-		}
-		if (!e->held && next_ready(e, &node)) {
-			visit(e, node);
-			if (++visited % 64 == 0 && e->exec) {
-				between(e);
-				r = e->exec->ops->poll(e->exec, 0, err);
-			}
-			continue;
-		}
-		if (e->n_running == 0)
-			break;
-		r = wait_for_something(e, e->clock->now_ns(e->clock) + FLUSH_NS, err);
-	}
-	return r < 0 ? r : JL_OK;
-}
-
-void jl_engine_stop(struct jl_engine *e, int sig)
-{
-	e->signal = e->signal ? e->signal : sig;
-	e->stopping = true;
-	e->signals++;
-	for (uint32_t i = 0; i < e->slots; i++)
-		if (e->running[i])
-			e->exec->ops->cancel(e->exec, i + 1, e->signals > 1 ? JL_CANCEL_KILL : JL_CANCEL_TERM);
-}
-
-void jl_engine_attach(struct jl_engine *e)
-{
-	e->exec->events = (struct jl_exec_events){.output = on_output, .done = on_done, .ctx = e};
-}
+const struct jl_slots_ops jl_engine_slots = {
+	.work = work, .begin = begin, .begun = begun, .output = output, .ended = ended, .dropped = dropped, .turn = turn};

@@ -11,6 +11,7 @@
 #include "graph/graph.h"
 #include "memo/record.h"
 #include "run/project.h"
+#include "run/slots.h"
 #include "store/store.h"
 
 #include "base/arena.h"
@@ -32,15 +33,16 @@ struct jl_decided {            /* what decide.c found out about an instance */
 };
 
 struct jl_running {            /* an instance that is executed */
+	struct jl_slot_job job;  /* first */
 	uint32_t inst, node;
 	uint32_t attempt;
 	struct jl_decided what;  /* inputs and key as they were when it was decided */
-	uint32_t slot;
-	int64_t pid;             /* 0: none */
 	struct jl_joblog *log;
-	struct jl_job_result result;
-	char why[256];           /* result.why, kept */
-	struct jl_running *next; /* in engine->ended */
+};
+
+struct jl_starting {           /* room for what a start needs until the executor has it */
+	struct jl_table argv, env; /* const char * */
+	struct jl_buf text, workdir;
 };
 
 enum jl_rule_state_flag {
@@ -74,20 +76,13 @@ struct jl_engine {
 	struct jl_table below;   /* uint8_t by file: a folder with outputs of somebody in it */
 
 	struct jl_decided deciding; /* room for one decision */
-	struct jl_running *held; /* decided and waiting for a slot: the look-ahead */
-	struct jl_running **running; /* by slot */
-	uint32_t slots, n_running;
-	struct jl_running *ended;    /* executed, their results not yet taken in */
-	uint32_t n_bad;          /* of those: failures, to be taken in before anything else is started */
-	bool starved;            /* the executor had no processes to give; wait for an end */
+	struct jl_slots slots;   /* run/slots.h: the loop */
+	struct jl_starting starting;
 
 	struct jl_counts counts;
 	int64_t began_ns, now_ns; /* the run's start; the time of the last event */
 	int64_t flushed_ns;      /* last journal write */
 	char run_id[40];
-	int signal;              /* the run was asked to end by it */
-	uint32_t signals;        /* how often */
-	bool stopping;           /* nothing new is started */
 	bool void_plan;          /* a late expansion failed: the plan is not kept */
 	bool state_told;         /* that the state cannot be written */
 	struct jl_table env;     /* const char *: the environment every command sees */

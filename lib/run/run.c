@@ -59,14 +59,9 @@ int jl_loop_read_blob(struct jl_store *store, const struct jl_content *content, 
 
 static void stop_and_continue(struct jl_engine *e)
 {
-	/* The terminal stops us alone: each job is a process group of its own. */
-	for (uint32_t i = 0; i < e->slots; i++)
-		if (e->running[i] && e->running[i]->pid > 0)
-			kill(-(pid_t)e->running[i]->pid, SIGTSTP);
+	jl_slots_pause(&e->slots, true);
 	raise(SIGSTOP);
-	for (uint32_t i = 0; i < e->slots; i++)
-		if (e->running[i] && e->running[i]->pid > 0)
-			kill(-(pid_t)e->running[i]->pid, SIGCONT);
+	jl_slots_pause(&e->slots, false);
 }
 
 static void caught(void *ctx, const struct signalfd_siginfo *si)
@@ -75,7 +70,7 @@ static void caught(void *ctx, const struct signalfd_siginfo *si)
 	if (si->ssi_signo == SIGTSTP)
 		stop_and_continue(e);
 	else
-		jl_engine_stop(e, (int)si->ssi_signo);
+		jl_slots_signal(&e->slots, (int)si->ssi_signo);
 }
 
 static int open_executor(struct jl_engine *e, struct jl_err *err)
@@ -83,7 +78,6 @@ static int open_executor(struct jl_engine *e, struct jl_err *err)
 	sigset_t set;
 	if (e->opts->exec) {
 		e->exec = e->opts->exec;
-		jl_engine_attach(e);
 		return JL_OK;
 	}
 	if (e->opts->mode != JL_MODE_RUN)
@@ -104,10 +98,7 @@ static int open_executor(struct jl_engine *e, struct jl_err *err)
 		r = jl_loop_signals(e->loop, &set, caught, e, err);
 	if (r == JL_OK)
 		r = jl_exec_local_new(e->loop, 0, &e->exec, err);
-	if (r == JL_OK) {
-		e->own_exec = true;
-		jl_engine_attach(e);
-	}
+	e->own_exec = r == JL_OK;
 	return r;
 }
 
@@ -242,7 +233,7 @@ static void name_run(struct jl_engine *e)
 static int run(struct jl_engine *e, struct jl_err *err)
 {
 	struct stat st;
-	struct jl_event ev = {.type = JL_EVENT_RUN_STARTED, .run_id = e->run_id, .jobs = e->slots};
+	struct jl_event ev = {.type = JL_EVENT_RUN_STARTED, .run_id = e->run_id, .jobs = e->p->jobs};
 	int r = jl_select(e, err);
 	if (r == JL_OK && (e->p->compiled || e->p->ast))
 		r = check_cycle(e, err);
@@ -255,14 +246,15 @@ static int run(struct jl_engine *e, struct jl_err *err)
 		r = open_executor(e, err);
 	if (r != JL_OK)
 		return r;
+	jl_slots_init(&e->slots, e->p->jobs, e->exec, e->clock, &jl_engine_slots, e);
 	e->had_logs = fstatat(jl_engine_files(e)->root_fd, ".jl/logs", &st, 0) == 0;
 	jl_engine_emit(e, &ev);
 	if (e->opts->mode == JL_MODE_RUN)
 		jl_place_gone(e);
-	r = jl_engine_loop(e, err);
-	if (r == JL_OK && !jl_graph_finished(&e->graph) && !e->stopping)
+	r = jl_slots_loop(&e->slots, err);
+	if (r == JL_OK && !jl_graph_finished(&e->graph) && !e->slots.stopping)
 		r = check_cycle(e, err);
-	if (r == JL_OK && e->opts->mode != JL_MODE_PLAN && !e->stopping && e->counts.failed + e->counts.skipped == 0)
+	if (r == JL_OK && e->opts->mode != JL_MODE_PLAN && !e->slots.stopping && e->counts.failed + e->counts.skipped == 0)
 		jl_select_missing(e);
 	if (e->opts->mode == JL_MODE_RUN && e->counts.ran + e->counts.restored > 0) {
 		sweep_trash(e);
@@ -289,7 +281,11 @@ static void release(struct jl_engine *e)
 		jl_table_release(tables[i]);
 	jl_buf_release(&e->scratch);
 	free(e->rule);
-	free(e->running);
+	jl_slots_release(&e->slots);
+	jl_table_release(&e->starting.argv);
+	jl_table_release(&e->starting.env);
+	jl_buf_release(&e->starting.text);
+	jl_buf_release(&e->starting.workdir);
 }
 
 int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl_messages *msgs, struct jl_err *err)
@@ -309,6 +305,7 @@ int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl
 		.safe = JL_TABLE_INIT(uint8_t),
 		.deciding = {.inputs = JL_TABLE_INIT(struct jl_job_input)},
 		.scratch = JL_BUF_INIT,
+		.starting = {.argv = JL_TABLE_INIT(char *), .env = JL_TABLE_INIT(char *), .text = JL_BUF_INIT, .workdir = JL_BUF_INIT},
 	};
 	int r;
 	e.began_ns = e.now_ns = e.flushed_ns = e.clock->now_ns(e.clock);
@@ -316,22 +313,20 @@ int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl
 	if (r != JL_OK)
 		return r;
 	e.threads = jl_cpu_count();
-	e.slots = e.p->jobs;
-	e.running = jl_calloc(e.slots, sizeof(*e.running));
 	name_run(&e);
 	jl_environ_base(&e);
 	if (e.p->state->why_empty)
 		jl_engine_warn(&e, NULL, "the workspace's memory starts anew: %s", e.p->state->why_empty);
 	r = run(&e, err);
 	ret->counts = e.counts;
-	ret->signal = e.signal;
+	ret->signal = e.slots.signal;
 	if (r == JL_OK) {
 		struct jl_err state_err = JL_ERR_INIT;
 		if (e.void_plan)
 			jl_plan_release(&e.p->plan);
 		if (jl_project_close(e.p, &state_err) != JL_OK && !e.state_told)
 			jl_engine_warn(&e, NULL, "cannot write .jl: %s; the next run looks at more", state_err.text);
-		struct jl_event ev = {.type = JL_EVENT_RUN_FINISHED, .end_signal = e.signal};
+		struct jl_event ev = {.type = JL_EVENT_RUN_FINISHED, .end_signal = e.slots.signal};
 		jl_engine_emit(&e, &ev);
 	} else {
 		jl_project_abandon(e.p);

@@ -1,0 +1,168 @@
+/* See slots.h. */
+#include "run/slots.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TURN_NS (500 * JL_NS_MS)
+#define WORK_BETWEEN_POLLS 64 /* so that output is read and ends are seen while there is much to decide */
+
+static void on_output(void *ctx, uint64_t id, int stream, const void *data, size_t len)
+{
+	struct jl_slots *s = ctx;
+	s->ops->output(s->owner, s->running[id - 1], stream, data, len);
+}
+
+static bool good(const struct jl_job_result *r)
+{
+	return r->end == JL_JOB_EXITED && r->exit_code == 0;
+}
+
+static void queue_ended(struct jl_slots *s, struct jl_slot_job *job)
+{
+	struct jl_slot_job **at = &s->first_ended;
+	s->n_bad += !good(&job->result);
+	job->next = NULL;
+	while (*at)
+		at = &(*at)->next;
+	*at = job;
+}
+
+static void on_done(void *ctx, uint64_t id, const struct jl_job_result *result)
+{
+	struct jl_slots *s = ctx;
+	struct jl_slot_job *job = s->running[id - 1];
+	job->result = *result;
+	snprintf(job->why, sizeof(job->why), "%s", result->why ? result->why : "");
+	job->result.why = job->why[0] ? job->why : NULL;
+	s->running[id - 1] = NULL;
+	s->n_running--;
+	s->starved = false;
+	queue_ended(s, job);
+}
+
+void jl_slots_init(struct jl_slots *s, uint32_t n, struct jl_exec *exec, const struct jl_clock *clock,
+                   const struct jl_slots_ops *ops, void *owner)
+{
+	*s = (struct jl_slots){.exec = exec, .clock = clock, .ops = ops, .owner = owner, .n = n};
+	s->running = jl_calloc(n, sizeof(*s->running));
+	if (exec)
+		exec->events = (struct jl_exec_events){.output = on_output, .done = on_done, .ctx = s};
+}
+
+void jl_slots_release(struct jl_slots *s)
+{
+	free(s->running);
+	s->running = NULL;
+}
+
+void jl_slots_hold(struct jl_slots *s, struct jl_slot_job *job)
+{
+	jl_bug_if(s->held);
+	s->held = job;
+}
+
+/* It cannot even be begun: a failure like any other. */
+static void not_begun(struct jl_slots *s, struct jl_slot_job *job, const struct jl_err *err)
+{
+	job->result = (struct jl_job_result){.end = JL_JOB_NOT_STARTED, .exit_code = 126, .host = "local"};
+	snprintf(job->why, sizeof(job->why), "%.*s", (int)sizeof(job->why) - 1, err->text);
+	job->result.why = job->why;
+	queue_ended(s, job);
+}
+
+static void start(struct jl_slots *s, struct jl_slot_job *job)
+{
+	struct jl_err err = JL_ERR_INIT;
+	struct jl_job what = {.stdin_fd = -1};
+	uint32_t slot = 0;
+	while (s->running[slot])
+		slot++;
+	job->slot = slot;
+	int r = s->ops->begin(s->owner, job, &what, &err);
+	what.id = slot + 1;
+	s->running[slot] = job;
+	if (r == JL_OK)
+		r = s->exec->ops->start(s->exec, &what, &job->pid, &err);
+	if (r == JL_OK) {
+		s->n_running++;
+		s->ops->begun(s->owner, job, true);
+		return;
+	}
+	s->running[slot] = NULL;
+	s->ops->begun(s->owner, job, false);
+	if (r == JL_EBUSY && s->n_running > 0) {
+		s->starved = true; /* less at a time; again after the next end */
+		s->held = job;
+	} else {
+		not_begun(s, job, &err);
+	}
+}
+
+/* One step of the loop; false: nothing to do but wait. */
+static bool step(struct jl_slots *s)
+{
+	struct jl_slot_job *job = s->held;
+	if (job && s->stopping) {
+		s->held = NULL;
+		s->ops->dropped(s->owner, job);
+		return true;
+	}
+	if (job && s->n_running < s->n && !s->starved && s->n_bad == 0) {
+		s->held = NULL;
+		start(s, job);
+		return true;
+	}
+	job = s->first_ended;
+	if (job) {
+		s->first_ended = job->next;
+		s->n_bad -= !good(&job->result);
+		s->ops->ended(s->owner, job);
+		s->ops->turn(s->owner, false);
+		return true;
+	}
+	return !s->held && s->ops->work(s->owner);
+}
+
+int jl_slots_loop(struct jl_slots *s, struct jl_err *err)
+{
+	unsigned steps = 0;
+	int r = JL_OK;
+	while (r >= 0) {
+		if (step(s)) {
+			if (++steps % WORK_BETWEEN_POLLS == 0) {
+				s->ops->turn(s->owner, false);
+				r = s->exec ? s->exec->ops->poll(s->exec, 0, err) : JL_OK;
+			}
+			continue;
+		}
+		if (s->n_running == 0)
+			break;
+		s->ops->turn(s->owner, true);
+		r = s->exec->ops->poll(s->exec, s->clock->now_ns(s->clock) + TURN_NS, err);
+	}
+	return r < 0 ? r : JL_OK;
+}
+
+void jl_slots_stop(struct jl_slots *s, bool cancel)
+{
+	s->stopping = true;
+	for (uint32_t i = 0; i < s->n && cancel; i++)
+		if (s->running[i])
+			s->exec->ops->cancel(s->exec, i + 1, s->signals > 1 ? JL_CANCEL_KILL : JL_CANCEL_TERM);
+}
+
+void jl_slots_signal(struct jl_slots *s, int sig)
+{
+	s->signal = s->signal ? s->signal : sig;
+	s->signals++;
+	jl_slots_stop(s, true);
+}
+
+void jl_slots_pause(struct jl_slots *s, bool pause)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (s->running[i] && s->running[i]->pid > 0)
+			kill(-(pid_t)s->running[i]->pid, pause ? SIGTSTP : SIGCONT);
+}

@@ -1,0 +1,76 @@
+/* struct jl_slots: jobs on an executor, so many at a time. The one loop of jl: what the jobs are (a manifest's steps, one
+ * command a line) is the owner's business.
+ *
+ * The owner's work() finds out what is to be done next; when that is to execute something, it hands the job over with
+ * jl_slots_hold(), and is not asked again until the job has a slot: a look-ahead of one, so that a slot never waits for
+ * what comes before a start, and memory does not grow with the run. What has ended is given back by ended() after the next
+ * one was started, unless it failed: then first, since it may mean that nothing more is to start.
+ *
+ *     jl_slots_init(&s, n, exec, clock, &ops, owner);   jl_slots_loop(&s, err);   jl_slots_release(&s);
+ */
+#ifndef JL_RUN_SLOTS_H
+#define JL_RUN_SLOTS_H
+
+#include "base/clock.h"
+#include "exec/exec.h"
+
+struct jl_slot_job {             /* first in the owner's own struct */
+	uint32_t slot;               /* from 0, while it runs */
+	int64_t pid;                 /* of its first process; 0: none */
+	struct jl_job_result result; /* once it has ended; result.why is `why` or NULL */
+	char why[256];
+	struct jl_slot_job *next;    /* private */
+};
+
+struct jl_slots_ops {
+	/* One piece of work: decide one thing, read one line. May call jl_slots_hold() once. false: nothing to do now. */
+	bool (*work)(void *owner);
+	/* The job has a slot: make ready and describe. The strings of *ret stay the owner's until begun(). An error ends the job
+	 * as JL_JOB_NOT_STARTED. */
+	int (*begin)(void *owner, struct jl_slot_job *job, struct jl_job *ret, struct jl_err *err);
+	/* After begin(), whatever came of it: free what it made. `started`: it runs. */
+	void (*begun)(void *owner, struct jl_slot_job *job, bool started);
+	void (*output)(void *owner, struct jl_slot_job *job, int stream, const void *data, size_t len);
+	/* It has ended; take it in and free it. */
+	void (*ended)(void *owner, struct jl_slot_job *job);
+	/* It was held and nothing starts any more: free it. */
+	void (*dropped)(void *owner, struct jl_slot_job *job);
+	/* Now and then (after each end, and at least twice a second), and before waiting (`idle`). */
+	void (*turn)(void *owner, bool idle);
+};
+
+struct jl_slots {
+	struct jl_exec *exec;        /* borrowed; NULL when nothing can be executed (a plan) */
+	const struct jl_clock *clock;
+	const struct jl_slots_ops *ops;
+	void *owner;
+	struct jl_slot_job **running; /* by slot */
+	uint32_t n, n_running;
+	struct jl_slot_job *held;
+	struct jl_slot_job *first_ended; /* a queue */
+	uint32_t n_bad;              /* of those: failures */
+	bool starved;                /* the machine had no process to give: wait for an end */
+	bool stopping;               /* nothing more is started */
+	int signal;                  /* that ended the run, or 0 */
+	uint32_t signals;
+};
+
+void jl_slots_init(struct jl_slots *s, uint32_t n, struct jl_exec *exec, const struct jl_clock *clock,
+                   const struct jl_slots_ops *ops, void *owner);
+void jl_slots_release(struct jl_slots *s);
+void jl_slots_hold(struct jl_slots *s, struct jl_slot_job *job);
+static inline bool jl_slots_full(const struct jl_slots *s)
+{
+	return s->held != NULL;
+}
+/* Until work() has nothing left and all have ended. Blocks. Negative only if the machine failed (the event loop itself). */
+int jl_slots_loop(struct jl_slots *s, struct jl_err *err) JL_MUST_CHECK;
+
+/* Start nothing more; `cancel`: end what runs, too. */
+void jl_slots_stop(struct jl_slots *s, bool cancel);
+/* A signal came: stop and end what runs; at the second one by KILL at once. */
+void jl_slots_signal(struct jl_slots *s, int sig);
+/* The terminal's stop and its end, for what runs: each job is a process group of its own and does not get them. */
+void jl_slots_pause(struct jl_slots *s, bool pause);
+
+#endif
