@@ -9,6 +9,7 @@
 #include "run/scope.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int jl_compile_path(struct jl_buf *out, const char *text, bool *ret_folder)
@@ -254,24 +255,103 @@ static bool makes_by_glob(const struct jl_step *s)
 	return false;
 }
 
-/* Rules other than `self` that could make what the pattern means; `by_glob`: those only whose outputs nobody knows before. */
-static void makers(const struct jl_project *p, uint32_t self, const char *pattern, bool by_glob, const struct jl_table *excludes,
-                   struct jl_table *out)
+/* The patterns of all rules by their first folder, so that one is compared only with those that can overlap it: many rules
+ * with a glob each are common. */
+struct make {
+	uint64_t first; /* hash of the first component; 0: it holds a glob character, so it may be any */
+	uint32_t rule;
+	uint32_t text;
+};
+
+static uint64_t first_of(const char *pattern)
+{
+	size_t len = strcspn(pattern, "/");
+	for (size_t i = 0; i < len; i++)
+		if (strchr("*?[\\", pattern[i]))
+			return 0;
+	uint64_t h = jl_hash64(pattern, len);
+	return h ? h : 1;
+}
+
+static int by_first(const void *a, const void *b)
+{
+	const struct make *x = a, *y = b;
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	return x->rule < y->rule ? -1 : x->rule > y->rule;
+}
+
+static void index_makes(const struct jl_project *p, struct jl_table *out)
 {
 	for (uint32_t i = 0; i < p->plan.rules.len; i++) {
 		const struct jl_rule *r = jl_plan_rule(&p->plan, i);
-		if (by_glob && !makes_by_glob(&p->ast->steps[i]))
-			continue;
-		for (uint32_t k = 0; k < r->n_makes && i != self; k++) {
-			const char *makes = jl_project_text(p, jl_plan_ref(&p->plan, r->makes + k));
-			if (jl_glob_overlap(pattern, makes) && !all_excluded(excludes, makes)) {
-				*(uint32_t *)jl_table_add(out, 1) = i;
-				break;
-			}
+		for (uint32_t k = 0; k < r->n_makes; k++) {
+			struct make *m = jl_table_add(out, 1);
+			m->rule = i;
+			m->text = jl_plan_ref(&p->plan, r->makes + k);
+			m->first = first_of(jl_project_text(p, m->text));
 		}
+	}
+	if (out->len)
+		qsort(out->data, out->len, sizeof(struct make), by_first);
+}
+
+struct connecting {
+	const struct jl_map *names;
+	struct jl_table makes;    /* struct make, sorted */
+	bool globs_made;          /* some step has a glob among its outputs */
+};
+
+/* Those of one range of the index that overlap the pattern. */
+static void makers_in(const struct jl_project *p, const struct connecting *c, uint64_t first, uint32_t self, const char *pattern,
+                      bool by_glob, const struct jl_table *excludes, struct jl_table *out)
+{
+	uint32_t lo = 0, hi = c->makes.len;
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		if (JL_AT(c->makes, struct make, mid)->first < first)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < c->makes.len && JL_AT(c->makes, struct make, lo)->first == first; lo++) {
+		const struct make *m = JL_AT(c->makes, struct make, lo);
+		const char *makes = jl_project_text(p, m->text);
+		if (m->rule != self && (!by_glob || makes_by_glob(&p->ast->steps[m->rule])) && jl_glob_overlap(pattern, makes) &&
+		    !all_excluded(excludes, makes))
+			*(uint32_t *)jl_table_add(out, 1) = m->rule;
 	}
 }
 
+static int by_rule(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+/* Rules other than `self` that could make what the pattern means; `by_glob`: those only whose outputs nobody knows before. */
+static void makers(const struct jl_project *p, const struct connecting *c, uint32_t self, const char *pattern, bool by_glob,
+                   const struct jl_table *excludes, struct jl_table *out)
+{
+	uint64_t first = first_of(pattern), last = 0;
+	uint32_t from = out->len, n = from;
+	makers_in(p, c, 0, self, pattern, by_glob, excludes, out);
+	if (first)
+		makers_in(p, c, first, self, pattern, by_glob, excludes, out);
+	for (uint32_t i = 0; i < c->makes.len && !first; i++) { /* may begin anywhere */
+		uint64_t next = JL_AT(c->makes, struct make, i)->first;
+		if (next != last)
+			makers_in(p, c, next, self, pattern, by_glob, excludes, out);
+		last = next;
+	}
+	/* In the order of the manifest, each once. */
+	if (out->len > from)
+		qsort(JL_AT(*out, uint32_t, from), out->len - from, sizeof(uint32_t), by_rule);
+	for (uint32_t i = from; i < out->len; i++)
+		if (n == from || *JL_AT(*out, uint32_t, n - 1) != *JL_AT(*out, uint32_t, i))
+			*JL_AT(*out, uint32_t, n++) = *JL_AT(*out, uint32_t, i);
+	out->len = n;
+}
 
 static const char *name_of(const void *owner, uint32_t index, size_t *ret_len)
 {
@@ -281,14 +361,14 @@ static const char *name_of(const void *owner, uint32_t index, size_t *ret_len)
 }
 
 /* Now that all rules are known: who waits for whom. */
-static void connect(struct jl_project *p, uint32_t rule, const struct jl_map *names, bool globs_made)
+static void connect(struct jl_project *p, uint32_t rule, const struct connecting *c)
 {
 	const struct jl_step *s = &p->ast->steps[rule];
 	struct jl_rule *r = jl_plan_rule(&p->plan, rule);
 	struct jl_table after = JL_TABLE_INIT(uint32_t), waits = JL_TABLE_INIT(uint32_t);
 	struct jl_buf b = JL_BUF_INIT;
 	for (uint32_t i = 0; i < s->after.n; i++)
-		*(uint32_t *)jl_table_add(&after, 1) = jl_map_get(names, s->after.at[i].s, s->after.at[i].len);
+		*(uint32_t *)jl_table_add(&after, 1) = jl_map_get(c->names, s->after.at[i].s, s->after.at[i].len);
 	struct jl_table excludes = JL_TABLE_INIT(char *);
 	struct jl_arena arena = JL_ARENA_INIT;
 	for (uint32_t i = 0; i < s->inputs.n; i++) {
@@ -299,15 +379,15 @@ static void connect(struct jl_project *p, uint32_t rule, const struct jl_map *na
 	}
 	for (uint32_t i = 0; i < s->inputs.n; i++) {
 		const struct jl_port *in = &s->inputs.at[i];
-		if (in->exclude || !(in->glob || in->folder || globs_made))
+		if (in->exclude || !(in->glob || in->folder || c->globs_made))
 			continue;
 		port_pattern(p, in, s, &b);
-		makers(p, rule, b.data, !(in->glob || in->folder), &excludes, &after);
+		makers(p, c, rule, b.data, !(in->glob || in->folder), &excludes, &after);
 	}
 	excludes.len = 0; /* they are about inputs */
 	if (s->foreach.pattern) {
 		pattern_text(&b, jl_project_text(p, r->items_text), s->foreach.kind == JL_FOREACH_LINES);
-		makers(p, rule, b.data, false, &excludes, &waits);
+		makers(p, c, rule, b.data, false, &excludes, &waits);
 	}
 	r->after = jl_plan_add_refs(&p->plan, after.data, after.len);
 	r->n_after = after.len;
@@ -326,7 +406,7 @@ void jl_compile(struct jl_project *p, const struct jl_digest *source)
 {
 	struct jl_plan_head *h = jl_table_add(&p->plan.head, 1);
 	struct jl_map names;
-	bool globs_made = false;
+	struct connecting c = {.names = &names, .makes = JL_TABLE_INIT(struct make)};
 	h->format = JL_PLAN_FORMAT;
 	h->source = *source;
 	h->manifest = add_text(p, p->manifest_name);
@@ -344,9 +424,11 @@ void jl_compile(struct jl_project *p, const struct jl_digest *source)
 	for (uint32_t i = 0; i < p->ast->n_steps; i++) {
 		jl_map_put(&names, p->ast->steps[i].name.s, p->ast->steps[i].name.len, i);
 		compile_rule(p, &p->ast->steps[i]);
-		globs_made |= makes_by_glob(&p->ast->steps[i]);
+		c.globs_made |= makes_by_glob(&p->ast->steps[i]);
 	}
+	index_makes(p, &c.makes);
 	for (uint32_t i = 0; i < p->ast->n_steps && !p->msgs->errors; i++)
-		connect(p, i, &names, globs_made);
+		connect(p, i, &c);
+	jl_table_release(&c.makes);
 	jl_map_release(&names);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define LINK_DEPTH 40 /* as the kernel's own limit */
+#define TREES_MAX 64  /* input folders whose digest is kept: looked through one by one */
 
 bool jl_decide_excluded(const struct jl_engine *e, uint32_t first, uint32_t n, const char *path)
 {
@@ -97,7 +98,7 @@ static int resolve(struct jl_engine *e, uint32_t inst, struct jl_decided *d, str
 }
 
 /* A folder as an input: the digest over what is in it. */
-static int look_tree(struct jl_engine *e, const struct jl_inst *t, uint32_t folder, struct jl_digest *ret, struct jl_err *err)
+static int digest_tree(struct jl_engine *e, const struct jl_inst *t, uint32_t folder, struct jl_digest *ret, struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
 	struct jl_table ids = JL_TABLE_INIT(uint32_t);
@@ -121,6 +122,31 @@ static int look_tree(struct jl_engine *e, const struct jl_inst *t, uint32_t fold
 	jl_tree_digest_end(&tree, ret);
 	jl_table_release(&ids);
 	return r;
+}
+
+/* The same, once for all instances that have the folder, as long as nothing is looked at anew. */
+static int look_tree(struct jl_engine *e, const struct jl_inst *t, uint32_t folder, struct jl_digest *ret, struct jl_err *err)
+{
+	const struct jl_files *files = jl_engine_files(e);
+	struct jl_tree_known *k = NULL;
+	for (uint32_t i = t->ins; i < t->ins + t->n_ins; i++)
+		if (jl_plan_port(&e->p->plan, i)->flags & JL_PORT_EXCLUDE)
+			return digest_tree(e, t, folder, ret, err);
+	for (uint32_t i = 0; i < e->trees.len && !k; i++)
+		if (JL_AT(e->trees, struct jl_tree_known, i)->folder == folder)
+			k = JL_AT(e->trees, struct jl_tree_known, i);
+	if (k && k->forgets == files->forgets) {
+		*ret = k->digest;
+		return JL_OK;
+	}
+	uint64_t forgets = files->forgets;
+	int r = digest_tree(e, t, folder, ret, err);
+	if (r != JL_OK || (!k && e->trees.len == TREES_MAX))
+		return r;
+	if (!k)
+		k = jl_table_add(&e->trees, 1);
+	*k = (struct jl_tree_known){.folder = folder, .forgets = forgets, .digest = *ret};
+	return JL_OK;
 }
 
 /* What a link points to, as one more digest mixed into its own; a path out of the workspace is followed too. */

@@ -40,6 +40,17 @@ struct jl_running {            /* an instance that is executed */
 	struct jl_joblog *log;
 };
 
+struct jl_trashed {            /* what went to the trash since it was last told */
+	uint32_t n;
+	struct jl_buf first, to; /* of the first: its path and where it went */
+};
+
+struct jl_tree_known {         /* a folder's tree digest of this run */
+	uint32_t folder;
+	uint64_t forgets;        /* files->forgets then: nothing was looked at anew since */
+	struct jl_digest digest;
+};
+
 struct jl_starting {           /* room for what a start needs until the executor has it */
 	struct jl_table argv, env; /* const char * */
 	struct jl_buf text, workdir;
@@ -78,6 +89,8 @@ struct jl_engine {
 	struct jl_decided deciding; /* room for one decision */
 	struct jl_slots slots;   /* run/slots.h: the loop */
 	struct jl_starting starting;
+	struct jl_trashed trash;
+	struct jl_table trees;   /* struct jl_tree_known: many instances may share an input folder */
 
 	struct jl_counts counts;
 	int64_t began_ns, now_ns; /* the run's start; the time of the last event */

@@ -102,12 +102,27 @@ static int to_trash(struct jl_engine *e, const char *path, struct jl_err *err)
 		r = open_parent(e, path, false, &fd, &name, err);
 	if (r == JL_OK && renameat(fd, name, root, to.data) != 0 && errno != ENOENT)
 		r = jl_err_sys(err, errno, "cannot move \"%s\" out of the way", path);
-	if (r == JL_OK)
-		jl_engine_warn(e, NULL, "\"%s\" is not as jl made it: moved to \"%s\"", path, to.data);
+	if (r == JL_OK && e->trash.n++ == 0) {
+		jl_buf_clear(&e->trash.first);
+		jl_buf_clear(&e->trash.to);
+		jl_buf_str(&e->trash.first, path);
+		jl_buf_str(&e->trash.to, to.data);
+	}
 	if (fd >= 0)
 		close(fd);
 	jl_buf_release(&to);
 	return r;
+}
+
+/* One line for all that one step had in its way. */
+static void tell_trash(struct jl_engine *e, const char *step)
+{
+	if (e->trash.n == 1)
+		jl_engine_warn(e, step, "\"%s\" is not as jl made it: moved to \"%s\"", e->trash.first.data, e->trash.to.data);
+	else if (e->trash.n > 1)
+		jl_engine_warn(e, step, "\"%s\" and %u more are not as jl made them: moved to \".jl/trash/%s/\"", e->trash.first.data,
+		               e->trash.n - 1, e->run_id);
+	e->trash.n = 0;
 }
 
 /* Take one file or link away: removed if jl made it and nobody changed it, else to the trash. */
@@ -231,7 +246,7 @@ static int dispose_globbed(struct jl_engine *e, uint32_t inst, const struct jl_p
 	return r;
 }
 
-int jl_place_prepare(struct jl_engine *e, uint32_t inst, struct jl_err *err)
+static int prepare(struct jl_engine *e, uint32_t inst, struct jl_err *err)
 {
 	const struct jl_inst *t = jl_engine_inst(e, inst);
 	struct jl_files *files = jl_engine_files(e);
@@ -257,6 +272,13 @@ int jl_place_prepare(struct jl_engine *e, uint32_t inst, struct jl_err *err)
 			return r;
 	}
 	return JL_OK;
+}
+
+int jl_place_prepare(struct jl_engine *e, uint32_t inst, struct jl_err *err)
+{
+	int r = prepare(e, inst, err);
+	tell_trash(e, jl_engine_label(e, inst));
+	return r;
 }
 
 /* ---- comparing ---- */
@@ -525,6 +547,7 @@ int jl_place_restore(struct jl_engine *e, uint32_t inst, const struct jl_record 
 		free(at[i].name);
 	}
 	free(at);
+	tell_trash(e, jl_engine_label(e, inst));
 	return r;
 }
 
@@ -583,4 +606,5 @@ void jl_place_gone(struct jl_engine *e)
 		}
 	}
 	e->p->gone.len = 0;
+	tell_trash(e, NULL);
 }

@@ -284,6 +284,9 @@ static void release(struct jl_engine *e)
 	jl_slots_release(&e->slots);
 	jl_table_release(&e->starting.argv);
 	jl_table_release(&e->starting.env);
+	jl_table_release(&e->trees);
+	jl_buf_release(&e->trash.first);
+	jl_buf_release(&e->trash.to);
 	jl_buf_release(&e->starting.text);
 	jl_buf_release(&e->starting.workdir);
 }
@@ -305,6 +308,8 @@ int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl
 		.safe = JL_TABLE_INIT(uint8_t),
 		.deciding = {.inputs = JL_TABLE_INIT(struct jl_job_input)},
 		.scratch = JL_BUF_INIT,
+		.trash = {.first = JL_BUF_INIT, .to = JL_BUF_INIT},
+		.trees = JL_TABLE_INIT(struct jl_tree_known),
 		.starting = {.argv = JL_TABLE_INIT(char *), .env = JL_TABLE_INIT(char *), .text = JL_BUF_INIT, .workdir = JL_BUF_INIT},
 	};
 	int r;

@@ -283,6 +283,7 @@ static void forget_below(struct jl_files *f, uint32_t top)
 
 void jl_files_forget(struct jl_files *f, uint32_t id, bool below)
 {
+	f->forgets++;
 	forget_above(f, id);
 	if (below)
 		forget_below(f, id);
@@ -290,6 +291,7 @@ void jl_files_forget(struct jl_files *f, uint32_t id, bool below)
 
 void jl_files_forget_all(struct jl_files *f)
 {
+	f->forgets++;
 	for (uint32_t id = 0; id < f->at.len; id++)
 		jl_file_at(f, id)->flags &= ~(uint32_t)JL_FILE_SEEN;
 }
@@ -301,6 +303,7 @@ void jl_files_set(struct jl_files *f, uint32_t id, const struct stat *st, const 
 	uint32_t what = digest ? JL_FILE_DIGEST : 0;
 	bool same;
 
+	f->forgets++;
 	forget_above(f, id);
 	jl_file_took(e, &now);
 	same = !digest || jl_digest_equal(&e->digest, digest);

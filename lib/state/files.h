@@ -70,6 +70,7 @@ struct jl_files {
 	struct jl_table below;   /* struct below: what is in each folder; made when first needed */
 	/* counters for tests and -v */
 	uint64_t stats, hashes, hashed_bytes;
+	uint64_t forgets;       /* grows when something is to be looked at anew or was set: what is derived may be kept till then */
 };
 
 static inline struct jl_file *jl_file_at(const struct jl_files *f, uint32_t id)
