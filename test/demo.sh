@@ -6,7 +6,7 @@ jl=$1
 JL_STORE=$PWD/build/demo-store
 export JL_STORE
 # The first run is to be a first one.
-rm -rf demo build/demo-store
+rm -rf build/demo build/demo-store
 mkdir -p build
 
 say() { printf '\n--- %s\n' "$*"; }
@@ -24,7 +24,7 @@ run() { # expected words of the last line
 		;;
 	esac
 }
-content() { find demo -type f | LC_ALL=C sort | xargs cksum; }
+content() { find build/demo -type f | LC_ALL=C sort | xargs cksum; }
 
 echo "joblib.yaml.example looks at this project's own sources and history. Its steps:"
 sed -n 's/^  \([a-z]*\):$/\1/p; s/^    description: /        /p' joblib.yaml.example | sed 's/^\([a-z]\)/    \1/'
@@ -39,12 +39,12 @@ run ran
 content >build/demo.1
 say "2. Nothing has changed: nothing runs, nothing is written"
 run fresh
-say "3. All that was made is deleted (rm -r demo): it comes back from the store, nothing runs"
-rm -r demo
+say "3. All that was made is deleted (rm -r build/demo): it comes back from the store, nothing runs"
+rm -r build/demo
 run restored
 content >build/demo.3
 cmp build/demo.1 build/demo.3
 echo "All $(wc -l <build/demo.3) files are back, byte for byte."
 
-say "The report: file://$PWD/demo/report.html"
+say "The report: file://$PWD/build/demo/report.html"
 echo "Edit a file of lib/ and run it again: only what depends on that file runs. jl log STEP shows what a step said."
