@@ -190,6 +190,29 @@ out:
 	return r;
 }
 
+/* What links lead to is looked at anew, too, when the link is. */
+static void forget_target(struct jl_engine *e, uint32_t link)
+{
+	struct jl_files *files = jl_engine_files(e);
+	struct jl_buf dir = JL_BUF_INIT, target = JL_BUF_INIT;
+	for (unsigned depth = 0; depth < LINK_DEPTH && jl_file_kind(jl_file_at(files, link)) == JL_KIND_LINK; depth++) {
+		const char *path = jl_files_path(files, link);
+		char text[4096];
+		ssize_t n = readlinkat(files->root_fd, path, text, sizeof(text) - 1);
+		if (n < 0)
+			break;
+		text[n] = '\0';
+		jl_buf_clear(&dir);
+		jl_buf_clear(&target);
+		jl_buf_add(&dir, path, jl_path_base(path, strlen(path)));
+		jl_path_join(&target, dir.len ? dir.data : ".", text);
+		link = jl_files_id(files, target.data, target.len);
+		jl_files_forget(files, link, true);
+	}
+	jl_buf_release(&dir);
+	jl_buf_release(&target);
+}
+
 /* Fill in what the input is now. */
 static int look(struct jl_engine *e, const struct jl_inst *t, struct jl_job_input *in, struct jl_err *err)
 {
@@ -324,6 +347,8 @@ bool jl_decide_same(struct jl_engine *e, uint32_t inst, const struct jl_decided 
 		const struct jl_job_input *was = JL_AT(d->inputs, struct jl_job_input, i);
 		struct jl_job_input now = *was;
 		jl_files_forget(jl_engine_files(e), was->file, was->kind == JL_KIND_DIR);
+		if (was->kind == JL_KIND_LINK)
+			forget_target(e, was->file);
 		int r = look(e, t, &now, &err);
 		if (r == JL_OK && now.kind == was->kind && now.executable == was->executable && jl_digest_equal(&now.digest, &was->digest))
 			continue;
