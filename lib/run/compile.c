@@ -167,10 +167,11 @@ static uint32_t rule_flags(const struct jl_step *s)
 	return flags;
 }
 
-/* Whose outputs may be taken away when an item leaves: name, foreach as evaluated, outputs as written, vars. */
+/* Whose outputs may be taken away when an item leaves: manifest, name, foreach as evaluated, outputs as written, vars. */
 static uint64_t ident_of(const struct jl_project *p, const struct jl_step *s, const char *items)
 {
 	struct jl_buf b = JL_BUF_INIT;
+	jl_buf_bytes(&b, p->manifest_name, strlen(p->manifest_name)); /* two manifests may share a folder */
 	jl_buf_bytes(&b, s->name.s, s->name.len);
 	jl_buf_u32(&b, s->foreach.kind);
 	jl_buf_bytes(&b, items, strlen(items));

@@ -191,29 +191,36 @@ static int add_ports(struct jl_project *p, const struct jl_step *s, const struct
 	return r;
 }
 
-/* A program that is a file of the workspace is an input without being told. */
+static bool names_path(const struct jl_project *p, uint32_t first, uint32_t n, const char *path)
+{
+	for (uint32_t i = first; i < first + n; i++) {
+		const struct jl_pport *port = jl_plan_port(&p->plan, i);
+		if (port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE))
+			continue;
+		const char *own = jl_files_path(&p->state->files, port->what);
+		if (strcmp(own, path) == 0 || ((port->flags & JL_PORT_FOLDER) && jl_path_inside(path, own)))
+			return true;
+	}
+	return false;
+}
+
+/* A program that is a file of the workspace is an input without being told; also one that is not there yet, since this plan
+ * is used again when it is. */
 static void add_program(struct jl_project *p, const struct jl_step *s, struct jl_inst *t, struct jl_scope *scope)
 {
-	struct jl_buf word = JL_BUF_INIT, path = JL_BUF_INIT, dir = JL_BUF_INIT;
-	const char *fixed = s->n_argv ? jl_template_fixed(s->argv[0]) : s->script ? jl_template_first_word(s->script) : NULL;
-	if (fixed && strchr(fixed, '/') && fixed[0] != '/') {
-		jl_buf_str(&word, fixed);
-		jl_ports_workdir(s, scope, &dir, NULL);
-		jl_path_join(&path, dir.data, word.data);
-		struct stat st;
-		bool there = !jl_path_escapes(path.data) && fstatat(p->state->root_fd, path.data, &st, 0) == 0 && S_ISREG(st.st_mode);
-		uint32_t id = there || !jl_path_escapes(path.data) ? jl_files_id(&p->state->files, path.data, path.len) : JL_NONE;
-		bool made = id != JL_NONE && jl_expand_maker(p, id) != JL_NONE;
-		for (uint32_t i = t->ins; i < t->ins + t->n_ins && id != JL_NONE; i++)
-			if (!(jl_plan_port(&p->plan, i)->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)) && jl_plan_port(&p->plan, i)->what == id)
-				id = JL_NONE;
-		if (id != JL_NONE && (there || made)) {
-			struct jl_pport *port = jl_table_add(&p->plan.ports, 1);
-			*port = (struct jl_pport){.what = id, .flags = JL_PORT_IMPLIED};
-			t->n_ins++;
-		}
+	const char *word = s->n_argv ? jl_template_fixed(s->argv[0]) : s->script ? jl_template_first_word(s->script) : NULL;
+	struct jl_buf path = JL_BUF_INIT, dir = JL_BUF_INIT;
+	if (!word || !strchr(word, '/') || word[0] == '/')
+		return;
+	jl_ports_workdir(s, scope, &dir, NULL);
+	jl_path_join(&path, dir.data, word);
+	if (!jl_path_escapes(path.data) && !names_path(p, t->ins, t->n_ins, path.data) &&
+	    !names_path(p, t->outs, t->n_outs, path.data)) {
+		uint32_t id = jl_files_id(&p->state->files, path.data, path.len);
+		struct jl_pport *port = jl_table_add(&p->plan.ports, 1);
+		*port = (struct jl_pport){.what = id, .flags = JL_PORT_IMPLIED};
+		t->n_ins++;
 	}
-	jl_buf_release(&word);
 	jl_buf_release(&path);
 	jl_buf_release(&dir);
 }

@@ -366,3 +366,26 @@ EOF
 	jl_ok run
 	assert_counts ran=4 fresh=1
 }
+
+@test "another manifest of the same folder with a step of the same name takes nothing away" {
+	printf 'version: 1\nsteps:\n  s: {foreach: [a, b], command: "echo ${{ item }} > ${{ output }}", inputs: in, outputs: "o/${{ item }}"}\n' >one.yaml
+	sed 's/\[a, b\]/[c]/' one.yaml >two.yaml
+	echo x >in
+	jl_ok run -f one.yaml
+	jl_ok run -f two.yaml
+	[[ -e o/a && -e o/b && -e o/c ]]
+}
+
+@test "a program of the workspace is an input without being told, also one that came later" {
+	printf 'version: 1\nsteps:\n  a: {command: ./tool in > out, inputs: in, outputs: out}\n' >joblib.yaml
+	echo hi >in
+	run -1 jl run
+	printf '#!/bin/sh\ncat $1\n' >tool
+	chmod +x tool
+	jl_ok run
+	jl_ok run
+	assert_summary "1 step: 0 ran, 1 fresh, 0 restored, 0 failed"
+	printf '#!/bin/sh\ncat $1 $1\n' >tool
+	jl_ok run
+	assert_equal "$(cat out)" $'hi\nhi'
+}
