@@ -1,0 +1,95 @@
+# Costs that do not depend on the machine: system calls, bytes written, programs started.
+load helper
+
+many() { # N
+	write_manifest <<EOF
+version: 1
+steps:
+  a: {foreach: {from: 1, to: $1}, command: "cp \${{ input }} \${{ output }}", inputs: "in/\${{ item }}", outputs: "out/\${{ item }}"}
+EOF
+	mkdir in
+	local i
+	for ((i = 1; i <= $1; i++)); do echo $i >in/$i; done
+}
+# A no-op whose stamps are all old enough to be trusted: the run before it has looked at everything once more.
+settled() {
+	jl_ok run
+	sleep 0.05
+	jl_ok run
+	jl_ok run
+}
+
+@test "system calls of a no-op: a constant plus about one stat a path" {
+	local n calls=() stats=()
+	for n in 200 400; do
+		mkdir ../ws$n
+		cd ../ws$n
+		many $n
+		settled
+		assert_counts fresh=$n
+		count_syscalls jl run
+		assert_counts fresh=$n
+		calls+=("$(syscalls total)")
+		stats+=("$(syscalls newfstatat statx stat lstat)")
+	done
+	# 200 steps more have 400 paths more.
+	local more=$((calls[1] - calls[0])) more_stats=$((stats[1] - stats[0]))
+	((more_stats >= 400 && more_stats <= 410)) || fail "stats: ${stats[*]}"
+	((more <= 440)) || fail "calls: ${calls[*]}"
+	((calls[0] - stats[0] < 150)) || fail "besides stats: $((calls[0] - stats[0]))"
+}
+
+@test "a no-op writes 4 KiB at most, state and store together, from the first on" {
+	many 300
+	jl_ok run
+	local round
+	for round in 1 2 3; do
+		count_syscalls jl run
+		assert_counts fresh=300
+		(($(syscalls written) <= 4096)) || fail "round $round: $(syscalls written)"
+	done
+	rm out/*
+	jl_ok run
+	for round in 1 2; do
+		count_syscalls jl run
+		assert_counts fresh=300
+		(($(syscalls written) <= 4096)) || fail "after restoring, round $round: $(syscalls written)"
+	done
+}
+
+@test "a no-op does not open the store, and starts no program" {
+	many 20
+	settled
+	local trace=$BATS_TEST_TMPDIR/trace
+	count_syscalls true
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 strace -f -qq -o "$trace" jl run 2>/dev/null
+	run grep -F "$JL_STORE" "$trace"
+	assert_output ""
+	assert_equal "$(grep -c execve "$trace")" 1
+	# The manifest is not parsed again: nobody reads it.
+	run grep -E 'open(at)?2?\(.*joblib\.yaml' "$trace"
+	assert_output ""
+}
+
+@test "direct commands cost one program each, shell commands one more" {
+	many 30
+	count_syscalls jl run
+	assert_counts ran=30
+	assert_equal "$(syscalls spawned)" 30
+	assert_equal "$(syscalls fork)" 0
+	sed -i 's/command: "/command: "true; /' joblib.yaml
+	count_syscalls jl run
+	assert_counts ran=30
+	(($(syscalls spawned) <= 60)) || fail "$(syscalls spawned)"
+}
+
+@test "nothing of a run is left behind but what belongs there" {
+	many 5
+	jl_ok run
+	rm out/*
+	jl_ok run
+	assert_equal "$(ls -A .jl | grep -vE '^(state|journal|lock|logs)' || true)" ""
+	assert_equal "$(find .jl "$JL_STORE" out -name '*tmp*' -type f)" ""
+	assert_equal "$(ls -A "$TMPDIR" | grep -v '^bats' || true)" ""
+	[[ $(stat -c %a "$JL_STORE") == 700 ]]
+}
