@@ -268,6 +268,7 @@ int jl_project_close(struct jl_project *p, struct jl_err *err)
 	jl_table_release(&p->maker);
 	jl_table_release(&p->below);
 	jl_table_release(&p->gone);
+	jl_map_release(&p->names);
 	free(p->root);
 	free(p->manifest_name);
 	free(p->manifest_shown);
@@ -285,14 +286,27 @@ const char *jl_project_store_dir(const struct jl_project *p)
 
 /* ---- names ---- */
 
-static uint32_t find_rule(const struct jl_project *p, const char *name, size_t len)
+static const char *rule_name(const void *owner, uint32_t index, size_t *ret_len)
 {
-	for (uint32_t i = 0; i < p->plan.rules.len; i++) {
-		const char *s = jl_project_text(p, jl_plan_rule(&p->plan, i)->name);
-		if (strncmp(s, name, len) == 0 && s[len] == '\0')
-			return i;
+	const struct jl_project *p = owner;
+	const char *name = jl_project_text(p, jl_plan_rule(&p->plan, index)->name);
+	*ret_len = strlen(name);
+	return name;
+}
+
+/* By a map, made when first asked for: a user may name every step. */
+static uint32_t find_rule(struct jl_project *p, const char *name, size_t len)
+{
+	if (p->names.len == 0) {
+		jl_map_init(&p->names, rule_name, p);
+		jl_map_reserve(&p->names, p->plan.rules.len);
+		for (uint32_t i = 0; i < p->plan.rules.len; i++) {
+			size_t n;
+			const char *own = rule_name(p, i, &n);
+			jl_map_put(&p->names, own, n, i);
+		}
 	}
-	return JL_NONE;
+	return jl_map_get(&p->names, name, len);
 }
 
 int jl_project_find(struct jl_project *p, const char *word, uint32_t *ret_rule, uint32_t *ret_inst, struct jl_err *err)
