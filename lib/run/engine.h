@@ -10,6 +10,7 @@
 #include "exec/exec.h"
 #include "graph/graph.h"
 #include "memo/record.h"
+#include "run/local.h"
 #include "run/project.h"
 #include "run/slots.h"
 #include "store/store.h"
@@ -70,10 +71,10 @@ struct jl_engine {
 	struct jl_project *p;
 	const struct jl_run_opts *opts;
 	const struct jl_clock *clock;
-	struct jl_loop *loop;    /* NULL with an executor of the caller's */
+	struct jl_local local;   /* not open with an executor of the caller's */
 	struct jl_exec *exec;
 	struct jl_store *store;  /* NULL until needed; see jl_engine_store */
-	bool own_exec, own_store, store_failed;
+	bool own_store, store_failed;
 	bool had_logs;           /* .jl/logs exists from before */
 	uint32_t threads;        /* for hashing many files at once */
 
@@ -173,7 +174,7 @@ void jl_outputs_release(struct jl_outputs *o);
 /* Put the blobs and the record into the store. */
 int jl_outputs_store(struct jl_engine *e, const struct jl_running *r, const struct jl_outputs *o, struct jl_err *err) JL_MUST_CHECK;
 
-/* place.c: making room and putting back. Nothing a person made is lost: what is not proven to be jl's goes to the trash. */
+/* room.c: making room (more of it in run/room.h); place.c: comparing and putting back. Nothing a person made is lost: what is not
 int jl_place_prepare(struct jl_engine *e, uint32_t inst, struct jl_err *err) JL_MUST_CHECK; /* before a run */
 int jl_place_restore(struct jl_engine *e, uint32_t inst, const struct jl_record *rec, struct jl_err *err) JL_MUST_CHECK;
 /* Is every output on disk what the record says (and nothing else in an owned folder)? */

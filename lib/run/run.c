@@ -4,8 +4,6 @@
 #include "base/file.h"
 #include "base/glob.h"
 #include "base/pool.h"
-#include "proc/loop.h"
-#include "proc/spawn.h"
 #include "run/engine.h"
 #include "run/expand.h"
 #include "run/loop.h"
@@ -14,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,50 +52,14 @@ int jl_loop_read_blob(struct jl_store *store, const struct jl_content *content, 
 	return r;
 }
 
-/* ---- signals ---- */
-
-static void stop_and_continue(struct jl_engine *e)
-{
-	jl_slots_pause(&e->slots, true);
-	raise(SIGSTOP);
-	jl_slots_pause(&e->slots, false);
-}
-
-static void caught(void *ctx, const struct signalfd_siginfo *si)
-{
-	struct jl_engine *e = ctx;
-	if (si->ssi_signo == SIGTSTP)
-		stop_and_continue(e);
-	else
-		jl_slots_signal(&e->slots, (int)si->ssi_signo);
-}
-
 static int open_executor(struct jl_engine *e, struct jl_err *err)
 {
-	sigset_t set;
-	if (e->opts->exec) {
+	if (e->opts->exec)
 		e->exec = e->opts->exec;
+	if (e->opts->exec || e->opts->mode != JL_MODE_RUN)
 		return JL_OK;
-	}
-	if (e->opts->mode != JL_MODE_RUN)
-		return JL_OK;
-	int r = jl_spawn_setup(err);
-	if (r == JL_OK)
-		r = jl_loop_new(&e->loop, err);
-	sigemptyset(&set);
-	const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		struct sigaction now;
-		/* nohup and "&" of old shells leave signals ignored on purpose. Ended children are told by their pidfds, adopted
-		 * ones are reaped at each job's end: no SIGCHLD, which would cost three calls a job. */
-		if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
-			sigaddset(&set, signals[i]);
-	}
-	if (r == JL_OK)
-		r = jl_loop_signals(e->loop, &set, caught, e, err);
-	if (r == JL_OK)
-		r = jl_exec_local_new(e->loop, 0, &e->exec, err);
-	e->own_exec = r == JL_OK;
+	int r = jl_local_open(&e->local, &e->slots, err);
+	e->exec = e->local.exec;
 	return r;
 }
 
@@ -268,10 +229,7 @@ static int run(struct jl_engine *e, struct jl_err *err)
 
 static void release(struct jl_engine *e)
 {
-	if (e->own_exec)
-		e->exec->ops->free(e->exec);
-	if (e->loop)
-		jl_loop_free(e->loop);
+	jl_local_close(&e->local);
 	if (e->own_store)
 		jl_store_free(e->store);
 	jl_graph_release_all(&e->graph);

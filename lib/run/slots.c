@@ -137,7 +137,7 @@ int jl_slots_loop(struct jl_slots *s, struct jl_err *err)
 			}
 			continue;
 		}
-		if (s->n_running == 0)
+		if (s->n_running == 0 && (!s->waiting || s->stopping))
 			break;
 		s->ops->turn(s->owner, true);
 		r = s->exec->ops->poll(s->exec, s->clock->now_ns(s->clock) + TURN_NS, err);

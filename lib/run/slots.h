@@ -49,6 +49,8 @@ struct jl_slots {
 	struct jl_slot_job *held;
 	struct jl_slot_job *first_ended; /* a queue */
 	uint32_t n_bad;              /* of those: failures */
+	bool waiting;                /* work() had nothing, but will once the executor's poll has seen something of the owner's: it
+	                                sets and clears this */
 	bool starved;                /* the machine had no process to give: wait for an end */
 	bool stopping;               /* nothing more is started */
 	int signal;                  /* that ended the run, or 0 */

@@ -1,0 +1,50 @@
+/* Loop, local executor and signals of a command that runs processes here. */
+#include "run/local.h"
+
+#include "proc/spawn.h"
+
+#include <signal.h>
+
+static void caught(void *ctx, const struct signalfd_siginfo *si)
+{
+	struct jl_local *l = ctx;
+	if (si->ssi_signo == SIGTSTP) {
+		jl_slots_pause(l->slots, true);
+		raise(SIGSTOP);
+		jl_slots_pause(l->slots, false);
+	} else {
+		jl_slots_signal(l->slots, (int)si->ssi_signo);
+	}
+}
+
+int jl_local_open(struct jl_local *l, struct jl_slots *slots, struct jl_err *err)
+{
+	const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+	sigset_t set;
+	*l = (struct jl_local){.slots = slots};
+	int r = jl_spawn_setup(err);
+	if (r == JL_OK)
+		r = jl_loop_new(&l->loop, err);
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		struct sigaction now;
+		/* nohup and "&" of old shells leave signals ignored on purpose. Ended children are told by their pidfds, adopted
+		 * ones are reaped at each job's end: no SIGCHLD, which would cost three calls a job. */
+		if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(&set, signals[i]);
+	}
+	if (r == JL_OK)
+		r = jl_loop_signals(l->loop, &set, caught, l, err);
+	if (r == JL_OK)
+		r = jl_exec_local_new(l->loop, 0, &l->exec, err);
+	return r;
+}
+
+void jl_local_close(struct jl_local *l)
+{
+	if (l->exec)
+		l->exec->ops->free(l->exec);
+	if (l->loop)
+		jl_loop_free(l->loop);
+	*l = (struct jl_local){0};
+}
