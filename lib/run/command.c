@@ -193,6 +193,11 @@ void jl_expand_pieces(struct jl_project *p, uint32_t inst, struct jl_buf *out)
 	struct jl_table room = JL_TABLE_INIT(char *);
 	struct jl_spec spec;
 	struct jl_buf name = JL_BUF_INIT;
+	if (p->pieces.len) {
+		jl_buf_clear(out);
+		jl_buf_add(out, p->pieces.data, p->pieces.len);
+		return;
+	}
 	jl_plan_spec(&p->plan, t->spec, &room, &spec);
 	if (r->flags & JL_RULE_JOBS)
 		jl_plan_spec(&p->plan, spec.next, &room, &spec);

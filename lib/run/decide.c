@@ -253,7 +253,7 @@ static void make_key(struct jl_engine *e, uint32_t inst, struct jl_decided *d)
 	jl_key_inputs_end(&e->scratch, &d->key);
 }
 
-static struct jl_record *find_record(struct jl_engine *e, uint32_t inst, const struct jl_digest *key)
+struct jl_record *jl_decide_record(struct jl_engine *e, uint32_t inst, const struct jl_digest *key)
 {
 	struct jl_store *store = jl_engine_store(e);
 	struct jl_record *rec = NULL;
@@ -332,7 +332,7 @@ enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided
 	if ((res->flags & JL_RESULT_OK) && jl_digest_equal(&res->key, &ret->key) && jl_outputs_hash(e, inst, &outs) &&
 	    jl_digest_equal(&res->outs, &outs))
 		return JL_DECIDE_FRESH;
-	*ret_record = find_record(e, inst, &ret->key);
+	*ret_record = jl_decide_record(e, inst, &ret->key);
 	if (*ret_record)
 		return JL_DECIDE_HIT;
 	say_why(e, inst, res, ret);

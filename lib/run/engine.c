@@ -146,7 +146,9 @@ static bool keep(struct jl_engine *e, struct jl_running *r, const struct jl_outp
 	const char *reason = not_stored(e, r, room, sizeof(room));
 	bool stored = false, valid = !reason || reason[0] == '\0';
 	if (!reason) {
-		stored = jl_outputs_store(e, r, outs, &err) == JL_OK;
+		struct jl_content log;
+		jl_joblog_content(r->log, &log);
+		stored = jl_outputs_store(e, r, outs, &log, -1, &err) == JL_OK;
 		if (!stored && e->store)
 			snprintf(why, size, "not stored: %.*s", (int)size - 16, err.text);
 	} else if (reason[0]) {

@@ -149,6 +149,8 @@ enum jl_decision { JL_DECIDE_FRESH, JL_DECIDE_HIT, JL_DECIDE_RUN, JL_DECIDE_FAIL
 /* Work out the key and compare with the state and the store. JL_DECIDE_HIT: *ret_record is the stored result (owned by the
  * caller). JL_DECIDE_FAIL: an input is missing or cannot be read: `reason` says it. */
 enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided *ret, struct jl_record **ret_record);
+/* What the store has under a key, for the caller to free; NULL: nothing that can be used. */
+struct jl_record *jl_decide_record(struct jl_engine *e, uint32_t inst, const struct jl_digest *key);
 /* Does one of n ports from `first` on exclude the path? */
 bool jl_decide_excluded(const struct jl_engine *e, uint32_t first, uint32_t n, const char *path);
 /* Are the inputs still what they were when decided? false: `reason` names the one that is not. */
@@ -171,8 +173,9 @@ void jl_outputs_exclude(const struct jl_engine *e, const struct jl_inst *t, stru
 int jl_outputs_globbed(struct jl_engine *e, uint32_t inst, const struct jl_pport *port, struct jl_table *ids,
                        struct jl_err *err) JL_MUST_CHECK;
 void jl_outputs_release(struct jl_outputs *o);
-/* Put the blobs and the record into the store. */
-int jl_outputs_store(struct jl_engine *e, const struct jl_running *r, const struct jl_outputs *o, struct jl_err *err) JL_MUST_CHECK;
+/* Put the blobs and the record into the store. The framed log is `log`'s bytes, or without those the file `log_fd`'s. */
+int jl_outputs_store(struct jl_engine *e, const struct jl_running *r, const struct jl_outputs *o, const struct jl_content *log,
+                     int log_fd, struct jl_err *err) JL_MUST_CHECK;
 
 /* room.c: making room (more of it in run/room.h); place.c: comparing and putting back. Nothing a person made is lost: what is not
 int jl_place_prepare(struct jl_engine *e, uint32_t inst, struct jl_err *err) JL_MUST_CHECK; /* before a run */
@@ -187,6 +190,7 @@ struct jl_joblog *jl_joblog_new(struct jl_engine *e, uint32_t inst);
 void jl_joblog_add(struct jl_joblog *log, int stream, const void *data, size_t len);
 void jl_joblog_close(struct jl_joblog *log);             /* the live file */
 const struct jl_buf *jl_joblog_framed(const struct jl_joblog *log);
+void jl_joblog_content(const struct jl_joblog *log, struct jl_content *ret); /* the same, as a record has it */
 bool jl_joblog_cut(const struct jl_joblog *log);         /* more came than is kept */
 const char *jl_joblog_path(const struct jl_joblog *log); /* workspace-relative; NULL when nothing was written */
 void jl_joblog_free(struct jl_joblog *log);

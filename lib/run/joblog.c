@@ -104,6 +104,12 @@ const struct jl_buf *jl_joblog_framed(const struct jl_joblog *log)
 	return &log->framed;
 }
 
+void jl_joblog_content(const struct jl_joblog *log, struct jl_content *ret)
+{
+	*ret = (struct jl_content){.size = log->framed.len, .bytes = log->framed.data};
+	jl_digest_bytes(log->framed.data, log->framed.len, &ret->digest);
+}
+
 bool jl_joblog_cut(const struct jl_joblog *log)
 {
 	return log->cut;

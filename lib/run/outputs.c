@@ -273,11 +273,11 @@ static int store_blob(struct jl_engine *e, const struct jl_record_output *out, s
 	return r;
 }
 
-int jl_outputs_store(struct jl_engine *e, const struct jl_running *run, const struct jl_outputs *o, struct jl_err *err)
+int jl_outputs_store(struct jl_engine *e, const struct jl_running *run, const struct jl_outputs *o, const struct jl_content *log,
+                     int log_fd, struct jl_err *err)
 {
 	struct jl_store *store = jl_engine_store(e);
 	struct jl_buf manifest = JL_BUF_INIT, bytes = JL_BUF_INIT;
-	const struct jl_buf *log = jl_joblog_framed(run->log);
 	int r = store ? JL_OK : JL_EIO;
 	for (uint32_t i = 0; r == JL_OK && i < o->at.len; i++) {
 		const struct jl_record_output *out = JL_AT(o->at, struct jl_record_output, i);
@@ -295,12 +295,14 @@ int jl_outputs_store(struct jl_engine *e, const struct jl_running *run, const st
 		.host = run->job.result.host ? run->job.result.host : "local",
 		.outputs = o->at.data,
 		.n_outputs = o->at.len,
-		.log = {.size = log->len, .bytes = log->data},
+		.exit_code = run->job.result.exit_code,
+		.log = *log,
 	};
-	jl_digest_bytes(log->data, log->len, &rec.log.digest);
-	if (r == JL_OK && log->len > JL_RECORD_INLINE_MAX) {
+	if (r == JL_OK && !log->bytes) {
+		r = store->ops->put_blob(store, &log->digest, log->size, log_fd, err);
+	} else if (r == JL_OK && log->size > JL_RECORD_INLINE_MAX) {
 		rec.log.bytes = NULL;
-		r = store->ops->put_bytes(store, &rec.log.digest, log->data, log->len, err);
+		r = store->ops->put_bytes(store, &log->digest, log->bytes, log->size, err);
 	}
 	if (r == JL_OK) {
 		jl_decide_manifest(e, run->inst, &run->what, &manifest);

@@ -206,7 +206,7 @@ int jl_project_open(const struct jl_run_opts *opts, bool write, struct jl_projec
 	int r;
 	*p = (struct jl_project){.opts = opts, .msgs = msgs, .lock_fd = -1, .plan = JL_PLAN_INIT, .old = JL_PLAN_INIT,
 	                         .maker = JL_TABLE_INIT(uint32_t), .below = JL_TABLE_INIT(uint8_t),
-	                         .gone = JL_TABLE_INIT(struct jl_gone)};
+	                         .gone = JL_TABLE_INIT(struct jl_gone), .pieces = JL_BUF_INIT};
 	p->jobs = opts->jobs ? opts->jobs : jl_cpu_count();
 	struct utsname machine;
 	if (uname(&machine) == 0)
@@ -268,6 +268,7 @@ int jl_project_close(struct jl_project *p, struct jl_err *err)
 	jl_table_release(&p->maker);
 	jl_table_release(&p->below);
 	jl_table_release(&p->gone);
+	jl_buf_release(&p->pieces);
 	jl_map_release(&p->names);
 	free(p->root);
 	free(p->manifest_name);

@@ -32,6 +32,7 @@ struct jl_project {
 	struct jl_table maker;   /* uint32_t by file: the live instance whose output it is, or JL_NONE */
 	struct jl_table below;   /* uint8_t by file, as long as maker: something below it was claimed as an output */
 	struct jl_table gone;    /* struct jl_gone: to be taken away by a run */
+	struct jl_buf pieces;    /* without a manifest: what the base of its one instance was made of; else empty */
 	struct jl_map names;     /* rules by name; made when first needed */
 	bool compiled;           /* the plan was made in this process */
 	uint32_t jobs;           /* slots */

@@ -128,11 +128,9 @@ static int open_root(const struct jl_io *io, const char *root, int *ret, struct 
 	return *ret < 0 ? jl_err_sys(err, errno, "cannot open folder \"%s\"", root) : JL_OK;
 }
 
-int jl_state_open(const struct jl_io *io, const char *root, bool read_only, const struct jl_state_extra *extra,
-                  uint32_t n_extra, struct jl_state **ret, struct jl_err *err)
+static struct jl_state *new_state(const struct jl_io *io, bool read_only, const struct jl_state_extra *extra, uint32_t n_extra)
 {
 	struct jl_state *s = jl_calloc(1, sizeof(*s));
-	int r;
 
 	s->io = io;
 	s->root_fd = s->dir_fd = s->journal_fd = -1;
@@ -144,6 +142,30 @@ int jl_state_open(const struct jl_io *io, const char *root, bool read_only, cons
 	s->n_extra = n_extra;
 	jl_files_init(&s->files, io, -1, -1, &s->text);
 	jl_results_init(&s->results, &s->text);
+	return s;
+}
+
+int jl_state_open_empty(const struct jl_io *io, const char *root, struct jl_state **ret, struct jl_err *err)
+{
+	struct jl_state *s = new_state(io, true, NULL, 0);
+	int r = open_root(io, root, &s->root_fd, err);
+
+	if (r != JL_OK) {
+		jl_state_drop(s);
+		return r;
+	}
+	s->files.root_fd = s->root_fd;
+	jl_text_add(&s->text, "", 0);
+	*ret = s;
+	return JL_OK;
+}
+
+int jl_state_open(const struct jl_io *io, const char *root, bool read_only, const struct jl_state_extra *extra,
+                  uint32_t n_extra, struct jl_state **ret, struct jl_err *err)
+{
+	struct jl_state *s = new_state(io, read_only, extra, n_extra);
+	int r;
+
 	r = open_root(io, root, &s->root_fd, err);
 	if (r == JL_OK)
 		r = open_dir(io, s->root_fd, !read_only, &s->dir_fd, err);

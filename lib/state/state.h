@@ -54,6 +54,9 @@ struct jl_state {
  * together. */
 int jl_state_open(const struct jl_io *io, const char *root, bool read_only, const struct jl_state_extra *extra,
                   uint32_t n_extra, struct jl_state **ret, struct jl_err *err) JL_MUST_CHECK;
+/* A state of the folder `root` that begins empty and is never written: nothing of `.jl` is looked at. For what has no
+ * workspace of its own. End it with jl_state_drop(). */
+int jl_state_open_empty(const struct jl_io *io, const char *root, struct jl_state **ret, struct jl_err *err) JL_MUST_CHECK;
 /* Take the workspace's lock before jl_state_open: JL_EBUSY with the holder's line in `holder` when !wait. *ret_fd
  * keeps it. */
 int jl_state_lock(const char *root, bool wait, const char *command, char *holder, size_t holder_size, int *ret_fd,
