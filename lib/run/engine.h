@@ -177,7 +177,7 @@ void jl_outputs_release(struct jl_outputs *o);
 int jl_outputs_store(struct jl_engine *e, const struct jl_running *r, const struct jl_outputs *o, const struct jl_content *log,
                      int log_fd, struct jl_err *err) JL_MUST_CHECK;
 
-/* room.c: making room (more of it in run/room.h); place.c: comparing and putting back. Nothing a person made is lost: what is not
+/* room.c makes room (more of it in run/room.h), place.c compares and puts back. */
 int jl_place_prepare(struct jl_engine *e, uint32_t inst, struct jl_err *err) JL_MUST_CHECK; /* before a run */
 int jl_place_restore(struct jl_engine *e, uint32_t inst, const struct jl_record *rec, struct jl_err *err) JL_MUST_CHECK;
 /* Is every output on disk what the record says (and nothing else in an owned folder)? */
