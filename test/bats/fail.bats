@@ -124,7 +124,7 @@ EOF
 	assert_status 1
 	assert_stderr_has "a failed: timed out"
 	local pid
-	for pid in $(cat ../pids); do wait_until gone "$pid"; done
+	while read -r pid; do wait_until gone "$pid"; done <../pids
 	assert_equal "$(records)" 0
 }
 gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
@@ -230,7 +230,7 @@ EOF
 	sed -i 3d joblib.yaml
 	start_job jl run
 	wait_until grep -qsx begun -r .jl/logs
-	refute grep -qsx done -r .jl/logs
+	refute grep -qsx "done" -r .jl/logs
 	touch go
 	end_of_job
 	assert_equal "$status" "exit 0"

@@ -40,7 +40,7 @@ EOF
 	assert_equal "$(sort "$TALLY" | xargs)" "b c d"
 	tally_reset
 	jl_ok run n
-	assert_equal "$(cat "$TALLY" | xargs)" "m n"
+	assert_equal "$(xargs <"$TALLY")" "m n"
 	run_jl run @z
 	assert_status 2
 	assert_stderr_has '"z"'

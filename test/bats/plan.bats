@@ -34,7 +34,6 @@ EOF
 	assert_line --regexp '^maybe  d  '
 	assert_line --regexp '^would run  e  '
 	assert_equal "$stderr" "5 steps: 2 would run, 1 would be restored, 1 fresh, 1 maybe"
-	local planned=$output
 	jl_ok run --events ev
 	assert_equal "$(event_statuses ev)" $'a fresh\nb restored\nc ran\nd ran\ne ran'
 	jl_ok plan

@@ -192,7 +192,8 @@ steps:
 EOF
 	jl_ok run
 	local f
-	for f in $(find "$JL_STORE/cas" "$JL_STORE/ac" -type f); do
+	find "$JL_STORE/cas" "$JL_STORE/ac" -type f >"$BATS_TEST_TMPDIR/files"
+	while read -r f; do
 		chmod u+w "$f"
 		printf 'X' | dd of="$f" conv=notrunc bs=1 seek=$(($(stat -c %s "$f") / 2)) status=none
 		rm -f a
@@ -204,7 +205,7 @@ EOF
 		jl_ok run
 		assert_counts restored=1
 		cmp a <(seq 100000)
-	done
+	done <"$BATS_TEST_TMPDIR/files"
 	assert_tallies 3
 }
 

@@ -16,7 +16,7 @@ steps:
   later: {command: "tally later", after: a}
 EOF
 	cat >endless.sh <<EOF
-${1:+trap '' TERM}
+${1:+trap 'echo t >>termed' TERM}
 echo half >\$1
 sleep 300 &
 echo \$! >>pids
@@ -27,10 +27,15 @@ wait
 ${1:+while :; do sleep 300; done}
 EOF
 }
+teardown() {
+	local pid
+	if [[ -n ${JOB-} ]]; then kill -9 "$JOB" 2>/dev/null || true; fi
+	if [[ -e $WS/pids ]]; then while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done <"$WS/pids"; fi
+}
 four_pids() { [[ -e pids && $(wc -l <pids) -ge 6 ]]; }
 all_gone() {
 	local pid
-	for pid in $(cat pids); do wait_until gone "$pid"; done
+	while read -r pid; do wait_until gone "$pid"; done <pids
 }
 
 assert_nothing_recorded() {
@@ -66,7 +71,7 @@ assert_nothing_recorded() {
 	wait_until four_pids
 	kill -INT "$JOB"
 	# It waits: the job is still there when the steps have seen the first signal.
-	wait_until test -e .jl/state.lock -o -d .jl
+	wait_until test -e termed
 	kill -0 "$JOB"
 	kill -INT "$JOB"
 	end_of_job
@@ -164,7 +169,7 @@ EOF
 	wait_until gone "$(sed -n 3p pids)"
 	wait_until gone "$(sed -n 6p pids)"
 	local pid
-	for pid in $(cat pids); do kill -9 "$pid" 2>/dev/null || true; done
+	while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done <pids
 }
 
 @test "S08 two runs in one workspace: the second waits and names the first; --no-wait fails at once" {
