@@ -22,6 +22,7 @@ sleep 300 &
 echo \$! >>pids
 setsid sleep 300 &
 echo \$! >>pids
+echo \$\$ >>shells
 echo \$\$ >>pids
 wait
 ${1:+while :; do sleep 300; done}
@@ -166,9 +167,8 @@ EOF
 	assert_file o1 1
 	assert_file o2 1
 	# The commands themselves end with jl; what they started in the background is out of its reach by then.
-	wait_until gone "$(sed -n 3p pids)"
-	wait_until gone "$(sed -n 6p pids)"
 	local pid
+	while read -r pid; do wait_until gone "$pid"; done <shells
 	while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done <pids
 }
 
