@@ -106,6 +106,10 @@ struct jl_engine {
 	struct jl_table safe;    /* uint8_t by file: a folder that is known to lie beneath the workspace */
 };
 
+/* run.c: everything empty, the clock read; what an engine holds, freed. Project and executor are the caller's. */
+void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts);
+void jl_engine_release(struct jl_engine *e);
+
 /* events.c */
 void jl_engine_emit(struct jl_engine *e, struct jl_event *ev); /* fills t_ns and counts */
 void jl_engine_warn(struct jl_engine *e, const char *step, const char *fmt, ...) JL_PRINTF(3, 4);
@@ -180,6 +184,9 @@ int jl_outputs_store(struct jl_engine *e, const struct jl_running *r, const stru
 /* room.c makes room (more of it in run/room.h), place.c compares and puts back. */
 int jl_place_prepare(struct jl_engine *e, uint32_t inst, struct jl_err *err) JL_MUST_CHECK; /* before a run */
 int jl_place_restore(struct jl_engine *e, uint32_t inst, const struct jl_record *rec, struct jl_err *err) JL_MUST_CHECK;
+/* The same without taking anything away: each file and link of the record is replaced, as the command itself would, and what
+ * else is in an output folder stays. All are staged before the first is put in place. *ret_fresh: everything was there. */
+int jl_place_merge(struct jl_engine *e, uint32_t inst, const struct jl_record *rec, bool *ret_fresh, struct jl_err *err) JL_MUST_CHECK;
 /* Is every output on disk what the record says (and nothing else in an owned folder)? */
 bool jl_place_matches(struct jl_engine *e, uint32_t inst, const struct jl_record *rec);
 void jl_place_failed(struct jl_engine *e, uint32_t inst); /* outputs of a failure go to .jl/failed/ */

@@ -282,3 +282,74 @@ int jl_place_restore(struct jl_engine *e, uint32_t inst, const struct jl_record 
 	jl_room_tell(e, jl_engine_label(e, inst));
 	return r;
 }
+
+/* ---- putting back among what is there ---- */
+
+struct merging {          /* a file or link on its way */
+	const struct jl_record_output *out;
+	int dir;
+	char *name;       /* of the target in dir; own */
+	char temp[128];
+};
+
+static int stage_merged(struct jl_engine *e, const struct jl_record_output *out, struct jl_table *all, struct jl_err *err)
+{
+	struct jl_files *files = jl_engine_files(e);
+	const char *name;
+	int dir = -1;
+	if (same_on_disk(e, out))
+		return JL_OK;
+	int r = jl_room_make_parents(e, jl_files_id(files, out->path, strlen(out->path)), err);
+	if (r == JL_OK)
+		r = jl_room_open_parent(e, out->path, true, &dir, &name, err);
+	if (r != JL_OK)
+		return r;
+	struct merging *m = jl_table_add(all, 1);
+	*m = (struct merging){.out = out, .dir = dir, .name = jl_strdup(name)};
+	if (out->kind == JL_KIND_DIR) { /* at once, for what goes into it; its mode comes last */
+		if (mkdirat(dir, name, 0700) != 0 && errno != EEXIST)
+			return jl_err_sys(err, errno, "cannot make folder \"%s\"", out->path);
+		jl_files_forget(files, jl_files_id(files, out->path, strlen(out->path)), true);
+		return JL_OK;
+	}
+	jl_file_temp_name(m->temp, sizeof(m->temp));
+	return stage_one(e, out, dir, m->temp, err);
+}
+
+static int commit_merged(struct jl_engine *e, struct merging *m, struct jl_err *err)
+{
+	if (m->out->kind == JL_KIND_DIR) {
+		if (fchmodat(m->dir, m->name, m->out->mode & 0777, 0) != 0)
+			return jl_err_sys(err, errno, "cannot set the mode of \"%s\"", m->out->path);
+	} else if (renameat(m->dir, m->temp, m->dir, m->name) != 0) {
+		return jl_err_sys(err, errno, "cannot put \"%s\" in place", m->out->path);
+	}
+	m->temp[0] = '\0';
+	note_placed(e, m->out);
+	return JL_OK;
+}
+
+int jl_place_merge(struct jl_engine *e, uint32_t inst, const struct jl_record *rec, bool *ret_fresh, struct jl_err *err)
+{
+	const struct jl_inst *t = jl_engine_inst(e, inst);
+	struct jl_table all = JL_TABLE_INIT(struct merging);
+	int r = JL_OK;
+	for (uint32_t i = 0; i < rec->n_outputs && r == JL_OK; i++)
+		if (!belongs(e, t, &rec->outputs[i]))
+			r = jl_err_set(err, JL_ECORRUPT, "the stored result holds \"%s\", which was not asked for", rec->outputs[i].path);
+	for (uint32_t i = 0; i < rec->n_outputs && r == JL_OK; i++)
+		r = stage_merged(e, &rec->outputs[i], &all, err);
+	/* From the last to the first: a folder's mode may forbid what is done in it. */
+	for (uint32_t i = all.len; r == JL_OK && i-- > 0;)
+		r = commit_merged(e, JL_AT(all, struct merging, i), err);
+	*ret_fresh = all.len == 0;
+	for (uint32_t i = 0; i < all.len; i++) {
+		struct merging *m = JL_AT(all, struct merging, i);
+		if (m->temp[0])
+			unlinkat(m->dir, m->temp, 0);
+		close(m->dir);
+		free(m->name);
+	}
+	jl_table_release(&all);
+	return r;
+}

@@ -227,7 +227,32 @@ static int run(struct jl_engine *e, struct jl_err *err)
 	return r;
 }
 
-static void release(struct jl_engine *e)
+void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts)
+{
+	*e = (struct jl_engine){
+		.opts = opts,
+		.clock = opts->clock ? opts->clock : &jl_clock_system,
+		.store = opts->store,
+		.graph = JL_GRAPH_INIT,
+		.queue = JL_URGENT_INIT,
+		.node_of = JL_TABLE_INIT(uint32_t),
+		.want_inst = JL_TABLE_INIT(uint8_t),
+		.worklist = JL_TABLE_INIT(uint32_t),
+		.below = JL_TABLE_INIT(uint8_t),
+		.env = JL_TABLE_INIT(char *),
+		.ids = JL_TABLE_INIT(uint32_t),
+		.safe = JL_TABLE_INIT(uint8_t),
+		.deciding = {.inputs = JL_TABLE_INIT(struct jl_job_input)},
+		.scratch = JL_BUF_INIT,
+		.trash = {.first = JL_BUF_INIT, .to = JL_BUF_INIT},
+		.trees = JL_TABLE_INIT(struct jl_tree_known),
+		.starting = {.argv = JL_TABLE_INIT(char *), .env = JL_TABLE_INIT(char *), .text = JL_BUF_INIT, .workdir = JL_BUF_INIT},
+	};
+	e->began_ns = e->now_ns = e->flushed_ns = e->clock->now_ns(e->clock);
+	e->threads = 1;
+}
+
+void jl_engine_release(struct jl_engine *e)
 {
 	jl_local_close(&e->local);
 	if (e->own_store)
@@ -251,27 +276,9 @@ static void release(struct jl_engine *e)
 
 int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl_messages *msgs, struct jl_err *err)
 {
-	struct jl_engine e = {
-		.opts = opts,
-		.clock = opts->clock ? opts->clock : &jl_clock_system,
-		.store = opts->store,
-		.graph = JL_GRAPH_INIT,
-		.queue = JL_URGENT_INIT,
-		.node_of = JL_TABLE_INIT(uint32_t),
-		.want_inst = JL_TABLE_INIT(uint8_t),
-		.worklist = JL_TABLE_INIT(uint32_t),
-		.below = JL_TABLE_INIT(uint8_t),
-		.env = JL_TABLE_INIT(char *),
-		.ids = JL_TABLE_INIT(uint32_t),
-		.safe = JL_TABLE_INIT(uint8_t),
-		.deciding = {.inputs = JL_TABLE_INIT(struct jl_job_input)},
-		.scratch = JL_BUF_INIT,
-		.trash = {.first = JL_BUF_INIT, .to = JL_BUF_INIT},
-		.trees = JL_TABLE_INIT(struct jl_tree_known),
-		.starting = {.argv = JL_TABLE_INIT(char *), .env = JL_TABLE_INIT(char *), .text = JL_BUF_INIT, .workdir = JL_BUF_INIT},
-	};
+	struct jl_engine e;
 	int r;
-	e.began_ns = e.now_ns = e.flushed_ns = e.clock->now_ns(e.clock);
+	jl_engine_init(&e, opts);
 	r = jl_project_open(opts, opts->mode != JL_MODE_PLAN, &e.p, msgs, err);
 	if (r != JL_OK)
 		return r;
@@ -295,6 +302,6 @@ int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl
 		jl_project_abandon(e.p);
 	}
 	ret->wall_ns = e.clock->now_ns(e.clock) - e.began_ns;
-	release(&e);
+	jl_engine_release(&e);
 	return r;
 }

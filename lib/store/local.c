@@ -224,7 +224,7 @@ static int open_root(struct jl_local *l, struct jl_err *err)
 
 static bool is_ours(const char *name)
 {
-	static const char *const names[] = {".", "..", "ac", "cas", "tmp", "quarantine", "version", "lost+found"};
+	static const char *const names[] = {".", "..", "ac", "cas", "tmp", "quarantine", "prog", "flight", "version", "lost+found"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(name, names[i]) == 0)

@@ -1,0 +1,18 @@
+/* struct jl_written: the outputs of an instance as they were before its command, by stat: did it write them all? */
+#ifndef JL_RUN_WRITTEN_H
+#define JL_RUN_WRITTEN_H
+
+#include "run/engine.h"
+
+struct jl_written {
+	struct jl_table ports; /* struct jl_digest, by output: over the stamps of all there is; NONE: nothing was there */
+	int64_t when_ns;       /* the file system's time then */
+};
+#define JL_WRITTEN_INIT {.ports = JL_TABLE_INIT(struct jl_digest), .when_ns = 0}
+
+void jl_written_before(struct jl_written *w, struct jl_engine *e, uint32_t inst);
+/* Is there an output that looks as it did? Its path goes to *ret_path. */
+bool jl_written_missing(struct jl_written *w, struct jl_engine *e, uint32_t inst, const char **ret_path);
+void jl_written_release(struct jl_written *w);
+
+#endif

@@ -1,0 +1,58 @@
+/* See flight.h. */
+#include "store/flight.h"
+
+#include "base/buf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static int lock(int fd, int cmd, short type, int64_t at)
+{
+	struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1};
+	int r;
+
+	do
+		r = fcntl(fd, cmd, &l);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
+bool jl_flight_enter(struct jl_flight *f, const char *dir, const struct jl_digest *key)
+{
+	struct jl_buf path = JL_BUF_INIT;
+	uint64_t bits = 0;
+	bool waited = false;
+
+	for (int i = 0; i < 8; i++)
+		bits = bits << 8 | key->b[i];
+	f->at = (int64_t)(bits >> 3 << 1);
+	jl_buf_printf(&path, "%s/flight", dir);
+	f->fd = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+	jl_buf_release(&path);
+	if (f->fd < 0 || lock(f->fd, F_OFD_SETLK, F_WRLCK, f->at) == 0)
+		return false;
+	if (errno == EAGAIN || errno == EACCES) {
+		/* A network file system may grant no shared lock; then the holder does not know of us, and no harm is done. */
+		(void)!lock(f->fd, F_OFD_SETLK, F_RDLCK, f->at + 1);
+		waited = lock(f->fd, F_OFD_SETLKW, F_WRLCK, f->at) == 0;
+		(void)!lock(f->fd, F_OFD_SETLK, F_UNLCK, f->at + 1);
+	}
+	if (!waited)
+		jl_flight_leave(f);
+	return waited;
+}
+
+bool jl_flight_awaited(const struct jl_flight *f)
+{
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = f->at + 1, .l_len = 1};
+
+	return f->fd >= 0 && fcntl(f->fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+}
+
+void jl_flight_leave(struct jl_flight *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = -1;
+}
