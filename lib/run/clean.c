@@ -106,13 +106,15 @@ static int clean_word(struct clean *c, const char *word, struct jl_err *err)
 }
 
 int jl_project_clean(struct jl_project *p, const char *const *words, uint32_t n_words, bool orphans, bool dry_run,
-                     void (*removed)(void *ctx, const char *path, bool kept), void *ctx, struct jl_err *err)
+		     void (*removed)(void *ctx, const char *path, bool kept), void *ctx, struct jl_err *err)
 {
-	struct clean c = {.p = p, .dry_run = dry_run, .removed = removed, .ctx = ctx, .folders = JL_TABLE_INIT(uint32_t)};
+	struct clean c = {
+		.p = p, .dry_run = dry_run, .removed = removed, .ctx = ctx, .folders = JL_TABLE_INIT(uint32_t)};
 	int r = JL_OK;
 	/* Late rules: their last expansion is what they made. */
 	for (uint32_t i = 0; i < p->plan.rules.len && r == JL_OK; i++)
-		if (jl_plan_rule(&p->plan, i)->flags & JL_RULE_LATE && jl_plan_rule(&p->plan, i)->flags & JL_RULE_EXPANDED)
+		if (jl_plan_rule(&p->plan, i)->flags & JL_RULE_LATE &&
+		    jl_plan_rule(&p->plan, i)->flags & JL_RULE_EXPANDED)
 			r = jl_ports_claim(p, i, false);
 	if (r == JL_OK && orphans)
 		r = clean_orphans(&c, err);
@@ -123,7 +125,8 @@ int jl_project_clean(struct jl_project *p, const char *const *words, uint32_t n_
 			r = clean_inst(&c, i, err);
 	/* Folders that are empty by now: deepest first, as they were listed from the top. */
 	for (uint32_t i = c.folders.len; i-- > 0 && !dry_run;)
-		unlinkat(p->state->root_fd, jl_files_path(&p->state->files, *JL_AT(c.folders, uint32_t, i)), AT_REMOVEDIR);
+		unlinkat(p->state->root_fd, jl_files_path(&p->state->files, *JL_AT(c.folders, uint32_t, i)),
+			 AT_REMOVEDIR);
 	jl_table_release(&c.folders);
 	return r;
 }

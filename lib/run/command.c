@@ -41,8 +41,11 @@ static void words_release(struct words *w)
 	jl_table_release(&w->at);
 }
 
-#define WORDS_INIT \
-	{.text = JL_BUF_INIT, .offsets = JL_TABLE_INIT(uint32_t), .names = JL_TABLE_INIT(char *), .at = JL_TABLE_INIT(char *)}
+#define WORDS_INIT                                                                                                     \
+	{                                                                                                              \
+		.text = JL_BUF_INIT, .offsets = JL_TABLE_INIT(uint32_t), .names = JL_TABLE_INIT(char *),               \
+		.at = JL_TABLE_INIT(char *)                                                                            \
+	}
 
 /* Strings packed one after the other, as pointers. */
 static const char *const *unpack(const struct jl_buf *packed, uint32_t n, struct jl_table *room)
@@ -61,8 +64,8 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int eval_argv(const struct jl_step *s, const struct jl_scope *scope, struct jl_messages *msgs, struct jl_buf *out,
-                     uint32_t *n, uint32_t *n_shell)
+static int eval_argv(const struct jl_step *s, const struct jl_scope *scope, struct jl_messages *msgs,
+		     struct jl_buf *out, uint32_t *n, uint32_t *n_shell)
 {
 	int r = JL_OK;
 	for (uint32_t i = 0; i < s->n_argv && r == JL_OK; i++)
@@ -91,7 +94,8 @@ static int eval_env(const struct jl_step *s, const struct jl_scope *scope, struc
 }
 
 /* Evaluate and append one spec; *ret is its offset. */
-static int add_spec(struct jl_project *p, const struct jl_step *s, const struct jl_scope *scope, const char *workdir, uint32_t *ret)
+static int add_spec(struct jl_project *p, const struct jl_step *s, const struct jl_scope *scope, const char *workdir,
+		    uint32_t *ret)
 {
 	struct jl_buf argv = JL_BUF_INIT, env = JL_BUF_INIT;
 	struct jl_table argv_at = JL_TABLE_INIT(char *), env_at = JL_TABLE_INIT(char *);
@@ -128,7 +132,7 @@ static bool uses_jobs(const struct jl_step *s)
 }
 
 int jl_expand_command(struct jl_project *p, uint32_t inst, const uint32_t *files, const uint32_t *port_of, uint32_t n,
-                      uint64_t list_hash, struct jl_err *err)
+		      uint64_t list_hash, struct jl_err *err)
 {
 	struct jl_inst *t = jl_plan_inst(&p->plan, inst);
 	struct words in = WORDS_INIT, out = WORDS_INIT;
@@ -223,11 +227,14 @@ void jl_expand_pieces(struct jl_project *p, uint32_t inst, struct jl_buf *out)
 		jl_buf_str(&name, text ? jl_project_text(p, port->what) : jl_files_path(&p->state->files, port->what));
 		if (port->flags & JL_PORT_FOLDER)
 			jl_buf_char(&name, '/');
-		const char *how = port->flags & JL_PORT_EXCLUDE ? "exclude" : port->flags & JL_PORT_OPTIONAL ? "optional" : "";
+		const char *how = port->flags & JL_PORT_EXCLUDE    ? "exclude"
+				  : port->flags & JL_PORT_OPTIONAL ? "optional"
+								   : "";
 		jl_key_piece(out, JL_PIECE_OUTPUT, name.data, how, strlen(how));
 	}
 	if (r->version)
-		jl_key_piece(out, JL_PIECE_VERSION, "", jl_project_text(p, r->version), strlen(jl_project_text(p, r->version)));
+		jl_key_piece(out, JL_PIECE_VERSION, "", jl_project_text(p, r->version),
+			     strlen(jl_project_text(p, r->version)));
 	if (!(r->flags & JL_RULE_PORTABLE))
 		jl_key_piece(out, JL_PIECE_PLATFORM, "", p->platform, strlen(p->platform));
 	jl_table_release(&room);

@@ -68,7 +68,8 @@ static void pattern_text(struct jl_buf *out, const char *raw, bool literal)
 }
 
 /* The pattern of all that a port could name. */
-static void port_pattern(struct jl_project *p, const struct jl_port *port, const struct jl_step *step, struct jl_buf *out)
+static void port_pattern(struct jl_project *p, const struct jl_port *port, const struct jl_step *step,
+			 struct jl_buf *out)
 {
 	struct jl_buf raw = JL_BUF_INIT;
 	struct jl_scope scope;
@@ -220,7 +221,8 @@ static void compile_rule(struct jl_project *p, const struct jl_step *s)
 		jl_buf_clear(&b);
 		if (jl_template_eval(s->foreach.pattern, &scope, JL_TMPL_PLAIN, &b, p->msgs) == JL_OK) {
 			if (jl_compile_path(&items, b.data, &folder) != JL_OK)
-				jl_messages_add(p->msgs, s->foreach.mark, false, "foreach names nothing; give a glob or a list");
+				jl_messages_add(p->msgs, s->foreach.mark, false,
+						"foreach names nothing; give a glob or a list");
 			else if (folder)
 				jl_buf_char(&items, '/');
 		}
@@ -299,13 +301,13 @@ static void index_makes(const struct jl_project *p, struct jl_table *out)
 
 struct connecting {
 	const struct jl_map *names;
-	struct jl_table makes;    /* struct make, sorted */
-	bool globs_made;          /* some step has a glob among its outputs */
+	struct jl_table makes; /* struct make, sorted */
+	bool globs_made;       /* some step has a glob among its outputs */
 };
 
 /* Those of one range of the index that overlap the pattern. */
-static void makers_in(const struct jl_project *p, const struct connecting *c, uint64_t first, uint32_t self, const char *pattern,
-                      bool by_glob, const struct jl_table *excludes, struct jl_table *out)
+static void makers_in(const struct jl_project *p, const struct connecting *c, uint64_t first, uint32_t self,
+		      const char *pattern, bool by_glob, const struct jl_table *excludes, struct jl_table *out)
 {
 	uint32_t lo = 0, hi = c->makes.len;
 	while (lo < hi) {
@@ -318,8 +320,8 @@ static void makers_in(const struct jl_project *p, const struct connecting *c, ui
 	for (; lo < c->makes.len && JL_AT(c->makes, struct make, lo)->first == first; lo++) {
 		const struct make *m = JL_AT(c->makes, struct make, lo);
 		const char *makes = jl_project_text(p, m->text);
-		if (m->rule != self && (!by_glob || makes_by_glob(&p->ast->steps[m->rule])) && jl_glob_overlap(pattern, makes) &&
-		    !all_excluded(excludes, makes))
+		if (m->rule != self && (!by_glob || makes_by_glob(&p->ast->steps[m->rule])) &&
+		    jl_glob_overlap(pattern, makes) && !all_excluded(excludes, makes))
 			*(uint32_t *)jl_table_add(out, 1) = m->rule;
 	}
 }
@@ -331,8 +333,8 @@ static int by_rule(const void *a, const void *b)
 }
 
 /* Rules other than `self` that could make what the pattern means; `by_glob`: those only whose outputs nobody knows before. */
-static void makers(const struct jl_project *p, const struct connecting *c, uint32_t self, const char *pattern, bool by_glob,
-                   const struct jl_table *excludes, struct jl_table *out)
+static void makers(const struct jl_project *p, const struct connecting *c, uint32_t self, const char *pattern,
+		   bool by_glob, const struct jl_table *excludes, struct jl_table *out)
 {
 	uint64_t first = first_of(pattern), last = 0;
 	uint32_t from = out->len, n = from;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define LINK_DEPTH 40 /* as the kernel's own limit */
-#define TREES_MAX 64  /* input folders whose digest is kept: looked through one by one */
+#define TREES_MAX  64 /* input folders whose digest is kept: looked through one by one */
 
 bool jl_decide_excluded(const struct jl_engine *e, uint32_t first, uint32_t n, const char *path)
 {
@@ -22,7 +22,8 @@ bool jl_decide_excluded(const struct jl_engine *e, uint32_t first, uint32_t n, c
 			continue;
 		const char *pattern = jl_project_text(e->p, port->what);
 		size_t len = strlen(pattern);
-		if (len > 0 && pattern[len - 1] == '/' ? strncmp(path, pattern, len) == 0 : jl_glob_match(pattern, path))
+		if (len > 0 && pattern[len - 1] == '/' ? strncmp(path, pattern, len) == 0
+						       : jl_glob_match(pattern, path))
 			return true;
 	}
 	return false;
@@ -41,7 +42,8 @@ static bool own_output(const struct jl_engine *e, uint32_t inst, const struct jl
 		if (port->flags & JL_PORT_EXCLUDE)
 			continue;
 		if (!(port->flags & JL_PORT_GLOB) ? port->what == file
-		    : jl_glob_match(jl_project_text(e->p, port->what), path) && !jl_decide_excluded(e, t->outs, t->n_outs, path))
+						  : jl_glob_match(jl_project_text(e->p, port->what), path) &&
+							    !jl_decide_excluded(e, t->outs, t->n_outs, path))
 			return true;
 	}
 	return jl_plan_head(&e->p->plan)->has_folders && jl_expand_maker(e->p, file) == inst;
@@ -91,14 +93,16 @@ static int resolve(struct jl_engine *e, uint32_t inst, struct jl_decided *d, str
 		const char *path = jl_files_path(files, in->file);
 		jl_buf_add(&e->scratch, path, strlen(path) + 1);
 	}
-	int r = jl_expand_command(e->p, inst, ids.data, ports.data, ids.len, jl_hash64(e->scratch.data, e->scratch.len), err);
+	int r = jl_expand_command(e->p, inst, ids.data, ports.data, ids.len, jl_hash64(e->scratch.data, e->scratch.len),
+				  err);
 	jl_table_release(&ids);
 	jl_table_release(&ports);
 	return r;
 }
 
 /* A folder as an input: the digest over what is in it. */
-static int digest_tree(struct jl_engine *e, const struct jl_inst *t, uint32_t folder, struct jl_digest *ret, struct jl_err *err)
+static int digest_tree(struct jl_engine *e, const struct jl_inst *t, uint32_t folder, struct jl_digest *ret,
+		       struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
 	struct jl_table ids = JL_TABLE_INIT(uint32_t);
@@ -117,7 +121,7 @@ static int digest_tree(struct jl_engine *e, const struct jl_inst *t, uint32_t fo
 			r = jl_err_set(err, JL_EINVAL, "input \"%s\" is neither a file nor a folder", path);
 		else if (!excluded(e, t, path))
 			jl_tree_digest_add(&tree, kind, kind == JL_KIND_FILE && (f->stamp.mode & 0100), path + root,
-			                   &f->digest);
+					   &f->digest);
 	}
 	jl_tree_digest_end(&tree, ret);
 	jl_table_release(&ids);
@@ -125,7 +129,8 @@ static int digest_tree(struct jl_engine *e, const struct jl_inst *t, uint32_t fo
 }
 
 /* The same, once for all instances that have the folder, as long as nothing is looked at anew. */
-static int look_tree(struct jl_engine *e, const struct jl_inst *t, uint32_t folder, struct jl_digest *ret, struct jl_err *err)
+static int look_tree(struct jl_engine *e, const struct jl_inst *t, uint32_t folder, struct jl_digest *ret,
+		     struct jl_err *err)
 {
 	const struct jl_files *files = jl_engine_files(e);
 	struct jl_tree_known *k = NULL;
@@ -150,7 +155,8 @@ static int look_tree(struct jl_engine *e, const struct jl_inst *t, uint32_t fold
 }
 
 /* What a link points to, as one more digest mixed into its own; a path out of the workspace is followed too. */
-static int look_link(struct jl_engine *e, const struct jl_inst *t, uint32_t link, unsigned depth, struct jl_digest *ret, struct jl_err *err)
+static int look_link(struct jl_engine *e, const struct jl_inst *t, uint32_t link, unsigned depth, struct jl_digest *ret,
+		     struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
 	const char *path = jl_files_path(files, link);
@@ -160,7 +166,7 @@ static int look_link(struct jl_engine *e, const struct jl_inst *t, uint32_t link
 	int r = JL_OK;
 	if (n < 0 || depth == 0) {
 		r = n < 0 ? jl_err_sys(err, errno, "cannot read link \"%s\"", path)
-		          : jl_err_set(err, JL_EINVAL, "input \"%s\" is a chain of too many links", path);
+			  : jl_err_set(err, JL_EINVAL, "input \"%s\" is a chain of too many links", path);
 		goto out;
 	}
 	text[n] = '\0';
@@ -225,20 +231,19 @@ static int look(struct jl_engine *e, const struct jl_inst *t, struct jl_job_inpu
 	in->executable = in->kind == JL_KIND_FILE && (f->stamp.mode & 0100);
 	in->digest = f->digest;
 	switch (in->kind) {
-	case JL_KIND_DIR:
-		return look_tree(e, t, in->file, &in->digest, err);
-	case JL_KIND_LINK:
-		return look_link(e, t, in->file, LINK_DEPTH, &in->digest, err);
+	case JL_KIND_DIR: return look_tree(e, t, in->file, &in->digest, err);
+	case JL_KIND_LINK: return look_link(e, t, in->file, LINK_DEPTH, &in->digest, err);
 	case JL_KIND_OTHER:
-		return jl_err_set(err, JL_EINVAL, "input \"%s\" is neither a file nor a folder", jl_files_path(files, in->file));
+		return jl_err_set(err, JL_EINVAL, "input \"%s\" is neither a file nor a folder",
+				  jl_files_path(files, in->file));
 	case JL_KIND_ABSENT:
 		memset(&in->digest, 0, sizeof(in->digest));
 		if (jl_plan_port(&e->p->plan, in->port)->flags & (JL_PORT_OPTIONAL | JL_PORT_IMPLIED))
 			return JL_OK;
-		return jl_err_set(err, JL_ENOTFOUND, "input \"%s\" is missing: no step makes it and there is no such file",
-		                  jl_files_path(files, in->file));
-	case JL_KIND_FILE:
-		break;
+		return jl_err_set(err, JL_ENOTFOUND,
+				  "input \"%s\" is missing: no step makes it and there is no such file",
+				  jl_files_path(files, in->file));
+	case JL_KIND_FILE: break;
 	}
 	return JL_OK;
 }
@@ -248,7 +253,8 @@ static void make_key(struct jl_engine *e, uint32_t inst, struct jl_decided *d)
 	jl_key_inputs_begin(&e->scratch, &jl_engine_inst(e, inst)->base);
 	for (uint32_t i = 0; i < d->inputs.len; i++) {
 		const struct jl_job_input *in = JL_AT(d->inputs, struct jl_job_input, i);
-		jl_key_input(&e->scratch, in->kind, in->executable, jl_files_path(jl_engine_files(e), in->file), &in->digest);
+		jl_key_input(&e->scratch, in->kind, in->executable, jl_files_path(jl_engine_files(e), in->file),
+			     &in->digest);
 	}
 	jl_key_inputs_end(&e->scratch, &d->key);
 }
@@ -350,9 +356,11 @@ bool jl_decide_same(struct jl_engine *e, uint32_t inst, const struct jl_decided 
 		if (was->kind == JL_KIND_LINK)
 			forget_target(e, was->file);
 		int r = look(e, t, &now, &err);
-		if (r == JL_OK && now.kind == was->kind && now.executable == was->executable && jl_digest_equal(&now.digest, &was->digest))
+		if (r == JL_OK && now.kind == was->kind && now.executable == was->executable &&
+		    jl_digest_equal(&now.digest, &was->digest))
 			continue;
-		snprintf(reason, size, "input \"%s\" changed while it ran", jl_files_path(jl_engine_files(e), was->file));
+		snprintf(reason, size, "input \"%s\" changed while it ran",
+			 jl_files_path(jl_engine_files(e), was->file));
 		return false;
 	}
 	return true;

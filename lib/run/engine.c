@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_NS (500 * JL_NS_MS)
+#define FLUSH_NS      (500 * JL_NS_MS)
 #define KILL_AFTER_NS (10 * JL_NS_S)
 
 struct jl_store *jl_engine_store(struct jl_engine *e)
@@ -133,7 +133,8 @@ static const char *not_stored(struct jl_engine *e, struct jl_running *r, char *r
 		return "a background process still held its output";
 	if (!jl_decide_same(e, r->inst, &r->what, room, size))
 		return room;
-	if (rule->flags & (JL_RULE_ALWAYS | JL_RULE_NO_CACHE) || e->opts->cache == JL_CACHE_OFF || e->opts->cache == JL_CACHE_RO)
+	if (rule->flags & (JL_RULE_ALWAYS | JL_RULE_NO_CACHE) || e->opts->cache == JL_CACHE_OFF ||
+	    e->opts->cache == JL_CACHE_RO)
 		return "";
 	return NULL;
 }
@@ -245,7 +246,8 @@ static void take_in(struct jl_engine *e, struct jl_running *r)
 		why[0] = '\0';
 		ev.stored = keep(e, r, &outs, why, sizeof(why));
 	}
-	jl_joblog_show(e, jl_engine_label(e, r->inst), jl_joblog_framed(r->log)->data, jl_joblog_framed(r->log)->len, false);
+	jl_joblog_show(e, jl_engine_label(e, r->inst), jl_joblog_framed(r->log)->data, jl_joblog_framed(r->log)->len,
+		       false);
 	if (ok) {
 		e->counts.ran++;
 		ev.status = JL_STEP_RAN;
@@ -254,7 +256,9 @@ static void take_in(struct jl_engine *e, struct jl_running *r)
 		jl_graph_done(&e->graph, r->node, true);
 	} else {
 		if (r->job.result.exit_code == 141 && !why[0])
-			snprintf(why, sizeof(why), "a command of its pipeline ended by SIGPIPE; \"shell: [bash, -c]\" leaves pipefail out");
+			snprintf(why, sizeof(why),
+				 "a command of its pipeline ended by SIGPIPE; \"shell: [bash, -c]\" leaves pipefail "
+				 "out");
 		take_failure(e, r, why, &ev);
 	}
 	jl_outputs_release(&outs);
@@ -304,8 +308,14 @@ static void begun(void *owner, struct jl_slot_job *job, bool started)
 		return;
 	struct jl_buf line = JL_BUF_INIT;
 	command_line(e, r->inst, &line);
-	struct jl_event ev = {.type = JL_EVENT_STEP_STARTED, .step = jl_engine_label(e, r->inst), .attempt = 1, .executor = "local",
-	                      .host = "local", .pid = job->pid, .command = line.data, .reason = r->what.reason};
+	struct jl_event ev = {.type = JL_EVENT_STEP_STARTED,
+			      .step = jl_engine_label(e, r->inst),
+			      .attempt = 1,
+			      .executor = "local",
+			      .host = "local",
+			      .pid = job->pid,
+			      .command = line.data,
+			      .reason = r->what.reason};
 	jl_engine_emit(e, &ev);
 	jl_buf_release(&line);
 }
@@ -430,7 +440,8 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 	if (e->opts->mode == JL_MODE_ADOPT) {
 		bool asked = jl_engine_asked(e, inst);
 		r->log = jl_joblog_new(e, inst);
-		r->job.result = (struct jl_job_result){.end = asked ? JL_JOB_EXITED : JL_JOB_NOT_STARTED, .host = "local"};
+		r->job.result = (struct jl_job_result){.end = asked ? JL_JOB_EXITED : JL_JOB_NOT_STARTED,
+						       .host = "local"};
 		if (!asked)
 			snprintf(r->job.why, sizeof(r->job.why), "it is not up to date; run it, or adopt it first");
 		take_in(e, r);
@@ -444,9 +455,7 @@ static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
 	struct jl_record *rec = NULL;
 	struct jl_decided *d = &e->deciding;
 	switch (jl_decide(e, inst, d, &rec)) {
-	case JL_DECIDE_FRESH:
-		fresh(e, inst, node, &d->key);
-		break;
+	case JL_DECIDE_FRESH: fresh(e, inst, node, &d->key); break;
 	case JL_DECIDE_HIT:
 		/* What lies there is adopted whatever is stored. */
 		if ((e->opts->mode == JL_MODE_ADOPT && jl_engine_asked(e, inst)) || !use_record(e, inst, node, d, rec))
@@ -476,9 +485,10 @@ static void settle_rule(struct jl_engine *e, uint32_t rule, uint32_t node)
 	int r = jl_expand_rule(e->p, rule, &err);
 	if (r != JL_OK) {
 		const struct jl_messages *m = e->p->msgs;
-		struct jl_event ev = {.type = JL_EVENT_STEP_FINISHED, .status = JL_STEP_FAILED,
-		                      .step = jl_project_text(e->p, jl_plan_rule(&e->p->plan, rule)->name),
-		                      .reason = m->errors ? m->at[m->n - 1].text : err.text};
+		struct jl_event ev = {.type = JL_EVENT_STEP_FINISHED,
+				      .status = JL_STEP_FAILED,
+				      .step = jl_project_text(e->p, jl_plan_rule(&e->p->plan, rule)->name),
+				      .reason = m->errors ? m->at[m->n - 1].text : err.text};
 		e->counts.failed++;
 		e->counts.total++;
 		e->void_plan = true;
@@ -504,8 +514,9 @@ static void visit(struct jl_engine *e, uint32_t node)
 		jl_graph_done(&e->graph, node, !n->blocked);
 	} else if (n->blocked || e->slots.stopping) {
 		if (kind == JL_NODE_SETTLE) {
-			struct jl_event ev = {.type = JL_EVENT_STEP_FINISHED, .step = jl_project_text(e->p, jl_plan_rule(&e->p->plan, index)->name),
-			                      .reason = "its items come from a step that has to run first"};
+			struct jl_event ev = {.type = JL_EVENT_STEP_FINISHED,
+					      .step = jl_project_text(e->p, jl_plan_rule(&e->p->plan, index)->name),
+					      .reason = "its items come from a step that has to run first"};
 			bool plan = e->opts->mode == JL_MODE_PLAN;
 			ev.status = plan ? JL_STEP_MAYBE : JL_STEP_SKIPPED;
 			e->counts.total++;
@@ -515,8 +526,10 @@ static void visit(struct jl_engine *e, uint32_t node)
 			jl_graph_done(&e->graph, node, false);
 			return;
 		}
-		skip(e, node, e->slots.stopping ? "the run ended before" : e->opts->mode == JL_MODE_PLAN ? "depends on a step that is not up to date"
-		                                                                                 : "something it needs failed");
+		skip(e, node,
+		     e->slots.stopping               ? "the run ended before"
+		     : e->opts->mode == JL_MODE_PLAN ? "depends on a step that is not up to date"
+						     : "something it needs failed");
 	} else if (kind == JL_NODE_SETTLE) {
 		settle_rule(e, index, node);
 	} else {
@@ -575,5 +588,10 @@ static void turn(void *owner, bool idle)
 		jl_files_settle(jl_engine_files(e), 0);
 }
 
-const struct jl_slots_ops jl_engine_slots = {
-	.work = work, .begin = begin, .begun = begun, .output = output, .ended = ended, .dropped = dropped, .turn = turn};
+const struct jl_slots_ops jl_engine_slots = {.work = work,
+					     .begin = begin,
+					     .begun = begun,
+					     .output = output,
+					     .ended = ended,
+					     .dropped = dropped,
+					     .turn = turn};

@@ -186,7 +186,8 @@ int jl_place_prepare(struct jl_engine *e, uint32_t inst, struct jl_err *err) JL_
 int jl_place_restore(struct jl_engine *e, uint32_t inst, const struct jl_record *rec, struct jl_err *err) JL_MUST_CHECK;
 /* The same without taking anything away: each file and link of the record is replaced, as the command itself would, and what
  * else is in an output folder stays. All are staged before the first is put in place. *ret_fresh: everything was there. */
-int jl_place_merge(struct jl_engine *e, uint32_t inst, const struct jl_record *rec, bool *ret_fresh, struct jl_err *err) JL_MUST_CHECK;
+int jl_place_merge(struct jl_engine *e, uint32_t inst, const struct jl_record *rec, bool *ret_fresh,
+                   struct jl_err *err) JL_MUST_CHECK;
 /* Is every output on disk what the record says (and nothing else in an owned folder)? */
 bool jl_place_matches(struct jl_engine *e, uint32_t inst, const struct jl_record *rec);
 void jl_place_failed(struct jl_engine *e, uint32_t inst); /* outputs of a failure go to .jl/failed/ */

@@ -7,8 +7,9 @@
 
 static bool passes(const char *entry)
 {
-	static const char *const names[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TMPDIR", "LD_LIBRARY_PATH",
-	                                    "VIRTUAL_ENV", "CONDA_PREFIX", "SSH_AUTH_SOCK", "TZ"};
+	static const char *const names[] = {"PATH",        "HOME",         "USER",          "LOGNAME",
+					    "SHELL",       "TERM",         "TMPDIR",        "LD_LIBRARY_PATH",
+					    "VIRTUAL_ENV", "CONDA_PREFIX", "SSH_AUTH_SOCK", "TZ"};
 	size_t len = strcspn(entry, "=");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strlen(names[i]) == len && memcmp(entry, names[i], len) == 0)
@@ -45,8 +46,8 @@ static void put(struct jl_table *at, uint32_t *n, const char *entry)
 	++*n;
 }
 
-const char *const *jl_environ_of(struct jl_engine *e, uint32_t inst, const struct jl_spec *spec, uint32_t slot, struct jl_buf *text,
-                                 struct jl_table *at)
+const char *const *jl_environ_of(struct jl_engine *e, uint32_t inst, const struct jl_spec *spec, uint32_t slot,
+				 struct jl_buf *text, struct jl_table *at)
 {
 	const struct jl_rule *r = jl_engine_rule(e, inst);
 	at->len = 0;

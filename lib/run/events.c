@@ -7,11 +7,16 @@
 const char *jl_step_status_name(enum jl_step_status s)
 {
 	static const char *const names[] = {
-		[JL_STEP_RAN] = "ran",           [JL_STEP_FRESH] = "fresh",
-		[JL_STEP_RESTORED] = "restored", [JL_STEP_FAILED] = "failed",
-		[JL_STEP_SKIPPED] = "skipped",   [JL_STEP_CANCELLED] = "cancelled",
-		[JL_STEP_TIMEOUT] = "timeout",   [JL_STEP_WOULD_RUN] = "would run",
-		[JL_STEP_WOULD_RESTORE] = "would be restored", [JL_STEP_MAYBE] = "maybe",
+		[JL_STEP_RAN] = "ran",
+		[JL_STEP_FRESH] = "fresh",
+		[JL_STEP_RESTORED] = "restored",
+		[JL_STEP_FAILED] = "failed",
+		[JL_STEP_SKIPPED] = "skipped",
+		[JL_STEP_CANCELLED] = "cancelled",
+		[JL_STEP_TIMEOUT] = "timeout",
+		[JL_STEP_WOULD_RUN] = "would run",
+		[JL_STEP_WOULD_RESTORE] = "would be restored",
+		[JL_STEP_MAYBE] = "maybe",
 	};
 	return names[s];
 }

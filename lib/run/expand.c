@@ -15,7 +15,7 @@
 /* ---- the item list ---- */
 
 struct items {
-	struct jl_table at;   /* uint32_t: as struct jl_inst's item */
+	struct jl_table at; /* uint32_t: as struct jl_inst's item */
 	uint64_t hash;
 };
 
@@ -45,7 +45,8 @@ static int glob_items(struct jl_project *p, const struct jl_rule *r, struct item
 
 /* The lines of a file; an empty line is no item, a line with a NUL is refused. When only the hash is wanted the file's
  * digest stands for its lines, so that a no-op does not read it. */
-static int line_items(struct jl_project *p, const struct jl_rule *r, struct items *out, bool want_items, struct jl_err *err)
+static int line_items(struct jl_project *p, const struct jl_rule *r, struct items *out, bool want_items,
+		      struct jl_err *err)
 {
 	struct jl_files *files = &p->state->files;
 	struct jl_buf text = JL_BUF_INIT;
@@ -56,7 +57,8 @@ static int line_items(struct jl_project *p, const struct jl_rule *r, struct item
 	if (status != JL_OK)
 		return status;
 	if (jl_file_kind(jl_file_at(files, id)) == JL_KIND_ABSENT)
-		return jl_err_set(err, JL_EINVAL, "there is no file \"%s\" to read lines from", jl_files_path(files, id));
+		return jl_err_set(err, JL_EINVAL, "there is no file \"%s\" to read lines from",
+				  jl_files_path(files, id));
 	out->hash = jl_hash64(&jl_file_at(files, id)->digest, sizeof(struct jl_digest));
 	if (!want_items)
 		return JL_OK;
@@ -65,7 +67,8 @@ static int line_items(struct jl_project *p, const struct jl_rule *r, struct item
 		const char *nl = memchr(s, '\n', (size_t)(end - s));
 		size_t len = nl ? (size_t)(nl - s) : (size_t)(end - s);
 		if (memchr(s, 0, len))
-			status = jl_err_set(err, JL_EINVAL, "\"%s\" holds a NUL byte in a line", jl_files_path(files, id));
+			status = jl_err_set(err, JL_EINVAL, "\"%s\" holds a NUL byte in a line",
+					    jl_files_path(files, id));
 		else if (len > 0)
 			*(uint32_t *)jl_table_add(&out->at, 1) = jl_text_add(&p->state->text, s, len);
 		s += len + 1;
@@ -82,7 +85,8 @@ static void fixed_items(const struct jl_step *s, struct items *out)
 		n = s->foreach.n;
 	else if (s->foreach.kind == JL_FOREACH_RANGE)
 		n = (s->foreach.by > 0) == (s->foreach.from <= s->foreach.to) || s->foreach.from == s->foreach.to
-		            ? (uint32_t)((s->foreach.to - s->foreach.from) / s->foreach.by + 1) : 0;
+			    ? (uint32_t)((s->foreach.to - s->foreach.from) / s->foreach.by + 1)
+			    : 0;
 	uint32_t *at = n ? jl_table_add(&out->at, n) : NULL;
 	for (uint32_t i = 0; i < n; i++)
 		at[i] = i;
@@ -92,10 +96,8 @@ static int list_items(struct jl_project *p, uint32_t rule, struct items *out, bo
 {
 	const struct jl_rule *r = jl_plan_rule(&p->plan, rule);
 	switch ((enum jl_foreach_kind)r->items_kind) {
-	case JL_FOREACH_GLOB:
-		return glob_items(p, r, out, err);
-	case JL_FOREACH_LINES:
-		return line_items(p, r, out, want_items, err);
+	case JL_FOREACH_GLOB: return glob_items(p, r, out, err);
+	case JL_FOREACH_LINES: return line_items(p, r, out, want_items, err);
 	default:
 		out->hash = 1;
 		if (want_items)
@@ -107,13 +109,11 @@ static int list_items(struct jl_project *p, uint32_t rule, struct items *out, bo
 /* ---- one instance ---- */
 
 const struct jl_value *jl_expand_item(const struct jl_project *p, const struct jl_step *s, uint32_t item,
-                                      struct jl_value *room, struct jl_buf *hold)
+				      struct jl_value *room, struct jl_buf *hold)
 {
 	switch (s->foreach.kind) {
-	case JL_FOREACH_NONE:
-		return NULL;
-	case JL_FOREACH_LIST:
-		return &s->foreach.list[item];
+	case JL_FOREACH_NONE: return NULL;
+	case JL_FOREACH_LIST: return &s->foreach.list[item];
 	case JL_FOREACH_RANGE:
 		jl_buf_clear(hold);
 		jl_buf_printf(hold, "%lld", (long long)(s->foreach.from + (int64_t)item * s->foreach.by));
@@ -147,8 +147,8 @@ static void label_of(const struct jl_step *s, const struct jl_value *item, struc
 }
 
 /* Add the ports of one list; relative paths, checked. */
-static int add_ports(struct jl_project *p, const struct jl_step *s, const struct jl_ports *ports, struct jl_scope *scope,
-                     bool outputs, uint32_t *ret_first, uint32_t *ret_n)
+static int add_ports(struct jl_project *p, const struct jl_step *s, const struct jl_ports *ports,
+		     struct jl_scope *scope, bool outputs, uint32_t *ret_first, uint32_t *ret_n)
 {
 	struct jl_buf raw = JL_BUF_INIT, path = JL_BUF_INIT;
 	int r = JL_OK;
@@ -164,7 +164,8 @@ static int add_ports(struct jl_project *p, const struct jl_step *s, const struct
 			continue;
 		}
 		if (memchr(raw.data, 0, raw.len) || jl_compile_path(&path, raw.data, &folder) != JL_OK) {
-			jl_messages_add(p->msgs, port->text.mark, false, "an empty path for step \"%s\"; give a file or folder", s->name.s);
+			jl_messages_add(p->msgs, port->text.mark, false,
+					"an empty path for step \"%s\"; give a file or folder", s->name.s);
 			r = JL_EINVAL;
 			continue;
 		}
@@ -208,7 +209,9 @@ static bool names_path(const struct jl_project *p, uint32_t first, uint32_t n, c
  * is used again when it is. */
 static void add_program(struct jl_project *p, const struct jl_step *s, struct jl_inst *t, struct jl_scope *scope)
 {
-	const char *word = s->n_argv ? jl_template_fixed(s->argv[0]) : s->script ? jl_template_first_word(s->script) : NULL;
+	const char *word = s->n_argv   ? jl_template_fixed(s->argv[0])
+			   : s->script ? jl_template_first_word(s->script)
+				       : NULL;
 	struct jl_buf path = JL_BUF_INIT, dir = JL_BUF_INIT;
 	if (!word || !strchr(word, '/') || word[0] == '/')
 		return;
@@ -225,7 +228,8 @@ static void add_program(struct jl_project *p, const struct jl_step *s, struct jl
 	jl_buf_release(&dir);
 }
 
-static int add_inst(struct jl_project *p, uint32_t rule, uint32_t item, const struct jl_value *value, struct jl_err *err)
+static int add_inst(struct jl_project *p, uint32_t rule, uint32_t item, const struct jl_value *value,
+		    struct jl_err *err)
 {
 	const struct jl_step *s = &p->ast->steps[rule];
 	struct jl_inst new = {.rule = rule, .item = item};
@@ -246,7 +250,7 @@ static int add_inst(struct jl_project *p, uint32_t rule, uint32_t item, const st
 	new.label = jl_result_at(&p->state->results, new.result)->label;
 	uint32_t inst = p->plan.insts.len;
 	*(struct jl_inst *)jl_table_add(&p->plan.insts, 1) = new;
-	if (!(new.flags & JL_INST_GLOBS)) {
+	if (!(new.flags &JL_INST_GLOBS)) {
 		struct jl_table files = JL_TABLE_INIT(uint32_t), ports = JL_TABLE_INIT(uint32_t);
 		for (uint32_t i = new.ins; i < new.ins + new.n_ins; i++) {
 			if (jl_plan_port(&p->plan, i)->flags & (JL_PORT_EXCLUDE | JL_PORT_IMPLIED))
@@ -266,7 +270,8 @@ out:
 /* ---- a rule ---- */
 
 /* Outputs of instances of `from` that are no more: of the same foreach, once successful, made by no live instance. */
-static void note_gone(struct jl_project *p, const struct jl_plan *from, uint32_t first, uint32_t n, const uint8_t *alive)
+static void note_gone(struct jl_project *p, const struct jl_plan *from, uint32_t first, uint32_t n,
+		      const uint8_t *alive)
 {
 	for (uint32_t i = first; i < first + n; i++) {
 		const struct jl_inst *t = jl_plan_inst(from, i);
@@ -307,7 +312,8 @@ static int check_labels(struct jl_project *p, uint32_t rule)
 		const struct jl_inst *t = jl_plan_inst(&p->plan, i);
 		if (seen[t->result]) {
 			jl_messages_add(p->msgs, p->ast->steps[rule].foreach.mark, false,
-			                "the item of \"%s\" comes twice; each item must be different", jl_project_text(p, t->label));
+					"the item of \"%s\" comes twice; each item must be different",
+					jl_project_text(p, t->label));
 			status = JL_EINVAL;
 		}
 		seen[t->result] = 1;
@@ -368,7 +374,8 @@ int jl_expand_rule(struct jl_project *p, uint32_t rule, struct jl_err *err)
 		if (status == JL_OK)
 			status = make_insts(p, rule, &items, err);
 	} else if (status == JL_EINVAL && jl_project_ast(p, NULL, NULL) == JL_OK) {
-		jl_messages_add(p->msgs, p->ast->steps[rule].foreach.mark, false, "%s", err ? err->text : "cannot be expanded");
+		jl_messages_add(p->msgs, p->ast->steps[rule].foreach.mark, false, "%s",
+				err ? err->text : "cannot be expanded");
 	}
 	jl_table_release(&items.at);
 	return status;
@@ -382,7 +389,7 @@ static bool could_make(const struct jl_project *p, const struct jl_rule *r, cons
 			continue; /* a glob's makers are waited for by its rule */
 		for (uint32_t m = 0; m < r->n_makes; m++)
 			if (jl_glob_overlap(jl_files_path(&p->state->files, port->what),
-			                    jl_project_text(p, jl_plan_ref(&p->plan, r->makes + m))))
+					    jl_project_text(p, jl_plan_ref(&p->plan, r->makes + m))))
 				return true;
 	}
 	return false;

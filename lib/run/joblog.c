@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 #define FRAMED_MAX ((size_t)16 << 20)
-#define FILE_MAX ((uint64_t)1 << 30)
+#define FILE_MAX   ((uint64_t)1 << 30)
 
 struct jl_joblog {
 	int root_fd, fd;
 	struct jl_buf path;
 	struct jl_buf framed;
-	size_t chunk;       /* where the last chunk begins; SIZE_MAX: none */
+	size_t chunk; /* where the last chunk begins; SIZE_MAX: none */
 	uint64_t written;
 	bool cut, failed;
 };
@@ -44,7 +44,9 @@ static void write_file(struct jl_joblog *log, const void *data, size_t len)
 		return;
 	if (log->fd < 0) {
 		log->failed = jl_file_mkdirs(&jl_io_system, log->root_fd, ".jl/logs", 0777, NULL) != JL_OK;
-		log->fd = log->failed ? -1 : openat(log->root_fd, log->path.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+		log->fd = log->failed ? -1
+				      : openat(log->root_fd, log->path.data,
+					       O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
 		log->failed = log->fd < 0;
 		if (log->failed)
 			return;

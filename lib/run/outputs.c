@@ -25,7 +25,8 @@ void jl_outputs_exclude(const struct jl_engine *e, const struct jl_inst *t, stru
 	ids->len = n;
 }
 
-int jl_outputs_globbed(struct jl_engine *e, uint32_t inst, const struct jl_pport *port, struct jl_table *ids, struct jl_err *err)
+int jl_outputs_globbed(struct jl_engine *e, uint32_t inst, const struct jl_pport *port, struct jl_table *ids,
+		       struct jl_err *err)
 {
 	const struct jl_inst *t = jl_engine_inst(e, inst);
 	struct jl_files *files = jl_engine_files(e);
@@ -34,7 +35,8 @@ int jl_outputs_globbed(struct jl_engine *e, uint32_t inst, const struct jl_pport
 	jl_outputs_exclude(e, t, ids, from);
 	for (uint32_t i = from; i < ids->len; i++) {
 		uint32_t id = *JL_AT(*ids, uint32_t, i), maker = jl_expand_maker(e->p, id);
-		bool other = (maker != JL_NONE && maker != inst) || strcmp(jl_files_path(files, id), e->p->manifest_name) == 0;
+		bool other = (maker != JL_NONE && maker != inst) ||
+			     strcmp(jl_files_path(files, id), e->p->manifest_name) == 0;
 		for (uint32_t k = t->ins; k < t->ins + t->n_ins && !other; k++) {
 			const struct jl_pport *in = jl_plan_port(&e->p->plan, k);
 			other = !(in->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)) && in->what == id;
@@ -48,7 +50,8 @@ int jl_outputs_globbed(struct jl_engine *e, uint32_t inst, const struct jl_pport
 
 /* The files of an instance's outputs as they are: the declared ones, and all below an owned folder. `declared` of each goes
  * to `ports`. */
-static int list_outputs(struct jl_engine *e, uint32_t inst, struct jl_table *ids, struct jl_table *ports, struct jl_err *err)
+static int list_outputs(struct jl_engine *e, uint32_t inst, struct jl_table *ids, struct jl_table *ports,
+			struct jl_err *err)
 {
 	const struct jl_inst *t = jl_engine_inst(e, inst);
 	struct jl_files *files = jl_engine_files(e);
@@ -93,7 +96,8 @@ bool jl_outputs_hash(struct jl_engine *e, uint32_t inst, struct jl_digest *ret)
 		const char *path = jl_files_path(files, id);
 		if (kind == JL_KIND_ABSENT && (port->flags & JL_PORT_OPTIONAL))
 			continue;
-		if (kind == JL_KIND_ABSENT || kind == JL_KIND_OTHER || (kind != JL_KIND_DIR && (port->flags & JL_PORT_FOLDER) && id == port->what))
+		if (kind == JL_KIND_ABSENT || kind == JL_KIND_OTHER ||
+		    (kind != JL_KIND_DIR && (port->flags & JL_PORT_FOLDER) && id == port->what))
 			ok = false;
 		jl_buf_u8(&e->scratch, kind);
 		jl_buf_u32(&e->scratch, kind == JL_KIND_LINK ? 0 : f->stamp.mode & 0777);
@@ -128,7 +132,8 @@ static bool link_inward(const char *path, const char *text)
 	return inward;
 }
 
-static int collect_link(struct jl_engine *e, uint32_t file, struct jl_outputs *o, struct jl_record_output *out, struct jl_err *err)
+static int collect_link(struct jl_engine *e, uint32_t file, struct jl_outputs *o, struct jl_record_output *out,
+			struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
 	char text[4096];
@@ -138,8 +143,11 @@ static int collect_link(struct jl_engine *e, uint32_t file, struct jl_outputs *o
 		return jl_err_sys(err, errno, "cannot read link \"%s\"", out->path);
 	text[n] = '\0';
 	if (!link_inward(out->path, text))
-		return jl_err_set(err, JL_EINVAL, "output \"%s\" is a link out of the workspace (to \"%s\"); make it a file or a relative "
-		                                  "link within", out->path, text);
+		return jl_err_set(
+			err, JL_EINVAL,
+			"output \"%s\" is a link out of the workspace (to \"%s\"); make it a file or a relative "
+			"link within",
+			out->path, text);
 	out->kind = JL_KIND_LINK;
 	out->content.size = (uint64_t)n;
 	out->content.bytes = jl_arena_strndup(&o->arena, text, (size_t)n);
@@ -149,7 +157,7 @@ static int collect_link(struct jl_engine *e, uint32_t file, struct jl_outputs *o
 }
 
 static int collect_file(struct jl_engine *e, uint32_t file, int fd, const struct stat *st, struct jl_outputs *o,
-                        struct jl_record_output *out, struct jl_err *err)
+			struct jl_record_output *out, struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
 	uint64_t size = 0;
@@ -178,7 +186,8 @@ static int collect_file(struct jl_engine *e, uint32_t file, int fd, const struct
 }
 
 /* One path as it was left. Absent and optional: *ret_n stays. */
-static int collect_one(struct jl_engine *e, uint32_t file, uint32_t declared, uint32_t flags, struct jl_outputs *o, struct jl_err *err)
+static int collect_one(struct jl_engine *e, uint32_t file, uint32_t declared, uint32_t flags, struct jl_outputs *o,
+		       struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
 	struct jl_record_output out = {.declared = declared};
@@ -239,15 +248,17 @@ int jl_outputs_collect(struct jl_engine *e, uint32_t inst, struct jl_outputs *re
 			for (uint32_t k = 0; r == JL_OK && k < ids.len; k++)
 				r = collect_one(e, *JL_AT(ids, uint32_t, k), i - t->outs, 0, ret, err);
 			if (r == JL_OK && ids.len == 0 && !(port->flags & JL_PORT_OPTIONAL))
-				r = jl_err_set(err, JL_ENOTFOUND, "no output \"%s\" was made", jl_project_text(e->p, port->what));
+				r = jl_err_set(err, JL_ENOTFOUND, "no output \"%s\" was made",
+					       jl_project_text(e->p, port->what));
 			continue;
 		}
 		uint32_t before = ret->at.len;
 		r = collect_one(e, port->what, i - t->outs, port->flags, ret, err);
-		bool dir = r == JL_OK && ret->at.len > before && JL_AT(ret->at, struct jl_record_output, before)->kind == JL_KIND_DIR;
+		bool dir = r == JL_OK && ret->at.len > before &&
+			   JL_AT(ret->at, struct jl_record_output, before)->kind == JL_KIND_DIR;
 		if (dir && !(port->flags & JL_PORT_FOLDER))
 			r = jl_err_set(err, JL_EINVAL, "output \"%s\" is a folder; declare it with a trailing slash",
-			               jl_files_path(files, port->what));
+				       jl_files_path(files, port->what));
 		if (r == JL_OK && dir)
 			r = jl_files_tree(files, port->what, &ids, err);
 		jl_outputs_exclude(e, t, &ids, 0);
@@ -273,8 +284,8 @@ static int store_blob(struct jl_engine *e, const struct jl_record_output *out, s
 	return r;
 }
 
-int jl_outputs_store(struct jl_engine *e, const struct jl_running *run, const struct jl_outputs *o, const struct jl_content *log,
-                     int log_fd, struct jl_err *err)
+int jl_outputs_store(struct jl_engine *e, const struct jl_running *run, const struct jl_outputs *o,
+		     const struct jl_content *log, int log_fd, struct jl_err *err)
 {
 	struct jl_store *store = jl_engine_store(e);
 	struct jl_buf manifest = JL_BUF_INIT, bytes = JL_BUF_INIT;

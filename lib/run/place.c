@@ -56,7 +56,8 @@ static bool no_strangers(struct jl_engine *e, uint32_t inst, const struct jl_rec
 	if (port->flags & JL_PORT_GLOB)
 		ok = jl_outputs_globbed(e, inst, port, &ids, NULL) == JL_OK && ids.len == n;
 	else if (n == 0)
-		ok = jl_files_stat(files, port->what, NULL) == JL_OK && jl_file_kind(jl_file_at(files, port->what)) == JL_KIND_ABSENT;
+		ok = jl_files_stat(files, port->what, NULL) == JL_OK &&
+		     jl_file_kind(jl_file_at(files, port->what)) == JL_KIND_ABSENT;
 	else if (port->flags & JL_PORT_FOLDER) {
 		ok = jl_files_tree(files, port->what, &ids, NULL) == JL_OK;
 		jl_outputs_exclude(e, t, &ids, 0);
@@ -77,7 +78,9 @@ bool jl_place_matches(struct jl_engine *e, uint32_t inst, const struct jl_record
 			return false;
 	/* Exactly what the store has: as good as made by jl. */
 	for (uint32_t i = 0; i < rec->n_outputs; i++)
-		jl_files_set_made(jl_engine_files(e), jl_files_id(jl_engine_files(e), rec->outputs[i].path, strlen(rec->outputs[i].path)), true);
+		jl_files_set_made(jl_engine_files(e),
+				  jl_files_id(jl_engine_files(e), rec->outputs[i].path, strlen(rec->outputs[i].path)),
+				  true);
 	return true;
 }
 
@@ -92,7 +95,8 @@ static int write_content(struct jl_engine *e, const struct jl_record_output *out
 }
 
 /* Make one output under a name in a folder. */
-static int stage_one(struct jl_engine *e, const struct jl_record_output *out, int dir, const char *name, struct jl_err *err)
+static int stage_one(struct jl_engine *e, const struct jl_record_output *out, int dir, const char *name,
+		     struct jl_err *err)
 {
 	int r = JL_OK, fd;
 	if (out->kind == JL_KIND_LINK) {
@@ -119,8 +123,8 @@ static int stage_one(struct jl_engine *e, const struct jl_record_output *out, in
 }
 
 /* A whole owned folder under a temporary name. */
-static int stage_folder(struct jl_engine *e, const struct jl_record *rec, uint32_t first, uint32_t n, int dir, const char *temp,
-                        struct jl_err *err)
+static int stage_folder(struct jl_engine *e, const struct jl_record *rec, uint32_t first, uint32_t n, int dir,
+			const char *temp, struct jl_err *err)
 {
 	size_t root = strlen(rec->outputs[first].path);
 	struct jl_buf name = JL_BUF_INIT;
@@ -167,14 +171,14 @@ static void note_placed(struct jl_engine *e, const struct jl_record_output *out)
 /* One declared output put back: staged, what is in the way taken away, renamed. */
 struct placing {
 	int dir;
-	char *name;       /* of the target in dir; own */
-	char temp[128];   /* "" : nothing staged */
+	char *name;           /* of the target in dir; own */
+	char temp[128];       /* "" : nothing staged */
 	struct jl_table outs; /* struct jl_record_output */
 	const struct jl_pport *port;
 };
 
 static int stage_port(struct jl_engine *e, uint32_t declared, const struct jl_record *rec, const struct jl_inst *t,
-                      struct placing *pl, struct jl_err *err)
+		      struct placing *pl, struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
 	const char *name;
@@ -209,7 +213,8 @@ static int commit_port(struct jl_engine *e, struct placing *pl, struct jl_err *e
 	int r = jl_room_dispose_port(e, pl->port, err);
 	if (r == JL_OK && pl->temp[0]) {
 		if (renameat(pl->dir, pl->temp, pl->dir, pl->name) != 0)
-			return jl_err_sys(err, errno, "cannot put \"%s\" in place", jl_files_path(jl_engine_files(e), pl->port->what));
+			return jl_err_sys(err, errno, "cannot put \"%s\" in place",
+					  jl_files_path(jl_engine_files(e), pl->port->what));
 		pl->temp[0] = '\0';
 		for (uint32_t i = 0; i < pl->outs.len; i++)
 			note_placed(e, JL_AT(pl->outs, struct jl_record_output, i));
@@ -259,7 +264,8 @@ int jl_place_restore(struct jl_engine *e, uint32_t inst, const struct jl_record 
 		at[i] = (struct placing){.dir = -1, .outs = JL_TABLE_INIT(struct jl_record_output)};
 	for (uint32_t i = 0; i < rec->n_outputs && r == JL_OK; i++)
 		if (!belongs(e, t, &rec->outputs[i]))
-			r = jl_err_set(err, JL_ECORRUPT, "the stored result holds \"%s\", which the step does not make", rec->outputs[i].path);
+			r = jl_err_set(err, JL_ECORRUPT, "the stored result holds \"%s\", which the step does not make",
+				       rec->outputs[i].path);
 	for (uint32_t i = 0; i < t->n_outs && r == JL_OK; i++)
 		r = stage_port(e, i, rec, t, &at[i], err);
 	for (uint32_t i = 0; i < t->n_outs && r == JL_OK; i++) {
@@ -285,14 +291,15 @@ int jl_place_restore(struct jl_engine *e, uint32_t inst, const struct jl_record 
 
 /* ---- putting back among what is there ---- */
 
-struct merging {          /* a file or link on its way */
+struct merging { /* a file or link on its way */
 	const struct jl_record_output *out;
 	int dir;
-	char *name;       /* of the target in dir; own */
+	char *name; /* of the target in dir; own */
 	char temp[128];
 };
 
-static int stage_merged(struct jl_engine *e, const struct jl_record_output *out, struct jl_table *all, struct jl_err *err)
+static int stage_merged(struct jl_engine *e, const struct jl_record_output *out, struct jl_table *all,
+			struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
 	const char *name;
@@ -336,7 +343,8 @@ int jl_place_merge(struct jl_engine *e, uint32_t inst, const struct jl_record *r
 	int r = JL_OK;
 	for (uint32_t i = 0; i < rec->n_outputs && r == JL_OK; i++)
 		if (!belongs(e, t, &rec->outputs[i]))
-			r = jl_err_set(err, JL_ECORRUPT, "the stored result holds \"%s\", which was not asked for", rec->outputs[i].path);
+			r = jl_err_set(err, JL_ECORRUPT, "the stored result holds \"%s\", which was not asked for",
+				       rec->outputs[i].path);
 	for (uint32_t i = 0; i < rec->n_outputs && r == JL_OK; i++)
 		r = stage_merged(e, &rec->outputs[i], &all, err);
 	/* From the last to the first: a folder's mode may forbid what is done in it. */

@@ -14,8 +14,9 @@ bool jl_ports_refuse_output(struct jl_project *p, const char *path, bool folder,
 {
 	const char *holds = NULL;
 	if (jl_path_escapes(path) || strcmp(path, ".") == 0) {
-		jl_messages_add(p->msgs, mark, false, "output \"%s\" is outside the workspace; outputs lie below the manifest's folder",
-		                path);
+		jl_messages_add(p->msgs, mark, false,
+				"output \"%s\" is outside the workspace; outputs lie below the manifest's folder",
+				path);
 		return true;
 	}
 	if (jl_path_inside(path, ".jl") || jl_path_inside(path, ".git"))
@@ -61,13 +62,15 @@ static int overlap(struct jl_project *p, uint32_t inst, const struct jl_pport *p
 		theirs = swap;
 	}
 	if (other == inst)
-		jl_messages_add(p->msgs, mark, false, "step \"%s\" names output \"%s\" twice or within another of its outputs; name it once",
-		                jl_project_text(p, t->label), path);
-	else
 		jl_messages_add(p->msgs, mark, false,
-		                "output \"%s\" of step \"%s\" overlaps \"%s\" of step \"%s\" (line %u); give each its own path", path,
-		                jl_project_text(p, t->label), jl_files_path(&p->state->files, file), jl_project_text(p, o->label),
-		                theirs.line);
+				"step \"%s\" names output \"%s\" twice or within another of its outputs; name it once",
+				jl_project_text(p, t->label), path);
+	else
+		jl_messages_add(
+			p->msgs, mark, false,
+			"output \"%s\" of step \"%s\" overlaps \"%s\" of step \"%s\" (line %u); give each its own path",
+			path, jl_project_text(p, t->label), jl_files_path(&p->state->files, file),
+			jl_project_text(p, o->label), theirs.line);
 	return JL_EINVAL;
 }
 
@@ -124,8 +127,9 @@ static int check_inputs(struct jl_project *p, uint32_t inst, const struct jl_ppo
 		if (!jl_path_inside(path, dir))
 			continue;
 		jl_messages_add(p->msgs, out_mark(p, t->rule, out), false,
-		                "output \"%s\" of step \"%s\" holds its input \"%s\"; an output is emptied before the step runs", dir,
-		                jl_project_text(p, t->label), path);
+				"output \"%s\" of step \"%s\" holds its input \"%s\"; an output is emptied before the "
+				"step runs",
+				dir, jl_project_text(p, t->label), path);
 		return JL_EINVAL;
 	}
 	return JL_OK;
@@ -153,7 +157,8 @@ int jl_ports_claim(struct jl_project *p, uint32_t rule, bool check)
 	return status;
 }
 
-int jl_ports_workdir(const struct jl_step *s, const struct jl_scope *scope, struct jl_buf *out, struct jl_messages *msgs)
+int jl_ports_workdir(const struct jl_step *s, const struct jl_scope *scope, struct jl_buf *out,
+		     struct jl_messages *msgs)
 {
 	struct jl_buf raw = JL_BUF_INIT;
 	int r = JL_OK;
@@ -171,7 +176,8 @@ void jl_ports_make_writable(const struct jl_files *files, uint32_t id)
 	char self[40];
 	if (jl_file_kind(f) != JL_KIND_DIR || (f->stamp.mode & 0700) == 0700)
 		return;
-	int fd = jl_file_open_beneath(files->root_fd, jl_files_path(files, id), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	int fd = jl_file_open_beneath(files->root_fd, jl_files_path(files, id),
+				      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
 		return;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd); /* fchmod refuses a descriptor of O_PATH */

@@ -34,13 +34,15 @@ static int search(const char *cwd, struct jl_buf *ret, struct jl_err *err)
 		if (stat(ret->data, &st) == 0) {
 			r = JL_OK;
 			if (!here && st.st_uid != geteuid() && st.st_uid != 0)
-				r = jl_err_set(err, JL_EINVAL, "%s belongs to another user; name it with -f to use it", ret->data);
+				r = jl_err_set(err, JL_EINVAL, "%s belongs to another user; name it with -f to use it",
+					       ret->data);
 			break;
 		}
 		size_t base = jl_path_base(dir.data, dir.len);
 		if (dir.len <= 1) {
-			r = jl_err_set(err, JL_EINVAL, "no joblib.yaml here or in a folder above; \"jl init\" writes one, "
-			                               "-f names another file");
+			r = jl_err_set(err, JL_EINVAL,
+				       "no joblib.yaml here or in a folder above; \"jl init\" writes one, "
+				       "-f names another file");
 			break;
 		}
 		jl_buf_truncate(&dir, base > 1 ? base - 1 : 1);
@@ -129,7 +131,8 @@ int jl_project_ast(struct jl_project *p, struct jl_manifest **ret, struct jl_err
 		jl_buf_init(&text, MANIFEST_MAX);
 		r = jl_file_read(&jl_io_system, p->state->root_fd, p->manifest_name, &text, err);
 		if (r == JL_OK)
-			r = jl_manifest_read(p->manifest_shown, text.data, text.len, p->opts->vars, p->opts->n_vars, &p->ast, p->msgs);
+			r = jl_manifest_read(p->manifest_shown, text.data, text.len, p->opts->vars, p->opts->n_vars,
+					     &p->ast, p->msgs);
 		else if (r == JL_ENOTFOUND)
 			r = jl_err_set(err, JL_EINVAL, "no manifest \"%s\"", p->manifest_shown);
 		else
@@ -173,7 +176,8 @@ static int load(struct jl_project *p, bool write, struct jl_err *err)
 		if (r == JL_EBUSY) {
 			if (p->opts->waiting)
 				p->opts->waiting(p->opts->waiting_ctx, holder);
-			r = jl_state_lock(p->root, true, p->opts->command_line, holder, sizeof(holder), &p->lock_fd, err);
+			r = jl_state_lock(p->root, true, p->opts->command_line, holder, sizeof(holder), &p->lock_fd,
+					  err);
 		}
 		if (r != JL_OK)
 			return r;
@@ -199,14 +203,20 @@ static int settle(struct jl_project *p, struct jl_err *err)
 }
 
 int jl_project_open(const struct jl_run_opts *opts, bool write, struct jl_project **ret, struct jl_messages *msgs,
-                    struct jl_err *err)
+		    struct jl_err *err)
 {
 	struct jl_project *p = jl_calloc(1, sizeof(*p));
 	struct jl_digest source;
 	int r;
-	*p = (struct jl_project){.opts = opts, .msgs = msgs, .lock_fd = -1, .plan = JL_PLAN_INIT, .old = JL_PLAN_INIT,
-	                         .maker = JL_TABLE_INIT(uint32_t), .below = JL_TABLE_INIT(uint8_t),
-	                         .gone = JL_TABLE_INIT(struct jl_gone), .pieces = JL_BUF_INIT};
+	*p = (struct jl_project){.opts = opts,
+				 .msgs = msgs,
+				 .lock_fd = -1,
+				 .plan = JL_PLAN_INIT,
+				 .old = JL_PLAN_INIT,
+				 .maker = JL_TABLE_INIT(uint32_t),
+				 .below = JL_TABLE_INIT(uint8_t),
+				 .gone = JL_TABLE_INIT(struct jl_gone),
+				 .pieces = JL_BUF_INIT};
 	p->jobs = opts->jobs ? opts->jobs : jl_cpu_count();
 	struct utsname machine;
 	if (uname(&machine) == 0)
@@ -320,7 +330,7 @@ int jl_project_find(struct jl_project *p, const char *word, uint32_t *ret_rule, 
 		for (uint32_t i = 0; i < p->plan.rules.len; i++)
 			jl_near_offer(&near, jl_project_text(p, jl_plan_rule(&p->plan, i)->name));
 		return jl_err_set(err, JL_EINVAL, "no step \"%s\"%s%s%s", word, near.best ? "; did you mean \"" : "",
-		                  near.best ? near.best : "", near.best ? "\"?" : "");
+				  near.best ? near.best : "", near.best ? "\"?" : "");
 	}
 	*ret_rule = rule;
 	if (word[len] == '\0')

@@ -54,7 +54,8 @@ int jl_project_ast(struct jl_project *p, struct jl_manifest **ret, struct jl_err
 const char *jl_project_store_dir(const struct jl_project *p);
 
 /* The rule or instance that a word names: "NAME" → *ret_rule, "NAME[item]" → both; JL_EINVAL with the nearest name. */
-int jl_project_find(struct jl_project *p, const char *word, uint32_t *ret_rule, uint32_t *ret_inst, struct jl_err *err) JL_MUST_CHECK;
+int jl_project_find(struct jl_project *p, const char *word, uint32_t *ret_rule, uint32_t *ret_inst,
+                    struct jl_err *err) JL_MUST_CHECK;
 
 static inline const char *jl_project_text(const struct jl_project *p, uint32_t text)
 {

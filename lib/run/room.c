@@ -18,7 +18,8 @@
 /* ---- folders ---- */
 
 /* The folder that `path` is in, opened; made when missing. *ret_name is the last component within `path`. */
-int jl_room_open_parent(struct jl_engine *e, const char *path, bool make, int *ret_fd, const char **ret_name, struct jl_err *err)
+int jl_room_open_parent(struct jl_engine *e, const char *path, bool make, int *ret_fd, const char **ret_name,
+			struct jl_err *err)
 {
 	int root = jl_engine_files(e)->root_fd;
 	size_t base = jl_path_base(path, strlen(path));
@@ -119,10 +120,11 @@ static int to_trash(struct jl_engine *e, const char *path, struct jl_err *err)
 void jl_room_tell(struct jl_engine *e, const char *step)
 {
 	if (e->trash.n == 1)
-		jl_engine_warn(e, step, "\"%s\" is not as jl made it: moved to \"%s\"", e->trash.first.data, e->trash.to.data);
+		jl_engine_warn(e, step, "\"%s\" is not as jl made it: moved to \"%s\"", e->trash.first.data,
+			       e->trash.to.data);
 	else if (e->trash.n > 1)
-		jl_engine_warn(e, step, "\"%s\" and %u more are not as jl made them: moved to \".jl/trash/%s/\"", e->trash.first.data,
-		               e->trash.n - 1, e->run_id);
+		jl_engine_warn(e, step, "\"%s\" and %u more are not as jl made them: moved to \".jl/trash/%s/\"",
+			       e->trash.first.data, e->trash.n - 1, e->run_id);
 	e->trash.n = 0;
 }
 
@@ -158,7 +160,8 @@ static int remove_folder(struct jl_engine *e, const char *path, struct jl_err *e
 	const char *name;
 	int fd = -1, r = jl_room_open_parent(e, path, false, &fd, &name, err);
 	if (r == JL_OK && unlinkat(fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
-		r = errno == ENOTEMPTY ? to_trash(e, path, err) : jl_err_sys(err, errno, "cannot remove folder \"%s\"", path);
+		r = errno == ENOTEMPTY ? to_trash(e, path, err)
+				       : jl_err_sys(err, errno, "cannot remove folder \"%s\"", path);
 	if (fd >= 0)
 		close(fd);
 	return r;
@@ -207,7 +210,7 @@ int jl_room_dispose_port(struct jl_engine *e, const struct jl_pport *port, struc
 	if (r != JL_OK)
 		return r;
 	return jl_file_kind(jl_file_at(files, port->what)) == JL_KIND_DIR ? dispose_tree(e, port->what, err)
-	                                                                 : jl_room_dispose_file(e, port->what, err);
+									  : jl_room_dispose_file(e, port->what, err);
 }
 
 static bool kept(const struct jl_engine *e, uint32_t inst, const char *path)
@@ -230,8 +233,8 @@ static bool in_record(const struct jl_table *outs, const char *path)
 }
 
 /* What a glob among the outputs means now makes room as any other output does; but for `stay` (struct jl_record_output). */
-int jl_room_dispose_globbed(struct jl_engine *e, uint32_t inst, const struct jl_pport *port, const struct jl_table *stay,
-                           struct jl_err *err)
+int jl_room_dispose_globbed(struct jl_engine *e, uint32_t inst, const struct jl_pport *port,
+			    const struct jl_table *stay, struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
 	struct jl_table ids = JL_TABLE_INIT(uint32_t);

@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 #define TRASH_AGE_S (7 * 24 * 3600)
-#define SETTLE_MIN 8u            /* steps */
-#define SETTLE_NS (25 * JL_NS_MS) /* a little over the racy time of stamps in nanoseconds */
+#define SETTLE_MIN  8u              /* steps */
+#define SETTLE_NS   (25 * JL_NS_MS) /* a little over the racy time of stamps in nanoseconds */
 
 void jl_loop_store_warning(void *ctx, const char *text)
 {
@@ -77,7 +77,8 @@ static void prefetch(struct jl_engine *e)
 			continue;
 		const struct jl_inst *t = jl_plan_inst(plan, JL_NODE_INDEX(what));
 		for (uint32_t k = 0; k < t->n_ins + t->n_outs; k++) {
-			const struct jl_pport *port = jl_plan_port(plan, k < t->n_ins ? t->ins + k : t->outs + k - t->n_ins);
+			const struct jl_pport *port = jl_plan_port(plan,
+								   k < t->n_ins ? t->ins + k : t->outs + k - t->n_ins);
 			if (!(port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)))
 				*(uint32_t *)jl_table_add(&ids, 1) = port->what;
 		}
@@ -95,11 +96,14 @@ static int check_cycle(struct jl_engine *e, struct jl_err *err)
 	if (jl_graph_measure(&e->graph, &cycle) > 0) {
 		const char *last = "", *first = NULL;
 		for (uint32_t i = 0; i < cycle.len; i++) {
-			uint32_t what = jl_graph_node(&e->graph, *JL_AT(cycle, uint32_t, i))->what, index = JL_NODE_INDEX(what);
+			uint32_t what = jl_graph_node(&e->graph, *JL_AT(cycle, uint32_t, i))->what,
+				 index = JL_NODE_INDEX(what);
 			bool inst = JL_NODE_KIND(what) == JL_NODE_INST;
 			uint32_t rule = inst ? jl_engine_inst(e, index)->rule : index;
-			const char *name = inst ? jl_engine_label(e, index) : jl_project_text(e->p, jl_plan_rule(&e->p->plan, rule)->name);
-			if (jl_project_ast(e->p, NULL, NULL) == JL_OK && (!mark.line || e->p->ast->steps[rule].name.mark.line < mark.line))
+			const char *name = inst ? jl_engine_label(e, index)
+						: jl_project_text(e->p, jl_plan_rule(&e->p->plan, rule)->name);
+			if (jl_project_ast(e->p, NULL, NULL) == JL_OK &&
+			    (!mark.line || e->p->ast->steps[rule].name.mark.line < mark.line))
 				mark = e->p->ast->steps[rule].name.mark;
 			if (strcmp(name, last) != 0)
 				jl_buf_printf(&text, "%s\"%s\"", text.len ? " → " : "", name);
@@ -108,7 +112,8 @@ static int check_cycle(struct jl_engine *e, struct jl_err *err)
 		}
 		if (first && strcmp(first, last) != 0)
 			jl_buf_printf(&text, " → \"%s\"", first);
-		jl_messages_add(e->p->msgs, mark, false, "steps wait for each other: %s; take one of the links out", text.data);
+		jl_messages_add(e->p->msgs, mark, false, "steps wait for each other: %s; take one of the links out",
+				text.data);
 		r = jl_err_set(err, JL_EINVAL, "the manifest has errors");
 	}
 	jl_table_release(&cycle);
@@ -146,7 +151,8 @@ static int check_inputs(struct jl_engine *e, struct jl_err *err)
 				continue;
 			if (port->what < e->below.len && *JL_AT(e->below, uint8_t, port->what))
 				continue;
-			if (jl_files_stat(files, port->what, NULL) != JL_OK || jl_file_kind(jl_file_at(files, port->what)) != JL_KIND_ABSENT)
+			if (jl_files_stat(files, port->what, NULL) != JL_OK ||
+			    jl_file_kind(jl_file_at(files, port->what)) != JL_KIND_ABSENT)
 				continue;
 			if (jl_plan_rule(plan, t->rule)->n_after && (port->flags & JL_PORT_FOLDER))
 				continue; /* a folder that those before it fill */
@@ -155,8 +161,9 @@ static int check_inputs(struct jl_engine *e, struct jl_err *err)
 			struct jl_mark mark = {0};
 			if (jl_project_ast(e->p, NULL, NULL) == JL_OK)
 				mark = e->p->ast->steps[t->rule].inputs.at[port->def].text.mark;
-			jl_messages_add(e->p->msgs, mark, false, "input \"%s\" of step \"%s\": no step makes it and there is no such file",
-			                jl_files_path(files, port->what), jl_project_text(e->p, t->label));
+			jl_messages_add(e->p->msgs, mark, false,
+					"input \"%s\" of step \"%s\": no step makes it and there is no such file",
+					jl_files_path(files, port->what), jl_project_text(e->p, t->label));
 		}
 	}
 	return e->p->msgs->errors ? jl_err_set(err, JL_EINVAL, "the manifest has errors") : JL_OK;
@@ -215,7 +222,8 @@ static int run(struct jl_engine *e, struct jl_err *err)
 	r = jl_slots_loop(&e->slots, err);
 	if (r == JL_OK && !jl_graph_finished(&e->graph) && !e->slots.stopping)
 		r = check_cycle(e, err);
-	if (r == JL_OK && e->opts->mode != JL_MODE_PLAN && !e->slots.stopping && e->counts.failed + e->counts.skipped == 0)
+	if (r == JL_OK && e->opts->mode != JL_MODE_PLAN && !e->slots.stopping &&
+	    e->counts.failed + e->counts.skipped == 0)
 		jl_select_missing(e);
 	if (e->opts->mode == JL_MODE_RUN && e->counts.ran + e->counts.restored > 0) {
 		sweep_trash(e);
@@ -246,7 +254,10 @@ void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts)
 		.scratch = JL_BUF_INIT,
 		.trash = {.first = JL_BUF_INIT, .to = JL_BUF_INIT},
 		.trees = JL_TABLE_INIT(struct jl_tree_known),
-		.starting = {.argv = JL_TABLE_INIT(char *), .env = JL_TABLE_INIT(char *), .text = JL_BUF_INIT, .workdir = JL_BUF_INIT},
+		.starting = {.argv = JL_TABLE_INIT(char *),
+			     .env = JL_TABLE_INIT(char *),
+			     .text = JL_BUF_INIT,
+			     .workdir = JL_BUF_INIT},
 	};
 	e->began_ns = e->now_ns = e->flushed_ns = e->clock->now_ns(e->clock);
 	e->threads = 1;
@@ -258,8 +269,8 @@ void jl_engine_release(struct jl_engine *e)
 	if (e->own_store)
 		jl_store_free(e->store);
 	jl_graph_release_all(&e->graph);
-	struct jl_table *tables[] = {&e->queue.heap, &e->node_of, &e->want_inst, &e->worklist, &e->below, &e->env, &e->ids, &e->safe,
-	                             &e->deciding.inputs};
+	struct jl_table *tables[] = {&e->queue.heap, &e->node_of, &e->want_inst, &e->worklist,       &e->below,
+				     &e->env,        &e->ids,     &e->safe,      &e->deciding.inputs};
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		jl_table_release(tables[i]);
 	jl_buf_release(&e->scratch);

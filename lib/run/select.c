@@ -40,7 +40,8 @@ static void mark_below(struct jl_engine *e)
 	for (uint32_t i = 0; i < e->p->maker.len; i++) {
 		if (*JL_AT(e->p->maker, uint32_t, i) == JL_NONE)
 			continue;
-		for (uint32_t d = jl_file_at(files, i)->dir; d != JL_NONE && !*JL_AT(e->below, uint8_t, d); d = jl_file_at(files, d)->dir)
+		for (uint32_t d = jl_file_at(files, i)->dir; d != JL_NONE && !*JL_AT(e->below, uint8_t, d);
+		     d = jl_file_at(files, d)->dir)
 			*JL_AT(e->below, uint8_t, d) = 1;
 	}
 }
@@ -222,7 +223,8 @@ void jl_select_settled(struct jl_engine *e, uint32_t rule)
 			jl_select_path(e, e->opts->targets[k], &path);
 			for (uint32_t o = t->outs; o < t->outs + t->n_outs; o++) {
 				const struct jl_pport *port = jl_plan_port(&e->p->plan, o);
-				named |= !(port->flags & JL_PORT_GLOB) && strcmp(jl_files_path(jl_engine_files(e), port->what), path.data) == 0;
+				named |= !(port->flags & JL_PORT_GLOB) &&
+					 strcmp(jl_files_path(jl_engine_files(e), port->what), path.data) == 0;
 			}
 			jl_buf_release(&path);
 		}
@@ -320,11 +322,14 @@ void jl_select_missing(struct jl_engine *e)
 			jl_select_path(e, word, &path);
 			id = jl_files_find(jl_engine_files(e), path.data, path.len);
 			there = id != JL_NONE && (jl_expand_maker(e->p, id) != JL_NONE ||
-			                          (id < e->below.len && *JL_AT(e->below, uint8_t, id)));
+						  (id < e->below.len && *JL_AT(e->below, uint8_t, id)));
 		}
 		if (!there) {
-			struct jl_event ev = {.type = JL_EVENT_STEP_FINISHED, .status = JL_STEP_FAILED, .step = word,
-			                      .reason = rule == JL_NONE ? "no step makes it" : "the step has no such item"};
+			struct jl_event ev = {.type = JL_EVENT_STEP_FINISHED,
+					      .status = JL_STEP_FAILED,
+					      .step = word,
+					      .reason = rule == JL_NONE ? "no step makes it"
+									: "the step has no such item"};
 			e->counts.total++;
 			e->counts.failed++;
 			jl_engine_emit(e, &ev);
@@ -337,7 +342,8 @@ static int want_word(struct jl_engine *e, const char *word, struct jl_err *err)
 {
 	uint32_t rule = JL_NONE, inst = JL_NONE;
 	if (word[0] == '@')
-		return want_tag(e, word + 1) ? JL_OK : jl_err_set(err, JL_EINVAL, "no step has the tag \"%s\"", word + 1);
+		return want_tag(e, word + 1) ? JL_OK
+					     : jl_err_set(err, JL_EINVAL, "no step has the tag \"%s\"", word + 1);
 	int r = jl_project_find(e->p, word, &rule, &inst, err);
 	if (r == JL_OK && inst != JL_NONE)
 		want_inst(e, inst, true);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TURN_NS (500 * JL_NS_MS)
+#define TURN_NS            (500 * JL_NS_MS)
 #define WORK_BETWEEN_POLLS 64 /* so that output is read and ends are seen while there is much to decide */
 
 static void on_output(void *ctx, uint64_t id, int stream, const void *data, size_t len)
@@ -43,7 +43,7 @@ static void on_done(void *ctx, uint64_t id, const struct jl_job_result *result)
 }
 
 void jl_slots_init(struct jl_slots *s, uint32_t n, struct jl_exec *exec, const struct jl_clock *clock,
-                   const struct jl_slots_ops *ops, void *owner)
+		   const struct jl_slots_ops *ops, void *owner)
 {
 	*s = (struct jl_slots){.exec = exec, .clock = clock, .ops = ops, .owner = owner, .n = n};
 	s->running = jl_calloc(n, sizeof(*s->running));

@@ -21,12 +21,13 @@ static void fails(struct world *w, const char *label, int64_t seconds)
 	fake_exec_on(w->x, label, &(struct fake_run){.duration_ns = seconds * JL_NS_S, .exit_code = 3});
 }
 
-static const char five[] = "steps:\n"
-			   "  s1: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: in, outputs: s1.out}\n"
-			   "  s2: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: in, outputs: s2.out}\n"
-			   "  s3: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: in, outputs: s3.out}\n"
-			   "  c1: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: in, outputs: c1.out}\n"
-			   "  c2: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: c1.out, outputs: c2.out}\n";
+static const char five[] =
+	"steps:\n"
+	"  s1: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: in, outputs: s1.out}\n"
+	"  s2: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: in, outputs: s2.out}\n"
+	"  s3: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: in, outputs: s3.out}\n"
+	"  c1: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: in, outputs: c1.out}\n"
+	"  c2: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: c1.out, outputs: c2.out}\n";
 
 static void five_durations(struct world *w)
 {
@@ -76,12 +77,13 @@ static void test_slots(void **state)
 	world_free(w);
 }
 
-static const char four[] = "steps:\n"
-			   "  a: {command: [put, \"${{ output }}\", a], outputs: a.out}\n"
-			   "  b: {command: [put, \"${{ output }}\", b], outputs: b.out}\n"
-			   "  c: {command: [put, \"${{ output }}\", c], outputs: c.out}\n"
-			   "  d: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: a.out, outputs: d.out}\n"
-			   "  e: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: d.out, outputs: e.out}\n";
+static const char four[] =
+	"steps:\n"
+	"  a: {command: [put, \"${{ output }}\", a], outputs: a.out}\n"
+	"  b: {command: [put, \"${{ output }}\", b], outputs: b.out}\n"
+	"  c: {command: [put, \"${{ output }}\", c], outputs: c.out}\n"
+	"  d: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: a.out, outputs: d.out}\n"
+	"  e: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: d.out, outputs: e.out}\n";
 
 static void test_fail_soon(void **state)
 {
@@ -203,8 +205,9 @@ static void test_busy_once(void **state)
 static void test_events(void **state)
 {
 	(void)state;
-	struct world *w = world_new("steps:\n  a: {command: [put, \"${{ output }}\", a], outputs: a}\n"
-				    "  b: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: a, outputs: b}\n");
+	struct world *w = world_new(
+		"steps:\n  a: {command: [put, \"${{ output }}\", a], outputs: a}\n"
+		"  b: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: a, outputs: b}\n");
 	fake_exec_on(w->x, "a", &(struct fake_run){.out = "hello\n", .err = "oh\n", .effect = world_play});
 	world_run(w);
 	assert_string_equal(w->kinds.data, "RsoofsfE");
@@ -234,7 +237,8 @@ static void test_ends(void **state)
 	w->o.fail = JL_FAIL_KEEP_GOING;
 	takes(w, "slow", 60);
 	fake_exec_on(w->x, "shot", &(struct fake_run){.end = JL_JOB_SIGNALED, .signal = 9});
-	fake_exec_on(w->x, "none", &(struct fake_run){.end = JL_JOB_NOT_STARTED, .exit_code = 127, .why = "no such program"});
+	fake_exec_on(w->x, "none",
+		     &(struct fake_run){.end = JL_JOB_NOT_STARTED, .exit_code = 127, .why = "no such program"});
 	fake_exec_on(w->x, "held", &(struct fake_run){.pipe_held = true, .effect = world_play});
 	world_run(w);
 	assert_non_null(strstr(w->ends.data, "timeout slow\n"));
@@ -293,18 +297,20 @@ static void target(struct world *w, const char *word)
 static void test_targets(void **state)
 {
 	(void)state;
-	struct world *w = world_new("steps:\n"
-				    "  a: {command: [put, \"${{ output }}\", a], outputs: a.out, tags: [x]}\n"
-				    "  b: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: a.out, outputs: sub/b.out}\n"
-				    "  c: {command: [put, \"${{ output }}\", c], outputs: c.out, manual: true, tags: [x]}\n"
-				    "  f: {foreach: [p, q], command: [put, \"${{ output }}\", f], outputs: \"f/${{ item }}\"}\n");
+	struct world *w = world_new(
+		"steps:\n"
+		"  a: {command: [put, \"${{ output }}\", a], outputs: a.out, tags: [x]}\n"
+		"  b: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: a.out, outputs: sub/b.out}\n"
+		"  c: {command: [put, \"${{ output }}\", c], outputs: c.out, manual: true, tags: [x]}\n"
+		"  f: {foreach: [p, q], command: [put, \"${{ output }}\", f], outputs: \"f/${{ item }}\"}\n");
 	world_run(w);
 	assert_int_equal(w->sum.counts.total, 4); /* all but the manual one */
 	assert_false(world_exists(w, "c.out"));
 	const struct {
 		const char *word;
 		uint32_t total;
-	} words[] = {{"c", 1}, {"b", 2}, {"a", 1}, {"f", 2}, {"f[q]", 1}, {"sub/b.out", 2}, {"./f/p", 1}, {"f/", 2}, {"@x", 2}};
+	} words[] = {{"c", 1},         {"b", 2},     {"a", 1},  {"f", 2}, {"f[q]", 1},
+		     {"sub/b.out", 2}, {"./f/p", 1}, {"f/", 2}, {"@x", 2}};
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		target(w, words[i].word);
 		world_run(w);
@@ -396,9 +402,10 @@ static void test_adopt(void **state)
 	world_write(w, "e.out", "by hand");
 	world_write(w, "b.out", "by hand");
 	target(w, "e");
-	world_manifest(w, "steps:\n"
-			  "  a: {command: [put, \"${{ output }}\", new], outputs: a.out}\n"
-			  "  e: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: a.out, outputs: e.out}\n");
+	world_manifest(w,
+		       "steps:\n"
+		       "  a: {command: [put, \"${{ output }}\", new], outputs: a.out}\n"
+		       "  e: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: a.out, outputs: e.out}\n");
 	world_run(w);
 	world_expect(w, "failed a\nskipped e\n");
 	world_holds(w, "e.out", "by hand");
@@ -408,11 +415,14 @@ static void test_adopt(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_critical_path), cmocka_unit_test(test_slots),         cmocka_unit_test(test_fail_soon),
-		cmocka_unit_test(test_fail_now),      cmocka_unit_test(test_keep_going),    cmocka_unit_test(test_allow_failure),
-		cmocka_unit_test(test_busy_alone),    cmocka_unit_test(test_busy_once),   cmocka_unit_test(test_events),
-		cmocka_unit_test(test_ends),          cmocka_unit_test(test_failed_outputs), cmocka_unit_test(test_not_begun),
-		cmocka_unit_test(test_targets),       cmocka_unit_test(test_plan_mode),     cmocka_unit_test(test_adopt),
+		cmocka_unit_test(test_critical_path),  cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_fail_soon),      cmocka_unit_test(test_fail_now),
+		cmocka_unit_test(test_keep_going),     cmocka_unit_test(test_allow_failure),
+		cmocka_unit_test(test_busy_alone),     cmocka_unit_test(test_busy_once),
+		cmocka_unit_test(test_events),         cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_failed_outputs), cmocka_unit_test(test_not_begun),
+		cmocka_unit_test(test_targets),        cmocka_unit_test(test_plan_mode),
+		cmocka_unit_test(test_adopt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

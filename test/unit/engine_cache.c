@@ -96,7 +96,8 @@ static void test_restore(void **state)
 	w->o.store = w->store = jl_store_mem_new();
 	world_run(w);
 	world_expect(w, "fresh a\nran b\nfresh c\n");
-	assert_non_null(strstr(w->reasons.data, "b: its outputs are not as they were left, and the result is not stored\n"));
+	assert_non_null(
+		strstr(w->reasons.data, "b: its outputs are not as they were left, and the result is not stored\n"));
 	world_free(w);
 }
 
@@ -232,7 +233,8 @@ static void expect_made(void *ctx, const struct jl_job *job, struct fake_run *ru
 static const char dynamic[] = "steps:\n"
 			      "  split: {foreach: {lines: names}, command: [put, \"${{ output }}\", \"${{ item }}\"], "
 			      "outputs: \"parts/${{ item }}\"}\n"
-			      "  up: {foreach: \"parts/*\", " CAT ", inputs: \"${{ item }}\", outputs: \"up/${{ item.name }}\"}\n"
+			      "  up: {foreach: \"parts/*\", " CAT
+			      ", inputs: \"${{ item }}\", outputs: \"up/${{ item.name }}\"}\n"
 			      "  all: {" CAT ", inputs: \"up/*\", outputs: all.out}\n";
 
 static void test_growth(void **state)
@@ -307,10 +309,11 @@ static void test_departed_list(void **state)
 static void test_foreach_over_folder(void **state)
 {
 	(void)state;
-	struct world *w = world_new("steps:\n"
-				    "  split: {command: [split, \"${{ output }}\", b, a], inputs: in, outputs: parts/}\n"
-				    "  up: {foreach: \"parts/*\", " CAT ", inputs: \"${{ item }}\", outputs: \"up/${{ item.name }}\"}\n"
-				    "  one: {" CAT ", inputs: up/a, outputs: one.out}\n");
+	struct world *w = world_new(
+		"steps:\n"
+		"  split: {command: [split, \"${{ output }}\", b, a], inputs: in, outputs: parts/}\n"
+		"  up: {foreach: \"parts/*\", " CAT ", inputs: \"${{ item }}\", outputs: \"up/${{ item.name }}\"}\n"
+		"  one: {" CAT ", inputs: up/a, outputs: one.out}\n");
 	world_write(w, "in", "");
 	w->o.mode = JL_MODE_PLAN;
 	world_run(w);
@@ -335,12 +338,13 @@ static void test_foreach_over_folder(void **state)
 static void test_folder_input(void **state)
 {
 	(void)state;
-	struct world *w = world_new("steps:\n"
-				    "  use: {foreach: [1, 2], " CAT ", inputs: {d: d/, in: in}, outputs: \"u/${{ item }}\"}\n"
-				    "  plain: {command: [line, \"${{ output }}\", x], inputs: d, outputs: p}\n"
-				    "  make: {foreach: [a, b], command: [put, \"${{ output }}\", 1], outputs: \"d/${{ item }}/x\"}\n"
-				    "  own: {foreach: [{n: c, i: in}, {n: e, i: o/c/}], command: [put, \"${{ output }}\", 1], "
-				    "inputs: \"${{ item.i }}\", outputs: \"o/${{ item.n }}/x\"}\n");
+	struct world *w = world_new(
+		"steps:\n"
+		"  use: {foreach: [1, 2], " CAT ", inputs: {d: d/, in: in}, outputs: \"u/${{ item }}\"}\n"
+		"  plain: {command: [line, \"${{ output }}\", x], inputs: d, outputs: p}\n"
+		"  make: {foreach: [a, b], command: [put, \"${{ output }}\", 1], outputs: \"d/${{ item }}/x\"}\n"
+		"  own: {foreach: [{n: c, i: in}, {n: e, i: o/c/}], command: [put, \"${{ output }}\", 1], "
+		"inputs: \"${{ item.i }}\", outputs: \"o/${{ item.n }}/x\"}\n");
 	world_write(w, "in", "");
 	w->o.targets = (const char *const[]){"own[n=e,i=o/c/]", "plain", "use[2]"};
 	w->o.n_targets = 3;
@@ -359,11 +363,12 @@ static void test_folder_input(void **state)
 static void test_late_fault(void **state)
 {
 	(void)state;
-	struct world *w = world_new("steps:\n"
-				    "  list: {command: [line, \"${{ output }}\", x, y, x], inputs: in, outputs: names}\n"
-				    "  each: {foreach: {lines: names}, command: [put, \"${{ output }}\", 1], outputs: \"o/${{ item }}\"}\n"
-				    "  all: {" CAT ", inputs: \"o/*\", outputs: all.out}\n"
-				    "  free: {command: [put, \"${{ output }}\", 1], outputs: free.out}\n");
+	struct world *w = world_new(
+		"steps:\n"
+		"  list: {command: [line, \"${{ output }}\", x, y, x], inputs: in, outputs: names}\n"
+		"  each: {foreach: {lines: names}, command: [put, \"${{ output }}\", 1], outputs: \"o/${{ item }}\"}\n"
+		"  all: {" CAT ", inputs: \"o/*\", outputs: all.out}\n"
+		"  free: {command: [put, \"${{ output }}\", 1], outputs: free.out}\n");
 	world_write(w, "in", "");
 	w->o.fail = JL_FAIL_KEEP_GOING;
 	for (int i = 0; i < 2; i++) {
@@ -374,10 +379,12 @@ static void test_late_fault(void **state)
 		assert_non_null(strstr(w->reasons.data, "comes twice"));
 		assert_true(world_exists(w, "free.out"));
 	}
-	world_manifest(w, "steps:\n"
-			  "  list: {command: [line, \"${{ output }}\", x, y], inputs: in, outputs: names}\n"
-			  "  each: {foreach: {lines: names}, command: [put, \"${{ output }}\", 1], outputs: \"o/${{ item }}\"}\n"
-			  "  all: {" CAT ", inputs: \"o/*\", outputs: all.out}\n");
+	world_manifest(
+		w,
+		"steps:\n"
+		"  list: {command: [line, \"${{ output }}\", x, y], inputs: in, outputs: names}\n"
+		"  each: {foreach: {lines: names}, command: [put, \"${{ output }}\", 1], outputs: \"o/${{ item }}\"}\n"
+		"  all: {" CAT ", inputs: \"o/*\", outputs: all.out}\n");
 	world_run(w);
 	assert_int_equal(w->sum.counts.ran, 4);
 	world_holds(w, "all.out", "11");
@@ -390,7 +397,8 @@ static void test_late_cycle(void **state)
 	(void)state;
 	struct world *w = world_new("steps:\n"
 				    "  list: {command: [line, \"${{ output }}\", x], inputs: in, outputs: names}\n"
-				    "  each: {foreach: {lines: names}, " CAT ", inputs: all.out, outputs: \"o/${{ item }}\"}\n"
+				    "  each: {foreach: {lines: names}, " CAT
+				    ", inputs: all.out, outputs: \"o/${{ item }}\"}\n"
 				    "  all: {" CAT ", inputs: \"o/*\", outputs: all.out}\n");
 	world_write(w, "in", "");
 	assert_int_equal(world_try(w), JL_EINVAL);
@@ -450,14 +458,23 @@ static void test_join_after_failure(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fresh),         cmocka_unit_test(test_early_cutoff),
-		cmocka_unit_test(test_restore),       cmocka_unit_test(test_restore_folder),
-		cmocka_unit_test(test_input_changes), cmocka_unit_test(test_cache_modes),
-		cmocka_unit_test(test_blobs),    cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_departed),      cmocka_unit_test(test_departed_list),
-		cmocka_unit_test(test_foreach_over_folder), cmocka_unit_test(test_folder_input), cmocka_unit_test(test_late_fault),
-		cmocka_unit_test(test_late_cycle),    cmocka_unit_test(test_cycle),
-		cmocka_unit_test(test_missing_input), cmocka_unit_test(test_join_after_failure),
+		cmocka_unit_test(test_fresh),
+		cmocka_unit_test(test_early_cutoff),
+		cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_restore_folder),
+		cmocka_unit_test(test_input_changes),
+		cmocka_unit_test(test_cache_modes),
+		cmocka_unit_test(test_blobs),
+		cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_departed),
+		cmocka_unit_test(test_departed_list),
+		cmocka_unit_test(test_foreach_over_folder),
+		cmocka_unit_test(test_folder_input),
+		cmocka_unit_test(test_late_fault),
+		cmocka_unit_test(test_late_cycle),
+		cmocka_unit_test(test_cycle),
+		cmocka_unit_test(test_missing_input),
+		cmocka_unit_test(test_join_after_failure),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,8 +17,12 @@ static const char *const env_two[] = {"A=1", "B=", NULL};
 
 static uint32_t add_spec(struct jl_plan *p, uint32_t n_shell)
 {
-	return jl_plan_add_spec(p, &(struct jl_spec){.workdir = "sub", .argv = argv_sh, .n_argv = 3, .n_shell = n_shell,
-	                                             .env = env_two, .n_env = 2});
+	return jl_plan_add_spec(p, &(struct jl_spec){.workdir = "sub",
+						     .argv = argv_sh,
+						     .n_argv = 3,
+						     .n_shell = n_shell,
+						     .env = env_two,
+						     .n_env = 2});
 }
 
 /* Two rules: a plain one whose command holds the number of jobs (two specs), and a foreach over a glob with two instances. */
@@ -32,9 +36,14 @@ static void make_plan(struct jl_plan *p)
 	h->env = jl_plan_add_refs(p, texts, 2);
 	h->n_env = 2;
 	struct jl_rule *r = jl_table_add(&p->rules, 2);
-	r[0] = (struct jl_rule){.name = 1, .n = 1, .flags = JL_RULE_JOBS | JL_RULE_EXPANDED, .version = 3, .description = 4};
-	r[1] = (struct jl_rule){.name = 2, .first = 1, .n = 2, .items_kind = JL_FOREACH_GLOB, .items_text = 7,
-	                        .flags = JL_RULE_FOREACH | JL_RULE_EXPANDED};
+	r[0] = (struct jl_rule){
+		.name = 1, .n = 1, .flags = JL_RULE_JOBS | JL_RULE_EXPANDED, .version = 3, .description = 4};
+	r[1] = (struct jl_rule){.name = 2,
+				.first = 1,
+				.n = 2,
+				.items_kind = JL_FOREACH_GLOB,
+				.items_text = 7,
+				.flags = JL_RULE_FOREACH | JL_RULE_EXPANDED};
 	for (int i = 0; i < 2; i++) {
 		r[i].tags = jl_plan_add_refs(p, texts, 2);
 		r[i].makes = jl_plan_add_refs(p, texts, 1);
@@ -54,7 +63,8 @@ static void make_plan(struct jl_plan *p)
 	port[4] = (struct jl_pport){.what = 0, .flags = JL_PORT_OPTIONAL};
 	for (uint32_t i = 0; i < 3; i++) {
 		struct jl_inst *t = jl_table_add(&p->insts, 1);
-		*t = (struct jl_inst){.rule = i > 0, .label = 1 + i, .result = i, .item = i ? 8 + i : 0, .flags = JL_INST_READY};
+		*t = (struct jl_inst){
+			.rule = i > 0, .label = 1 + i, .result = i, .item = i ? 8 + i : 0, .flags = JL_INST_READY};
 		t->ins = i;
 		t->n_ins = 2;
 		t->outs = i + 2;
@@ -95,7 +105,8 @@ static void test_spec(void **state)
 	struct jl_spec s;
 	/* An odd offset: unpacking must not need alignment. */
 	uint32_t first = add_spec(&p, 2), second;
-	second = jl_plan_add_spec(&p, &(struct jl_spec){.workdir = ".", .argv = (const char *const[]){"true", ""}, .n_argv = 2});
+	second = jl_plan_add_spec(
+		&p, &(struct jl_spec){.workdir = ".", .argv = (const char *const[]){"true", ""}, .n_argv = 2});
 	jl_plan_spec(&p, first, &room, &s);
 	assert_string_equal(s.workdir, "sub");
 	assert_int_equal(s.n_argv, 3);
@@ -168,14 +179,16 @@ static void test_check_refuses_indices(void **state)
 	struct jl_plan p;
 	make_plan(&p);
 	const size_t head[] = {offsetof(struct jl_plan_head, format), offsetof(struct jl_plan_head, env),
-	                       offsetof(struct jl_plan_head, n_env), offsetof(struct jl_plan_head, manifest),
-	                       offsetof(struct jl_plan_head, store_dir)};
-	const size_t rule[] = {R(name), R(description), R(tags), R(n_tags), R(after), R(n_after), R(waits), R(n_waits), R(makes),
-	                       R(n_makes), R(pass_env), R(n_pass_env), R(keep), R(n_keep), R(items_text), R(first), R(n), R(version)};
-	const size_t inst[] = {T(rule), T(label), T(result), T(item), T(ins), T(n_ins), T(outs), T(n_outs), T(waits), T(n_waits),
-	                       T(spec)};
+			       offsetof(struct jl_plan_head, n_env), offsetof(struct jl_plan_head, manifest),
+			       offsetof(struct jl_plan_head, store_dir)};
+	const size_t rule[] = {R(name),  R(description), R(tags),       R(n_tags),  R(after),    R(n_after),
+			       R(waits), R(n_waits),     R(makes),      R(n_makes), R(pass_env), R(n_pass_env),
+			       R(keep),  R(n_keep),      R(items_text), R(first),   R(n),        R(version)};
+	const size_t inst[] = {T(rule), T(label),  T(result), T(item),    T(ins), T(n_ins),
+			       T(outs), T(n_outs), T(waits),  T(n_waits), T(spec)};
 	const size_t port[] = {offsetof(struct jl_pport, what), offsetof(struct jl_pport, name)};
-#define TRY(element, indices, type) try_words(&p, element, indices, sizeof(indices) / sizeof((indices)[0]), sizeof(type))
+#define TRY(element, indices, type)                                                                                    \
+	try_words(&p, element, indices, sizeof(indices) / sizeof((indices)[0]), sizeof(type))
 	TRY(jl_plan_head(&p), head, struct jl_plan_head);
 	for (uint32_t i = 0; i < p.rules.len; i++)
 		TRY(jl_plan_rule(&p, i), rule, struct jl_rule);
@@ -203,7 +216,8 @@ static void test_check_refuses_specs(void **state)
 	for (size_t k = 0; k < 4; k++) {
 		for (size_t word = 0; word < 3; word++) {
 			for (size_t i = 0; i < sizeof(huge) / sizeof(huge[0]); i++) {
-				char *bytes = (char *)p.spec.data + at[k] + word * sizeof(uint32_t), was[sizeof(uint32_t)];
+				char *bytes = (char *)p.spec.data + at[k] + word * sizeof(uint32_t),
+				     was[sizeof(uint32_t)];
 				memcpy(was, bytes, sizeof(was));
 				memcpy(bytes, &huge[i], sizeof(was));
 				assert_false(good(&p));

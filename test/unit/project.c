@@ -20,9 +20,11 @@ static void test_compile_path(void **state)
 	const struct {
 		const char *in, *out;
 		bool folder;
-	} paths[] = {{"a", "a", false},     {"a/", "a", true},          {"./a//b/", "a/b", true}, {"a/../b", "b", false},
-	             {".", ".", true},      {"./", ".", true},          {"../x", "../x", false},  {"/abs/x/", "/abs/x", true},
-	             {"a/*.c", "a/*.c", false}, {"a/../../b", "../b", false}};
+	} paths[] = {{"a", "a", false},         {"a/", "a", true},
+		     {"./a//b/", "a/b", true},  {"a/../b", "b", false},
+		     {".", ".", true},          {"./", ".", true},
+		     {"../x", "../x", false},   {"/abs/x/", "/abs/x", true},
+		     {"a/*.c", "a/*.c", false}, {"a/../../b", "../b", false}};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		struct jl_buf out = JL_BUF_INIT;
 		bool folder = !paths[i].folder;
@@ -59,10 +61,14 @@ static void links(const struct jl_project *p, struct jl_buf *out)
 		const struct jl_rule *r = jl_plan_rule(&p->plan, i);
 		jl_buf_printf(out, "%s:", jl_project_text(p, r->name));
 		for (uint32_t k = 0; k < r->n_after; k++)
-			jl_buf_printf(out, " %s", jl_project_text(p, jl_plan_rule(&p->plan, jl_plan_ref(&p->plan, r->after + k))->name));
+			jl_buf_printf(
+				out, " %s",
+				jl_project_text(p, jl_plan_rule(&p->plan, jl_plan_ref(&p->plan, r->after + k))->name));
 		jl_buf_char(out, ':');
 		for (uint32_t k = 0; k < r->n_waits; k++)
-			jl_buf_printf(out, " %s", jl_project_text(p, jl_plan_rule(&p->plan, jl_plan_ref(&p->plan, r->waits + k))->name));
+			jl_buf_printf(
+				out, " %s",
+				jl_project_text(p, jl_plan_rule(&p->plan, jl_plan_ref(&p->plan, r->waits + k))->name));
 		assert_int_equal(r->n_waits > 0, (r->flags & JL_RULE_LATE) != 0);
 		jl_buf_char(out, '\n');
 	}
@@ -178,8 +184,10 @@ static void expect_fault(const char *manifest, uint32_t line, const char *part)
 static void test_overlaps(void **state)
 {
 	(void)state;
-	expect_fault("steps:\n  a: {" X ", outputs: o}\n  b: {" X ", outputs: ./o}\n", 4, "overlaps \"o\" of step \"a\" (line 3)");
-	expect_fault("steps:\n  a: {" X ", outputs: d/}\n  b: {" X ", outputs: d/x/y}\n", 4, "overlaps \"d\" of step \"a\"");
+	expect_fault("steps:\n  a: {" X ", outputs: o}\n  b: {" X ", outputs: ./o}\n", 4,
+		     "overlaps \"o\" of step \"a\" (line 3)");
+	expect_fault("steps:\n  a: {" X ", outputs: d/}\n  b: {" X ", outputs: d/x/y}\n", 4,
+		     "overlaps \"d\" of step \"a\"");
 	expect_fault("steps:\n  a: {" X ", outputs: d/x/y}\n  b: {" X ", outputs: d/}\n", 4, "overlaps");
 	expect_fault("steps:\n  a: {" X ", outputs: [d/, d/x]}\n", 3, "twice or within another");
 	expect_fault("steps:\n  a: {" X ", outputs: [d/x, d/]}\n", 3, "twice or within another");
@@ -193,7 +201,8 @@ static void test_overlaps(void **state)
 	expect_fault("steps:\n  a: {foreach: [..], " X ", outputs: \"${{ item }}/x\"}\n", 3, "outside the workspace");
 	expect_fault("steps:\n  a: {foreach: [x, x], " X "}\n", 3, "comes twice");
 	/* These only look alike. */
-	struct world *w = world_new("steps:\n  a: {" X ", outputs: [d/, d.x, d-x/]}\n  b: {" X ", outputs: [dd, d.y/z]}\n"
+	struct world *w = world_new("steps:\n  a: {" X ", outputs: [d/, d.x, d-x/]}\n  b: {" X
+				    ", outputs: [dd, d.y/z]}\n"
 				    "  c: {" X ", inputs: d/x, outputs: e}\n");
 	struct jl_project *p = open_project(w);
 	uint32_t file = jl_files_id(&p->state->files, "d/x/y", 5);

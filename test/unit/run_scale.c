@@ -58,7 +58,8 @@ static int quick_poll(struct jl_exec *x, int64_t until_ns, struct jl_err *err)
 	q->now_ns += JL_NS_MS;
 	while (q->n > 0) {
 		uint64_t id = q->ids[--q->n];
-		q->exec.events.done(q->exec.events.ctx, id, &(struct jl_job_result){.wall_ns = JL_NS_MS, .host = "local"});
+		q->exec.events.done(q->exec.events.ctx, id,
+				    &(struct jl_job_result){.wall_ns = JL_NS_MS, .host = "local"});
 	}
 	return JL_OK;
 }
@@ -101,7 +102,11 @@ static struct cost run(struct world *w)
 	jl_messages_release(&w->msgs);
 	if (jl_run(&w->o, &w->sum, &w->msgs, &w->err) != JL_OK)
 		fail_msg("%s %s", w->err.text, w->msgs.n ? w->msgs.at[0].text : "");
-	return (struct cost){.stats = stats - before, .starts = q.starts, .polls = q.polls, .events = t.events, .progress = t.progress};
+	return (struct cost){.stats = stats - before,
+			     .starts = q.starts,
+			     .polls = q.polls,
+			     .events = t.events,
+			     .progress = t.progress};
 }
 
 /* At most `each` a path, and a constant. */
@@ -125,7 +130,8 @@ static void test_steps(void **state)
 	struct jl_buf m = JL_BUF_INIT;
 	jl_buf_str(&m, "steps:\n");
 	for (int i = 0; i < N; i++) {
-		jl_buf_printf(&m, "  s%d: {command: [x], outputs: {path: out/%d/f%d, optional: true}, inputs: ", i, i / 100, i);
+		jl_buf_printf(&m, "  s%d: {command: [x], outputs: {path: out/%d/f%d, optional: true}, inputs: ", i,
+			      i / 100, i);
 		if (i % 4)
 			jl_buf_printf(&m, "{path: out/%d/f%d, optional: true}}\n", (i - 1) / 100, i - 1);
 		else
@@ -160,11 +166,12 @@ static void test_items(void **state)
 {
 	(void)state;
 	struct jl_buf lines = JL_BUF_INIT;
-	struct world *w = world_new("steps:\n"
-				    "  list: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: in, outputs: names}\n"
-				    "  each: {foreach: {lines: names}, command: [x, \"${{ item }}\"], "
-				    "outputs: {path: \"out/${{ item }}\", optional: true}}\n"
-				    "  all: {command: [line, \"${{ output }}\", x], inputs: [\"out/*\", in], outputs: all}\n");
+	struct world *w = world_new(
+		"steps:\n"
+		"  list: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: in, outputs: names}\n"
+		"  each: {foreach: {lines: names}, command: [x, \"${{ item }}\"], "
+		"outputs: {path: \"out/${{ item }}\", optional: true}}\n"
+		"  all: {command: [line, \"${{ output }}\", x], inputs: [\"out/*\", in], outputs: all}\n");
 	for (int from = 0; from <= N / 2; from += N / 2) {
 		jl_buf_clear(&lines);
 		for (int i = from; i < from + N; i++)
