@@ -18,7 +18,7 @@ struct jl_job {
 	const char *label;          /* for messages */
 	const char *const *argv;    /* NULL-terminated; borrowed until start() returns, like all pointers here */
 	const char *const *envp;    /* NULL-terminated, the whole environment */
-	const char *workdir;        /* absolute */
+	const char *workdir;        /* absolute; NULL: where jl is (local processes only) */
 	int stdin_fd;               /* -1: /dev/null; stays the caller's */
 	int64_t timeout_ns;         /* 0: none */
 	int64_t kill_after_ns;      /* between TERM and KILL */
