@@ -12,6 +12,7 @@ enum jl_exit {
 	JL_EXIT_OK = 0,
 	JL_EXIT_FAILED = 1,  /* a step failed */
 	JL_EXIT_USAGE = 2,   /* usage or manifest error */
+	JL_EXIT_SELF = 125,  /* map, memo: jl itself failed; what is below is the commands' */
 	JL_EXIT_MACHINE = 3, /* the store or the machine failed in a way that left the work undone */
 };
 
@@ -32,6 +33,14 @@ struct jl_settings {
 	const char *events;
 	/* clean */
 	bool orphans;
+	/* map */
+	struct {
+		struct jl_opt_list files, env;
+		const char *colsep, *header, *halt, *joblog, *results, *workdir;
+		uint32_t per_job, retries;
+		int64_t delay_ns;
+		bool null, fill, context, keep_order, line_buffer, ungroup, tag, eta, resume, resume_failed, skip_blank;
+	} map;
 	/* every command */
 	bool help, version;
 
@@ -47,11 +56,12 @@ struct jl_command {
 	const struct jl_opt *const *tables;
 	uint32_t min_operands, max_operands; /* max UINT32_MAX: any number */
 	int (*run)(struct jl_settings *s);   /* returns the exit status */
+	bool prefix;           /* options end at the first operand, and what is wrong with them is JL_EXIT_SELF */
 };
 
 extern const struct jl_command *const jl_commands[]; /* in the order of help, NULL at the end */
 extern const struct jl_command jl_command_run, jl_command_plan, jl_command_adopt, jl_command_list, jl_command_log,
-	jl_command_cat, jl_command_hash, jl_command_clean, jl_command_init, jl_command_help, jl_command_version;
+	jl_command_cat, jl_command_hash, jl_command_clean, jl_command_init, jl_command_map, jl_command_help, jl_command_version;
 
 /* Tables that several commands take (common.c). */
 extern const struct jl_opt jl_opts_help[];      /* --help */
@@ -71,6 +81,10 @@ void jl_say(const char *fmt, ...) JL_PRINTF(1, 2);
 int jl_say_error(const struct jl_err *err);
 /* Messages about the manifest, one a line, each with its place. */
 void jl_say_messages(const struct jl_messages *msgs);
+/* Where events go: `path` is --events, or NULL. -1: nowhere. The exit status. */
+int jl_open_events(const char *path, int *ret_fd);
+/* End by the signal that ended the work, so that the shell and make see it. */
+void jl_end_by_signal(int sig);
 /* jl_say_messages, then jl_say_error unless the messages told it; the exit status. For what jl_run() and
  * jl_project_open() gave back. */
 int jl_say_fault(const struct jl_messages *msgs, const struct jl_err *err);

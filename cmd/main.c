@@ -8,8 +8,9 @@
 #include <unistd.h>
 
 const struct jl_command *const jl_commands[] = {
-	&jl_command_run,   &jl_command_plan, &jl_command_list, &jl_command_log,  &jl_command_cat,     &jl_command_hash,
-	&jl_command_clean, &jl_command_adopt, &jl_command_init, &jl_command_help, &jl_command_version, NULL,
+	&jl_command_run,  &jl_command_plan,  &jl_command_map,   &jl_command_list, &jl_command_log,  &jl_command_cat,
+	&jl_command_hash, &jl_command_clean, &jl_command_adopt, &jl_command_init, &jl_command_help, &jl_command_version,
+	NULL,
 };
 
 static const struct jl_opt opts[] = {
@@ -59,9 +60,11 @@ static int run_command(const struct jl_command *c, int argc, const char *const *
 	struct jl_buf out = JL_BUF_INIT;
 	int status;
 
-	if (jl_opt_parse(c->tables, argc, argv, s, &s->operands, &err) != JL_OK) {
+	status = c->prefix ? jl_opt_parse_prefix(c->tables, argc, argv, s, &s->operands, &err)
+	                   : jl_opt_parse(c->tables, argc, argv, s, &s->operands, &err);
+	if (status != JL_OK) {
 		jl_say("%s: %s", c->name, err.text);
-		return JL_EXIT_USAGE;
+		return c->prefix ? JL_EXIT_SELF : JL_EXIT_USAGE;
 	}
 	if (s->help) {
 		jl_command_show(c, &out);
@@ -69,10 +72,10 @@ static int run_command(const struct jl_command *c, int argc, const char *const *
 	}
 	status = check_operands(c, s);
 	if (status != JL_EXIT_OK)
-		return status;
+		return c->prefix ? JL_EXIT_SELF : status;
 	if (s->directory && chdir(s->directory) < 0) {
 		jl_say("cannot go to \"%s\": %s", s->directory, strerror(errno));
-		return JL_EXIT_USAGE;
+		return c->prefix ? JL_EXIT_SELF : JL_EXIT_USAGE;
 	}
 	return c->run(s);
 }
@@ -109,6 +112,8 @@ int main(int argc, char **argv)
 	}
 	jl_opt_list_release(&s.operands);
 	jl_opt_list_release(&s.vars);
+	jl_opt_list_release(&s.map.files);
+	jl_opt_list_release(&s.map.env);
 	jl_buf_release(&command_line);
 	return status;
 }

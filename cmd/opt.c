@@ -134,6 +134,19 @@ static int take_choice(const struct jl_opt *o, const char *text, int *ret, struc
 	return JL_OK;
 }
 
+static int take_number(const struct jl_opt *o, const char *text, uint32_t *ret, struct jl_err *err)
+{
+	uint64_t n = 0;
+	const char *at = text;
+
+	for (; *at >= '0' && *at <= '9' && n <= UINT32_MAX; at++)
+		n = n * 10 + (uint64_t)(*at - '0');
+	if (at == text || *at || n > UINT32_MAX || n < (uint64_t)o->value)
+		return jl_err_set(err, JL_EINVAL, "\"%s\" is no number from %d on", text, o->value);
+	*ret = (uint32_t)n;
+	return JL_OK;
+}
+
 static int take(const struct jl_opt *o, const char *text, void *target, struct jl_err *err)
 {
 	void *at = (char *)target + o->target;
@@ -160,6 +173,8 @@ static int take(const struct jl_opt *o, const char *text, void *target, struct j
 		return jl_clock_parse(text, at, err);
 	case JL_OPT_JOBS:
 		return jl_opt_jobs(text, jl_cpu_count(), at, err);
+	case JL_OPT_NUMBER:
+		return take_number(o, text, at, err);
 	}
 	return JL_OK;
 }
@@ -215,8 +230,8 @@ static int parse_letters(const struct jl_opt *const *tables, const char *word, s
 	return JL_OK;
 }
 
-int jl_opt_parse(const struct jl_opt *const *tables, int argc, const char *const *argv, void *target,
-                 struct jl_opt_list *ret_operands, struct jl_err *err)
+static int parse_words(const struct jl_opt *const *tables, int argc, const char *const *argv, bool prefix, void *target,
+                       struct jl_opt_list *ret_operands, struct jl_err *err)
 {
 	struct words rest = {argv, argv + argc};
 	bool ended = false;
@@ -225,18 +240,32 @@ int jl_opt_parse(const struct jl_opt *const *tables, int argc, const char *const
 		const char *word = *rest.at++;
 		int r = JL_OK;
 
-		if (ended || word[0] != '-' || !word[1])
+		if (ended || word[0] != '-' || !word[1]) {
 			jl_opt_list_add(ret_operands, word);
-		else if (strcmp(word, "--") == 0)
+			ended |= prefix;
+		} else if (strcmp(word, "--") == 0) {
 			ended = true;
-		else if (word[1] == '-')
+		} else if (word[1] == '-') {
 			r = parse_long(tables, word + 2, &rest, target, err);
-		else
+		} else {
 			r = parse_letters(tables, word + 1, &rest, target, err);
+		}
 		if (r != JL_OK)
 			return r;
 	}
 	return JL_OK;
+}
+
+int jl_opt_parse(const struct jl_opt *const *tables, int argc, const char *const *argv, void *target,
+                 struct jl_opt_list *ret_operands, struct jl_err *err)
+{
+	return parse_words(tables, argc, argv, false, target, ret_operands, err);
+}
+
+int jl_opt_parse_prefix(const struct jl_opt *const *tables, int argc, const char *const *argv, void *target,
+                        struct jl_opt_list *ret_operands, struct jl_err *err)
+{
+	return parse_words(tables, argc, argv, true, target, ret_operands, err);
 }
 
 void jl_opt_help(const struct jl_opt *const *tables, struct jl_buf *out)

@@ -30,6 +30,7 @@ enum jl_opt_kind {
 	JL_OPT_LIST,     /* struct jl_opt_list: one more text each time */
 	JL_OPT_DURATION, /* int64_t nanoseconds */
 	JL_OPT_JOBS,     /* uint32_t: slots; 0 for auto */
+	JL_OPT_NUMBER,   /* uint32_t: from row.value on */
 };
 
 struct jl_opt {
@@ -39,7 +40,7 @@ struct jl_opt {
 	const char *help; /* one line */
 	enum jl_opt_kind kind;
 	size_t target;
-	int value;        /* JL_OPT_SET */
+	int value;        /* JL_OPT_SET, JL_OPT_NUMBER */
 };
 
 struct jl_opt_list {
@@ -53,6 +54,10 @@ void jl_opt_list_release(struct jl_opt_list *l);
  * person; what was read until then stays in the target. */
 int jl_opt_parse(const struct jl_opt *const *tables, int argc, const char *const *argv, void *target,
                  struct jl_opt_list *ret_operands, struct jl_err *err) JL_MUST_CHECK;
+
+/* The same, but the first operand ends the options, as for a command that is put before another. */
+int jl_opt_parse_prefix(const struct jl_opt *const *tables, int argc, const char *const *argv, void *target,
+                        struct jl_opt_list *ret_operands, struct jl_err *err) JL_MUST_CHECK;
 
 /* `4`, `50%`, `-1` (all), `-2` (all but one), `auto` (0) of a machine with `cpus` processors. */
 int jl_opt_jobs(const char *text, unsigned cpus, uint32_t *ret, struct jl_err *err) JL_MUST_CHECK;

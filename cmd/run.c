@@ -6,8 +6,6 @@
 #include "report/plain.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,7 +42,6 @@ struct sinks {
 	struct jl_plain plain;
 	struct jl_ndjson events;
 	int events_fd; /* -1: no events */
-	bool close_events;
 	char *again;
 };
 
@@ -80,23 +77,6 @@ static char *again(const struct jl_settings *s)
 	return jl_buf_detach(&b, NULL);
 }
 
-static int open_events(const struct jl_settings *s, struct sinks *k)
-{
-	if (!s->events)
-		return JL_EXIT_OK;
-	if (strcmp(s->events, "-") == 0) {
-		k->events_fd = STDOUT_FILENO;
-		return JL_EXIT_OK;
-	}
-	k->events_fd = open(s->events, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (k->events_fd < 0) {
-		jl_say("cannot write events to \"%s\": %s", s->events, strerror(errno));
-		return JL_EXIT_USAGE;
-	}
-	k->close_events = true;
-	return JL_EXIT_OK;
-}
-
 static int open_sinks(const struct jl_settings *s, bool plan, struct sinks *k)
 {
 	const char *term = getenv("TERM");
@@ -112,7 +92,7 @@ static int open_sinks(const struct jl_settings *s, bool plan, struct sinks *k)
 		.verbose = s->verbose,
 		.plan = plan,
 	};
-	int status = open_events(s, k);
+	int status = jl_open_events(s->events, &k->events_fd);
 
 	if (status != JL_EXIT_OK)
 		return status;
@@ -143,7 +123,7 @@ static int close_sinks(struct sinks *k)
 		events_errno = k->events.out.sys_errno;
 		jl_ndjson_release(&k->events);
 	}
-	if (k->close_events && close(k->events_fd) < 0 && !events_errno)
+	if (k->events_fd > STDOUT_FILENO && close(k->events_fd) < 0 && !events_errno)
 		events_errno = errno;
 	if (out_errno)
 		jl_say("cannot write to standard output: %s", strerror(out_errno));
@@ -156,18 +136,6 @@ static void waiting(void *ctx, const char *holder)
 {
 	(void)ctx;
 	jl_say("waiting for another run in this workspace: %s", holder);
-}
-
-/* End by the signal that ended the run, so that the shell and make see it. */
-static void end_by_signal(int sig)
-{
-	sigset_t set;
-
-	signal(sig, SIG_DFL);
-	sigemptyset(&set);
-	sigaddset(&set, sig);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	kill(getpid(), sig);
 }
 
 static int run_mode(struct jl_settings *s, enum jl_run_mode mode)
@@ -201,7 +169,7 @@ static int run_mode(struct jl_settings *s, enum jl_run_mode mode)
 	if (status == JL_EXIT_OK)
 		status = written;
 	if (sum.signal)
-		end_by_signal(sum.signal);
+		jl_end_by_signal(sum.signal);
 out:
 	jl_messages_release(&msgs);
 	jl_arena_release(&arena);

@@ -1,0 +1,336 @@
+/* jl map: one command for each value. */
+#include "cmd.h"
+
+#include "base/path.h"
+#include "report/ndjson.h"
+#include "report/out.h"
+#include "run/map.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AT(field) offsetof(struct jl_settings, field)
+
+static const struct jl_opt input_opts[] = {
+	{"arg-file", 'a', "FILE", "values are the lines of FILE (default: standard input)", JL_OPT_LIST, AT(map.files), 0},
+	{"null", '0', NULL, "values end with NUL, not with a newline", JL_OPT_FLAG, AT(map.null), 0},
+	{"colsep", 0, "RE", "cut values into columns {1} {2} ... at RE", JL_OPT_TEXT, AT(map.colsep), 0},
+	{"header", 0, ":", "the first value of each source names its columns", JL_OPT_TEXT, AT(map.header), 0},
+	{"no-run-if-empty", 'r', NULL, "leave out blank values", JL_OPT_FLAG, AT(map.skip_blank), 0},
+	{"max-replace-args", 'N', "N", "N values a job: {1} to {N}", JL_OPT_NUMBER, AT(map.per_job), 1},
+	{"xargs", 'm', NULL, "as many values a job as fit", JL_OPT_FLAG, AT(map.fill), 0},
+	{"context", 'X', NULL, "the same, with the word around {} for each", JL_OPT_FLAG, AT(map.context), 0},
+	{0},
+};
+static const struct jl_opt job_opts[] = {
+	{"jobs", 'j', "N", "run N jobs at once: 4, 50%, -1 (all), -2, auto", JL_OPT_JOBS, AT(jobs), 0},
+	{"timeout", 0, "DUR", "end a job after that time: 90s, 5m, 2h", JL_OPT_DURATION, AT(timeout_ns), 0},
+	{"kill-after", 0, "DUR", "from TERM to KILL (default: 10s)", JL_OPT_DURATION, AT(kill_after_ns), 0},
+	{"retries", 0, "N", "run a job that failed up to N times again", JL_OPT_NUMBER, AT(map.retries), 0},
+	{"delay", 0, "DUR", "let that time pass between two starts", JL_OPT_DURATION, AT(map.delay_ns), 0},
+	{"halt", 0, "WHEN,fail=N", "after N (or N%) failures start no more (soon) or end all (now)", JL_OPT_TEXT, AT(map.halt),
+         0},
+	{"wd", 0, "DIR", "run the jobs in DIR", JL_OPT_TEXT, AT(map.workdir), 0},
+	{"env", 0, "NAME", "pass a variable on; here jobs see them all", JL_OPT_LIST, AT(map.env), 0},
+	{"dry-run", 'n', NULL, "only print the commands", JL_OPT_FLAG, AT(dry_run), 0},
+	{0},
+};
+static const struct jl_opt output_opts[] = {
+	{"keep-order", 'k', NULL, "show output in the order of the values", JL_OPT_FLAG, AT(map.keep_order), 0},
+	{"line-buffer", 0, NULL, "show output by whole lines as they come", JL_OPT_FLAG, AT(map.line_buffer), 0},
+	{"ungroup", 'u', NULL, "pass output straight on", JL_OPT_FLAG, AT(map.ungroup), 0},
+	{"tag", 0, NULL, "put the value and a tab before each line", JL_OPT_FLAG, AT(map.tag), 0},
+	{"joblog", 0, "FILE", "write a line for each job that has ended", JL_OPT_TEXT, AT(map.joblog), 0},
+	{"resume", 0, NULL, "leave out what --joblog or --results has", JL_OPT_FLAG, AT(map.resume), 0},
+	{"resume-failed", 0, NULL, "the same, but run again what failed", JL_OPT_FLAG, AT(map.resume_failed), 0},
+	{"results", 0, "DIR", "keep output in DIR/1/VALUE/stdout and stderr", JL_OPT_TEXT, AT(map.results), 0},
+	{"eta", 0, NULL, "tell how far it is and when it will end", JL_OPT_FLAG, AT(map.eta), 0},
+	{"events", 0, "FILE", "write events as JSON lines; \"-\" is stdout", JL_OPT_TEXT, AT(events), 0},
+	{"quiet", 'q', NULL, "show output of failed jobs only", JL_OPT_FLAG, AT(quiet), 0},
+	{"verbose", 'v', NULL, "say each command as it starts", JL_OPT_COUNT, AT(verbose), 0},
+	{0},
+};
+static const struct jl_opt *const tables[] = {input_opts, job_opts, output_opts, jl_opts_directory, jl_opts_help, NULL};
+
+/* Where output and messages go. */
+struct screen {
+	struct jl_out out, err;
+	bool tty;   /* stderr is one */
+	bool drawn; /* a line of progress stands on it */
+};
+
+static void undraw(struct screen *s)
+{
+	if (s->drawn)
+		jl_out_add(&s->err, "\r\033[K", 4);
+	s->drawn = false;
+}
+
+/* What goes to the other stream goes first, so that both on one terminal or file keep their order. */
+static int write_output(void *ctx, int stream, const void *data, size_t len)
+{
+	struct screen *s = ctx;
+
+	undraw(s);
+	if (stream == 1) {
+		if (s->err.buf.len)
+			jl_out_flush(&s->err);
+		jl_out_add(&s->out, data, len);
+	} else {
+		if (s->out.buf.len)
+			jl_out_flush(&s->out);
+		jl_out_add(&s->err, data, len);
+	}
+	return s->out.sys_errno;
+}
+
+static int flush_output(void *ctx)
+{
+	struct screen *s = ctx;
+
+	if (s->out.buf.len)
+		jl_out_flush(&s->out);
+	if (s->err.buf.len)
+		jl_out_flush(&s->err);
+	return s->out.sys_errno;
+}
+
+static void say(void *ctx, const char *text)
+{
+	undraw(ctx);
+	flush_output(ctx);
+	jl_say("%s", text);
+}
+
+static void progress(void *ctx, const char *text)
+{
+	struct screen *s = ctx;
+
+	if (!s->tty) {
+		say(ctx, text);
+		return;
+	}
+	undraw(s);
+	jl_out_printf(&s->err, "jl: %s", text);
+	s->drawn = true;
+	flush_output(s);
+}
+
+/* ---- what was typed ---- */
+
+static const struct {
+	const char *word;
+	bool files, linked;
+} marks[] = {{":::", false, false}, {"::::", true, false}, {":::+", false, true}, {"::::+", true, true}};
+
+static int mark_of(const char *word)
+{
+	for (int i = 0; i < 4; i++)
+		if (strcmp(marks[i].word, word) == 0)
+			return i;
+	return -1;
+}
+
+/* -a FILE first, then what stands behind the marks; nothing of it: standard input. `ret` has room for all words. */
+static uint32_t find_sources(const struct jl_settings *s, uint32_t from, struct jl_values_source *ret)
+{
+	uint32_t n = 0, i = from;
+
+	for (uint32_t f = 0; f < s->map.files.n; f++)
+		ret[n++] = (struct jl_values_source){.path = s->map.files.at[f]};
+	while (i < s->operands.n) {
+		const int mark = mark_of(s->operands.at[i++]);
+		const uint32_t first = i;
+
+		while (i < s->operands.n && mark_of(s->operands.at[i]) < 0)
+			i++;
+		if (!marks[mark].files)
+			ret[n++] = (struct jl_values_source){
+				.words = s->operands.at + first, .n_words = i - first, .linked = marks[mark].linked};
+		for (uint32_t f = first; f < i && marks[mark].files; f++)
+			ret[n++] = (struct jl_values_source){.path = s->operands.at[f], .linked = marks[mark].linked};
+	}
+	if (n == 0)
+		ret[n++] = (struct jl_values_source){.path = "-"};
+	return n;
+}
+
+/* `never`, or `now` or `soon`, a comma, `fail=`, a number, maybe `%`. */
+static int read_halt(const char *text, struct jl_map_opts *o, struct jl_err *err)
+{
+	const char *at = text;
+	uint64_t n = 0;
+
+	if (strcmp(text, "never") == 0)
+		return JL_OK;
+	o->halt = strncmp(text, "now,", 4) == 0 ? JL_HALT_NOW : JL_HALT_SOON;
+	at += o->halt == JL_HALT_NOW ? 4 : strncmp(text, "soon,", 5) == 0 ? 5 : 0;
+	if (at > text && strncmp(at, "fail=", 5) == 0) {
+		for (at += 5; *at >= '0' && *at <= '9' && n < UINT32_MAX; at++)
+			n = n * 10 + (uint64_t)(*at - '0');
+		o->halt_percent = *at == '%';
+		at += o->halt_percent;
+	}
+	if (n == 0 || *at || n >= UINT32_MAX || (o->halt_percent && n > 100))
+		return jl_err_set(err, JL_EINVAL, "option \"--halt\": \"%s\" is not now,fail=N or soon,fail=N (or N%%)", text);
+	o->halt_count = (uint32_t)n;
+	return JL_OK;
+}
+
+static int check(const struct jl_settings *s, uint32_t n_words, struct jl_err *err)
+{
+	const int orders = s->map.keep_order + s->map.line_buffer + s->map.ungroup;
+
+	if (n_words == 0)
+		return jl_err_set(err, JL_EINVAL, "no command; to run commands that are values: jl map sh -c {}");
+	if (orders > 1)
+		return jl_err_set(err, JL_EINVAL, "-k, --line-buffer and -u exclude each other");
+	if (s->quiet && (s->map.line_buffer || s->map.ungroup))
+		return jl_err_set(err, JL_EINVAL, "-q shows output when it is known that a job failed: not with --line-buffer or -u");
+	if (s->map.header && strcmp(s->map.header, ":") != 0)
+		return jl_err_set(err, JL_EINVAL, "option \"--header\": only \":\" is known, one line of names");
+	if (s->map.resume && !s->map.joblog && !s->map.results)
+		return jl_err_set(err, JL_EINVAL, "--resume needs --joblog or --results");
+	if (s->map.resume_failed && !s->map.joblog)
+		return jl_err_set(err, JL_EINVAL, "--resume-failed needs --joblog");
+	for (uint32_t i = 0; i < s->map.env.n; i++)
+		if (!s->map.env.at[i][0] || strchr(s->map.env.at[i], '='))
+			return jl_err_set(err, JL_EINVAL, "option \"--env\": \"%s\" is no name of a variable", s->map.env.at[i]);
+	return JL_OK;
+}
+
+static int make_opts(const struct jl_settings *s, struct jl_values_source *sources, struct jl_buf *workdir,
+                     struct jl_map_opts *ret, struct jl_err *err)
+{
+	struct jl_map_opts o = {
+		.words = s->operands.at,
+		.values = {.sources = sources, .end = s->map.null ? '\0' : '\n', .colsep = s->map.colsep,
+	                   .header = s->map.header != NULL, .skip_blank = s->map.skip_blank},
+		.jobs = s->jobs,
+		.per_job = s->map.per_job,
+		.fill = s->map.fill || s->map.context,
+		.context = s->map.context,
+		.order = s->map.keep_order ? JL_ORDER_INPUT : s->map.line_buffer ? JL_ORDER_LINES
+		         : s->map.ungroup ? JL_ORDER_MIXED : JL_ORDER_ENDED,
+		.tag = s->map.tag,
+		.dry_run = s->dry_run,
+		.eta = s->map.eta,
+		.quiet = s->quiet,
+		.verbose = s->verbose > 0,
+		.delay_ns = s->map.delay_ns,
+		.timeout_ns = s->timeout_ns,
+		.kill_after_ns = s->kill_after_ns,
+		.retries = s->map.retries,
+		.joblog = s->map.joblog,
+		.results = s->map.results,
+		.resume = s->map.resume_failed ? JL_RESUME_FAILED : s->map.resume ? JL_RESUME : JL_RESUME_NO,
+		.environ = (const char *const *)environ,
+	};
+	char *cwd;
+	int r;
+
+	while (o.n_words < s->operands.n && mark_of(s->operands.at[o.n_words]) < 0)
+		o.n_words++;
+	o.values.n_sources = find_sources(s, o.n_words, sources);
+	r = check(s, o.n_words, err);
+	if (r == JL_OK && s->map.halt)
+		r = read_halt(s->map.halt, &o, err);
+	if (r == JL_OK && s->map.workdir) {
+		cwd = getcwd(NULL, 0);
+		if (!cwd)
+			return jl_err_sys(err, errno, "cannot tell the current folder");
+		r = jl_path_join(workdir, cwd, s->map.workdir);
+		free(cwd);
+		o.workdir = workdir->data;
+		if (r == JL_OK && access(o.workdir, X_OK) < 0)
+			r = jl_err_sys(err, errno, "option \"--wd\": \"%s\"", s->map.workdir);
+	}
+	*ret = o;
+	return r;
+}
+
+/* ---- the run ---- */
+
+static int run_map(struct jl_map_opts *o, const struct jl_settings *s, struct jl_err *err)
+{
+	struct screen screen = {.out = JL_OUT_INIT(STDOUT_FILENO), .err = JL_OUT_INIT(STDERR_FILENO)};
+	const struct jl_map_show show = {
+		.write = write_output, .flush = flush_output, .say = say, .progress = progress, .ctx = &screen};
+	struct jl_map_summary sum = {0};
+	struct jl_ndjson events;
+	int events_fd, events_errno = 0, r;
+
+	if (jl_open_events(s->events, &events_fd) != JL_EXIT_OK)
+		return JL_EXIT_SELF;
+	screen.tty = isatty(STDERR_FILENO);
+	/* Whoever reads events on stdout gets nothing else there. */
+	if (events_fd == STDOUT_FILENO)
+		screen.out.fd = STDERR_FILENO;
+	if (events_fd >= 0) {
+		jl_ndjson_init(&events, events_fd);
+		o->sinks = &events.sink;
+	}
+	o->show = &show;
+	o->out_fd = STDOUT_FILENO;
+	/* A closed stdout is told as an error of writing, so that what runs can be ended first. */
+	signal(SIGPIPE, SIG_IGN);
+	r = jl_map(o, &sum, err);
+	flush_output(&screen);
+	undraw(&screen);
+	jl_out_release(&screen.out);
+	jl_out_release(&screen.err);
+	if (events_fd >= 0) {
+		jl_ndjson_release(&events);
+		events_errno = events.out.sys_errno;
+		if (events_fd > STDOUT_FILENO && close(events_fd) < 0 && !events_errno)
+			events_errno = errno;
+	}
+	if (sum.signal)
+		jl_end_by_signal(sum.signal);
+	if (r != JL_OK) {
+		jl_say_error(err);
+		return JL_EXIT_SELF;
+	}
+	if (events_errno) {
+		jl_say("cannot write events: %s", strerror(events_errno));
+		return JL_EXIT_SELF;
+	}
+	return sum.failed > 100 ? 101 : (int)sum.failed;
+}
+
+static int map(struct jl_settings *s)
+{
+	struct jl_values_source *sources = jl_calloc((size_t)s->operands.n + s->map.files.n + 1, sizeof(*sources));
+	struct jl_buf workdir = JL_BUF_INIT;
+	struct jl_map_opts o;
+	struct jl_err err = JL_ERR_INIT;
+	int status = JL_EXIT_SELF;
+
+	if (make_opts(s, sources, &workdir, &o, &err) == JL_OK)
+		status = run_map(&o, s, &err);
+	else
+		jl_say("map: %s", err.text);
+	jl_buf_release(&workdir);
+	free(sources);
+	return status;
+}
+
+const struct jl_command jl_command_map = {
+	.name = "map",
+	.operands = "[--] COMMAND [ARG ...] [::: VALUE ...]",
+	.summary = "Run one command for each line of input or value",
+	.about = "Values come from ::: (words), :::: or -a (files), :::+ and ::::+ (in step with the\n"
+		 "source before), else from the lines of standard input. {} {.} {/} {//} {/.} stand\n"
+		 "for the value, its parts, {1} {2.} for one of several, {#} for the job's number,\n"
+		 "{%} for its slot. Several words are executed as they are; one word is a command\n"
+		 "for the shell where it needs one. Options end at the first operand.\n"
+		 "Exit status: how many jobs failed, 101 for more than 100, 125 if jl failed.\n",
+	.tables = tables,
+	.min_operands = 1,
+	.max_operands = UINT32_MAX,
+	.run = map,
+	.prefix = true,
+};
