@@ -189,7 +189,7 @@ help:
 	@echo 'make            build $(B)/jl'
 	@echo 'make test       build, check and test everything; T=NAME a part of it, F=REGEX some bats tests'
 	@echo 'make demo       run joblib.yaml.example three times'
-	@echo 'make bench      measure against other tools into build/bench.md; BENCH=noop,cold,fanout,oneof'
+	@echo 'make bench      measure against other tools into build/bench.md; BENCH=noop,cold,fanout,oneof,memohit'
 	@echo 'make lint       shellcheck, cppcheck, the order of layers; make format: clang-format'
 	@echo 'make fuzz       run the fuzz targets for FUZZ_TIME seconds each; make coverage: which lines tests reach'
 	@echo 'make install    into $$DESTDIR$$PREFIX (PREFIX=/usr/local); make uninstall'

@@ -8,9 +8,13 @@
 #include <unistd.h>
 
 const struct jl_command *const jl_commands[] = {
-	&jl_command_run,  &jl_command_plan,  &jl_command_map,   &jl_command_list, &jl_command_log,  &jl_command_cat,
-	&jl_command_hash, &jl_command_clean, &jl_command_adopt, &jl_command_init, &jl_command_help, &jl_command_version,
-	NULL,
+	&jl_command_run,     &jl_command_plan,
+	&jl_command_map,     &jl_command_memo,
+	&jl_command_list,    &jl_command_log,
+	&jl_command_cat,     &jl_command_hash,
+	&jl_command_clean,   &jl_command_adopt,
+	&jl_command_init,    &jl_command_help,
+	&jl_command_version, NULL,
 };
 
 static const struct jl_opt opts[] = {
@@ -61,7 +65,7 @@ static int run_command(const struct jl_command *c, int argc, const char *const *
 	int status;
 
 	status = c->prefix ? jl_opt_parse_prefix(c->tables, argc, argv, s, &s->operands, &err)
-	                   : jl_opt_parse(c->tables, argc, argv, s, &s->operands, &err);
+			   : jl_opt_parse(c->tables, argc, argv, s, &s->operands, &err);
 	if (status != JL_OK) {
 		jl_say("%s: %s", c->name, err.text);
 		return c->prefix ? JL_EXIT_SELF : JL_EXIT_USAGE;
@@ -114,6 +118,11 @@ int main(int argc, char **argv)
 	jl_opt_list_release(&s.vars);
 	jl_opt_list_release(&s.map.files);
 	jl_opt_list_release(&s.map.env);
+	jl_opt_list_release(&s.memo.inputs);
+	jl_opt_list_release(&s.memo.outputs);
+	jl_opt_list_release(&s.memo.env);
+	jl_opt_list_release(&s.memo.tools);
+	jl_opt_list_release(&s.memo.ignore);
 	jl_buf_release(&command_line);
 	return status;
 }

@@ -56,7 +56,8 @@ static int locate(const char *cwd, const char *text, bool input, struct place *r
 	struct stat st;
 	size_t len = strlen(text), fixed = len;
 	if (len == 0)
-		return jl_err_set(err, JL_EINVAL, "%s needs the name of a file or folder", input ? "an input" : "an output");
+		return jl_err_set(err, JL_EINVAL, "%s needs the name of a file or folder",
+				  input ? "an input" : "an output");
 	/* A file that has such a name is that file. */
 	if (jl_glob_is(text) && fstatat(AT_FDCWD, text, &st, AT_SYMLINK_NOFOLLOW) != 0 && input) {
 		int r = jl_glob_check(text, err);
@@ -161,8 +162,8 @@ static void add_digest(struct jl_buf *out, enum jl_piece type, const char *name,
 }
 
 /* Everything of the key but the inputs. */
-static void make_pieces(const struct builder *b, const struct jl_table *words, uint32_t n_shell, const struct jl_digest *tools,
-                        const struct jl_digest *input)
+static void make_pieces(const struct builder *b, const struct jl_table *words, uint32_t n_shell,
+			const struct jl_digest *tools, const struct jl_digest *input)
 {
 	const struct jl_memo_opts *o = b->o;
 	struct jl_buf *out = &b->p->pieces;
@@ -171,7 +172,11 @@ static void make_pieces(const struct builder *b, const struct jl_table *words, u
 	for (uint32_t i = 0; i < words->len; i++) {
 		const char *word = *JL_AT(*words, const char *, i);
 		if (!ignored(o, word))
-			jl_key_piece(out, i < n_shell ? JL_PIECE_SHELL : n_shell ? JL_PIECE_SCRIPT : JL_PIECE_ARG, "", word, strlen(word));
+			jl_key_piece(out,
+				     i < n_shell ? JL_PIECE_SHELL
+				     : n_shell   ? JL_PIECE_SCRIPT
+						 : JL_PIECE_ARG,
+				     "", word, strlen(word));
 	}
 	jl_key_piece(out, JL_PIECE_WORKDIR, "", dir, strlen(dir));
 	for (uint32_t i = 0; i < o->env.n; i++) {
@@ -194,7 +199,10 @@ static void make_plan(struct builder *b, const struct jl_table *words, uint32_t 
 	struct jl_project *p = b->p;
 	const char *program = *JL_AT(*words, const char *, 0);
 	const char *label = b->o->label ? b->o->label : program + jl_path_base(program, strlen(program));
-	struct jl_spec spec = {.workdir = within(p->root, b->o->run.cwd), .argv = words->data, .n_argv = words->len, .n_shell = n_shell};
+	struct jl_spec spec = {.workdir = within(p->root, b->o->run.cwd),
+			       .argv = words->data,
+			       .n_argv = words->len,
+			       .n_shell = n_shell};
 	jl_table_add(&p->plan.head, 1);
 	struct jl_rule *rule = jl_table_add(&p->plan.rules, 1);
 	struct jl_inst *t = jl_table_add(&p->plan.insts, 1);
@@ -244,15 +252,22 @@ static void release_places(struct place *all, uint32_t n)
 	free(all);
 }
 
-int jl_adhoc_open(const struct jl_memo_opts *o, const struct jl_table *words, uint32_t n_shell, const struct jl_digest *tools,
-                  const struct jl_digest *input, struct jl_project **ret, struct jl_err *err)
+int jl_adhoc_open(const struct jl_memo_opts *o, const struct jl_table *words, uint32_t n_shell,
+		  const struct jl_digest *tools, const struct jl_digest *input, struct jl_project **ret,
+		  struct jl_err *err)
 {
 	struct jl_project *p = jl_calloc(1, sizeof(*p));
 	struct builder b = {.o = o, .p = p};
 	struct utsname machine;
-	*p = (struct jl_project){.opts = &o->run, .lock_fd = -1, .plan = JL_PLAN_INIT, .old = JL_PLAN_INIT,
-	                         .maker = JL_TABLE_INIT(uint32_t), .below = JL_TABLE_INIT(uint8_t),
-	                         .gone = JL_TABLE_INIT(struct jl_gone), .pieces = JL_BUF_INIT, .jobs = 1};
+	*p = (struct jl_project){.opts = &o->run,
+				 .lock_fd = -1,
+				 .plan = JL_PLAN_INIT,
+				 .old = JL_PLAN_INIT,
+				 .maker = JL_TABLE_INIT(uint32_t),
+				 .below = JL_TABLE_INIT(uint8_t),
+				 .gone = JL_TABLE_INIT(struct jl_gone),
+				 .pieces = JL_BUF_INIT,
+				 .jobs = 1};
 	b.ins = jl_calloc(o->inputs.n + 1, sizeof(*b.ins));
 	b.outs = jl_calloc(o->outputs.n + 1, sizeof(*b.outs));
 	if (uname(&machine) == 0)

@@ -11,18 +11,21 @@
 #include <unistd.h>
 
 #define MEMORY ((size_t)1 << 20)
-#define PIECE ((size_t)64 << 10)
-#define HEAD 5 /* bytes before a chunk's own */
+#define PIECE  ((size_t)64 << 10)
+#define HEAD   5 /* bytes before a chunk's own */
 
 int jl_capture_file(const char *dir)
 {
 	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	return fd >= 0 ? fd : memfd_create("jl", MFD_CLOEXEC);
+	if (fd < 0)
+		fd = memfd_create("jl", MFD_CLOEXEC);
+	return fd;
 }
 
 void jl_capture_init(struct jl_capture *c, const char *tmp_dir)
 {
-	*c = (struct jl_capture){.tmp_dir = tmp_dir, .buf = JL_BUF_INIT, .chunk = SIZE_MAX, .fd = -1, .err = JL_ERR_INIT};
+	*c = (struct jl_capture){
+		.tmp_dir = tmp_dir, .buf = JL_BUF_INIT, .chunk = SIZE_MAX, .fd = -1, .err = JL_ERR_INIT};
 }
 
 void jl_capture_release(struct jl_capture *c)
@@ -88,7 +91,12 @@ int jl_capture_end(struct jl_capture *c, struct jl_content *ret, struct jl_err *
 
 static void tell(struct jl_engine *e, const char *step, int stream, const void *data, size_t len)
 {
-	struct jl_event ev = {.type = JL_EVENT_STEP_OUTPUT, .step = step, .replayed = true, .stream = stream, .data = data, .len = len};
+	struct jl_event ev = {.type = JL_EVENT_STEP_OUTPUT,
+			      .step = step,
+			      .replayed = true,
+			      .stream = stream,
+			      .data = data,
+			      .len = len};
 	if (len > 0 && (stream == 1 || stream == 2))
 		jl_engine_emit(e, &ev);
 }
@@ -122,7 +130,8 @@ static int tell_file(struct jl_engine *e, const char *step, int fd, uint64_t siz
 	return r;
 }
 
-int jl_capture_replay(struct jl_engine *e, const char *step, const struct jl_content *log, const char *tmp_dir, struct jl_err *err)
+int jl_capture_replay(struct jl_engine *e, const char *step, const struct jl_content *log, const char *tmp_dir,
+		      struct jl_err *err)
 {
 	if (log->bytes || log->size == 0) {
 		jl_joblog_show(e, step, log->bytes, log->size, true);

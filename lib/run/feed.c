@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define MEMORY ((size_t)64 << 10)
-#define PIECE ((size_t)64 << 10)
+#define MEMORY    ((size_t)64 << 10)
+#define PIECE     ((size_t)64 << 10)
 #define NOTICE_MS 2000
 
 static int spool(struct jl_feed *f, const char *tmp_dir, struct jl_err *err)
@@ -35,7 +35,8 @@ static int take(struct jl_feed *f, const char *data, size_t len, const char *tmp
 	return r;
 }
 
-static int read_stream(struct jl_feed *f, int fd, const char *tmp_dir, void (*waiting)(void *ctx), void *ctx, struct jl_err *err)
+static int read_stream(struct jl_feed *f, int fd, const char *tmp_dir, void (*waiting)(void *ctx), void *ctx,
+		       struct jl_err *err)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	struct jl_hasher *hasher = jl_hasher_new();
@@ -74,8 +75,8 @@ static int read_stream(struct jl_feed *f, int fd, const char *tmp_dir, void (*wa
 	return r;
 }
 
-int jl_feed_read(struct jl_feed *f, enum jl_feed_mode mode, int fd, const char *tmp_dir, void (*waiting)(void *ctx), void *ctx,
-                 struct jl_err *err)
+int jl_feed_read(struct jl_feed *f, enum jl_feed_mode mode, int fd, const char *tmp_dir, void (*waiting)(void *ctx),
+		 void *ctx, struct jl_err *err)
 {
 	uint64_t size;
 	int flags;

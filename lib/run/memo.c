@@ -16,22 +16,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define INST 0u
+#define INST          0u
 #define KILL_AFTER_NS (10 * JL_NS_S)
 
 struct memo {
 	const struct jl_memo_opts *o;
 	struct jl_engine e;
 	struct jl_buf words_text;
-	struct jl_table words;       /* const char * */
+	struct jl_table words; /* const char * */
 	uint32_t n_shell;
 	struct jl_feed feed;
 	const char *tmp_dir;
 	struct jl_flight flight;
 	struct jl_digest failure_key;
-	struct jl_running run;       /* of the engine, for storing */
+	struct jl_running run; /* of the engine, for storing */
 	struct jl_capture log;
-	struct jl_written written;   /* the outputs as they were before */
+	struct jl_written written; /* the outputs as they were before */
 	int feed_fd;
 	bool handed, ended, stopped;
 	struct jl_memo_result *ret;
@@ -60,7 +60,8 @@ static struct jl_pport *output_port(const struct memo *m, uint32_t i)
 
 /* ---- the key ---- */
 
-/* The program, and what else was named: by content. A program that is not there is the end, as it is for any prefix command. */
+/* The program, and what else was named: by content. A program that is not there is the end, as it is for any prefix
+ * command. */
 static int look_at_tools(struct memo *m, struct jl_digest *ret, struct jl_err *err)
 {
 	const struct jl_run_opts *o = &m->o->run;
@@ -85,7 +86,8 @@ static int open_project(struct memo *m, struct jl_err *err)
 	if (r == JL_OK)
 		r = look_at_tools(m, tools, err);
 	if (r == JL_OK)
-		r = jl_feed_read(&m->feed, m->o->feed, m->o->stdin_fd, m->tmp_dir, m->o->waiting, m->o->waiting_ctx, err);
+		r = jl_feed_read(&m->feed, m->o->feed, m->o->stdin_fd, m->tmp_dir, m->o->waiting, m->o->waiting_ctx,
+				 err);
 	if (r == JL_OK)
 		r = jl_adhoc_open(m->o, &m->words, m->n_shell, tools, &m->feed.digest, &m->e.p, err);
 	free(tools);
@@ -147,10 +149,19 @@ static void emit_end(struct memo *m, enum jl_step_status status, const char *rea
 {
 	const struct jl_job_result *r = &m->run.job.result;
 	char key[JL_DIGEST_TEXT];
-	struct jl_event ev = {.type = JL_EVENT_STEP_FINISHED, .step = label(m), .status = status, .reason = reason,
-	                      .exit_code = m->ret->exit_code, .signal = m->ret->signal, .wall_ns = r->wall_ns, .user_ns = r->user_ns,
-	                      .sys_ns = r->sys_ns, .max_rss_kib = r->max_rss_kib, .host = r->host, .attempt = m->ended,
-	                      .stored = m->ret->stored};
+	struct jl_event ev = {.type = JL_EVENT_STEP_FINISHED,
+			      .step = label(m),
+			      .status = status,
+			      .reason = reason,
+			      .exit_code = m->ret->exit_code,
+			      .signal = m->ret->signal,
+			      .wall_ns = r->wall_ns,
+			      .user_ns = r->user_ns,
+			      .sys_ns = r->sys_ns,
+			      .max_rss_kib = r->max_rss_kib,
+			      .host = r->host,
+			      .attempt = m->ended,
+			      .stored = m->ret->stored};
 	if (!m->o->run.sinks)
 		return;
 	ev.key = jl_digest_text(&m->run.what.key, key);
@@ -252,8 +263,11 @@ static int begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, struc
 	struct memo *m = owner;
 	(void)job;
 	int r = jl_feed_open(&m->feed, m->tmp_dir, &m->feed_fd, err);
-	*ret = (struct jl_job){.label = label(m), .workdir = m->o->run.cwd, .stdin_fd = m->feed_fd, .envp = m->o->run.environ,
-	                       .timeout_ns = m->o->run.timeout_ns};
+	*ret = (struct jl_job){.label = label(m),
+			       .workdir = m->o->run.cwd,
+			       .stdin_fd = m->feed_fd,
+			       .envp = m->o->run.environ,
+			       .timeout_ns = m->o->run.timeout_ns};
 	*(const char **)jl_table_add(&m->words, 1) = NULL;
 	ret->argv = m->words.data;
 	m->words.len--;
@@ -264,8 +278,12 @@ static int begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, struc
 static void begun(void *owner, struct jl_slot_job *job, bool started)
 {
 	struct memo *m = owner;
-	struct jl_event ev = {.type = JL_EVENT_STEP_STARTED, .step = label(m), .attempt = 1, .executor = "local", .host = "local",
-	                      .pid = job->pid};
+	struct jl_event ev = {.type = JL_EVENT_STEP_STARTED,
+			      .step = label(m),
+			      .attempt = 1,
+			      .executor = "local",
+			      .host = "local",
+			      .pid = job->pid};
 	jl_feed_close(&m->feed, m->feed_fd);
 	m->feed_fd = -1;
 	if (started)
@@ -275,7 +293,8 @@ static void begun(void *owner, struct jl_slot_job *job, bool started)
 static void output(void *owner, struct jl_slot_job *job, int stream, const void *data, size_t len)
 {
 	struct memo *m = owner;
-	struct jl_event ev = {.type = JL_EVENT_STEP_OUTPUT, .step = label(m), .stream = stream, .data = data, .len = len};
+	struct jl_event ev = {
+		.type = JL_EVENT_STEP_OUTPUT, .step = label(m), .stream = stream, .data = data, .len = len};
 	(void)job;
 	jl_capture_add(&m->log, stream, data, len);
 	jl_engine_emit(&m->e, &ev);
@@ -306,8 +325,13 @@ static void turn(void *owner, bool idle)
 
 static int run_it(struct memo *m, struct jl_err *err)
 {
-	static const struct jl_slots_ops ops = {
-		.work = work, .begin = begin, .begun = begun, .output = output, .ended = ended, .dropped = dropped, .turn = turn};
+	static const struct jl_slots_ops ops = {.work = work,
+						.begin = begin,
+						.begun = begun,
+						.output = output,
+						.ended = ended,
+						.dropped = dropped,
+						.turn = turn};
 	struct jl_engine *e = &m->e;
 	int r = JL_OK;
 	e->exec = m->o->run.exec;
@@ -330,7 +354,8 @@ static int collect(struct memo *m, struct jl_outputs *ret, struct jl_err *err)
 	for (uint32_t i = 0; i < m->o->outputs.n; i++) {
 		struct jl_pport *port = output_port(m, i);
 		jl_files_forget(files, port->what, true);
-		if (jl_files_stat(files, port->what, NULL) == JL_OK && jl_file_kind(jl_file_at(files, port->what)) == JL_KIND_DIR)
+		if (jl_files_stat(files, port->what, NULL) == JL_OK &&
+		    jl_file_kind(jl_file_at(files, port->what)) == JL_KIND_DIR)
 			port->flags |= JL_PORT_FOLDER;
 	}
 	int r = jl_outputs_collect(&m->e, INST, ret, err);
@@ -353,8 +378,8 @@ static void store(struct memo *m, const struct jl_outputs *outs)
 	else if (!jl_feed_same(&m->feed))
 		snprintf(why, sizeof(why), "standard input changed while it ran");
 	else if (jl_decide_same(&m->e, INST, &m->run.what, why, sizeof(why)) &&
-	         (jl_capture_end(&m->log, &log, &err) != JL_OK || !m->e.store ||
-	          jl_outputs_store(&m->e, &m->run, outs, &log, m->log.fd, &err) != JL_OK))
+		 (jl_capture_end(&m->log, &log, &err) != JL_OK || !m->e.store ||
+		  jl_outputs_store(&m->e, &m->run, outs, &log, m->log.fd, &err) != JL_OK))
 		snprintf(why, sizeof(why), "%.*s", (int)sizeof(why) - 1, err.text);
 	else
 		m->ret->stored = why[0] == '\0';
@@ -404,9 +429,7 @@ static int take_in(struct memo *m, struct jl_err *err)
 			return take_success(m, err);
 		take_failure(m);
 		return JL_OK;
-	case JL_JOB_SIGNALED:
-		m->ret->end = JL_MEMO_SIGNALED;
-		break;
+	case JL_JOB_SIGNALED: m->ret->end = JL_MEMO_SIGNALED; break;
 	case JL_JOB_TIMEOUT:
 	case JL_JOB_CANCELLED:
 		m->ret->end = JL_MEMO_TIMEOUT;
@@ -458,9 +481,15 @@ static int decide_and_run(struct memo *m, struct jl_err *err)
 
 int jl_memo(const struct jl_memo_opts *o, struct jl_memo_result *ret, struct jl_err *err)
 {
-	struct memo m = {.o = o, .words_text = JL_BUF_INIT, .words = JL_TABLE_INIT(char *), .feed = JL_FEED_INIT,
-	                 .flight = JL_FLIGHT_NONE, .written = JL_WRITTEN_INIT, .feed_fd = -1, .ret = ret,
-	                 .run = {.what = {.inputs = JL_TABLE_INIT(struct jl_job_input)}}};
+	struct memo m = {.o = o,
+			 .words_text = JL_BUF_INIT,
+			 .words = JL_TABLE_INIT(char *),
+			 .feed = JL_FEED_INIT,
+			 .flight = JL_FLIGHT_NONE,
+			 .written = JL_WRITTEN_INIT,
+			 .feed_fd = -1,
+			 .ret = ret,
+			 .run = {.what = {.inputs = JL_TABLE_INIT(struct jl_job_input)}}};
 	struct jl_event finished = {.type = JL_EVENT_RUN_FINISHED};
 	*ret = (struct jl_memo_result){.end = JL_MEMO_EXITED};
 	m.tmp_dir = variable(&o->run, "TMPDIR");

@@ -1,10 +1,11 @@
 /* jl_memo(): one command run, or its stored result replayed: the engine with a plan of one instance and no manifest
- * (run/adhoc.h). Keys, records, restoring, the loop and the executor are those of a run; different is, since this is a prefix
- * command: the command sees the caller's whole environment and standard input, its streams are told as they come, nothing is
- * made ready or taken away before it, and who runs the same at the same time waits for the one that began (store/flight.h).
+ * (run/adhoc.h). Keys, records, restoring, the loop and the executor are those of a run; different is, since this
+ * is a prefix command: the command sees the caller's whole environment and standard input, its streams are told as
+ * they come, nothing is made ready or taken away before it, and who runs the same at the same time waits for the
+ * one that began (store/flight.h).
  *
- * A failure is stored under a key of its own, made of the key: only when asked for, or for those who wait for it right now. So
- * it never takes the place of a success.
+ * A failure is stored under a key of its own, made of the key: only when asked for, or for those who wait for it
+ * right now. So it never takes the place of a success.
  */
 #ifndef JL_RUN_MEMO_H
 #define JL_RUN_MEMO_H
@@ -19,39 +20,41 @@ struct jl_memo_list {
 };
 
 struct jl_memo_opts {
-	struct jl_run_opts run;          /* cwd, cache, force, timeout_ns, kill_after_ns, store, environ, sinks, exec, clock */
-	struct jl_memo_list command;     /* one word: make's rule says whether a shell gets it */
+	struct jl_run_opts run; /* cwd, cache, force, timeout_ns, kill_after_ns, store, environ, sinks, exec, clock */
+	struct jl_memo_list command; /* one word: make's rule says whether a shell gets it */
 	struct jl_memo_list inputs, outputs, env, tools, ignore;
 	enum jl_feed_mode feed;
 	int stdin_fd;
-	int64_t ttl_ns;                  /* a result as old as this counts no more; -1: no such limit */
-	int64_t failures_ns;             /* store failures and believe them that long; -1: do not */
-	bool check;                      /* only look */
-	const char *label;               /* NULL: the program's name */
-	void (*waiting)(void *ctx);      /* standard input says nothing for 2 s */
+	int64_t ttl_ns;             /* a result as old as this counts no more; -1: no such limit */
+	int64_t failures_ns;        /* store failures and believe them that long; -1: do not */
+	bool check;                 /* only look */
+	const char *label;          /* NULL: the program's name */
+	void (*waiting)(void *ctx); /* standard input says nothing for 2 s */
 	void *waiting_ctx;
-	const volatile int *broken;      /* a signal number once output can no longer be shown: the command is ended; NULL: never */
+	const volatile int
+		*broken; /* a signal number once output can no longer be shown: the command is ended; NULL: never */
 };
 
 enum jl_memo_end {
-	JL_MEMO_EXITED,                  /* exit_code; of the command, now or then */
-	JL_MEMO_SIGNALED,                /* signal */
+	JL_MEMO_EXITED,   /* exit_code; of the command, now or then */
+	JL_MEMO_SIGNALED, /* signal */
 	JL_MEMO_TIMEOUT,
-	JL_MEMO_NOT_STARTED,             /* exit_code 126 or 127; the text is in *err */
-	JL_MEMO_STOPPED,                 /* we were told to end, by `signal` */
-	JL_MEMO_ABSENT,                  /* check: nothing is stored */
+	JL_MEMO_NOT_STARTED, /* exit_code 126 or 127; the text is in *err */
+	JL_MEMO_STOPPED,     /* we were told to end, by `signal` */
+	JL_MEMO_ABSENT,      /* check: nothing is stored */
 };
 
 struct jl_memo_result {
 	enum jl_memo_end end;
 	int exit_code, signal;
-	bool hit;                        /* nothing was run */
-	bool stored;                     /* it is in the store */
-	int64_t saved_ns;                /* what the stored run took */
+	bool hit;         /* nothing was run */
+	bool stored;      /* it is in the store */
+	int64_t saved_ns; /* what the stored run took */
 	struct jl_digest key;
 };
 
-/* Negative: the command was not run for a fault of ours or of the options, or an output is not as it must be; *err says it. */
+/* Negative: the command was not run for a fault of ours or of the options, or an output is not as it must be; *err
+ * says it. */
 int jl_memo(const struct jl_memo_opts *o, struct jl_memo_result *ret, struct jl_err *err) JL_MUST_CHECK;
 
 #endif

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SMALL ((off_t)64 << 10)
+#define SMALL      ((off_t)64 << 10)
 #define DIGEST_LEN 16
 /* A stamp younger than this may stay the same through a later write, also where stamps have whole seconds only. */
 #define YOUNG_NS (2 * JL_NS_S)
@@ -76,7 +76,8 @@ static void write_entry(const char *store, char *entry, const struct stat *st, c
 	jl_buf_release(&b);
 }
 
-int jl_tools_digest(const char *store, bool write, const char *word, const char *path, struct jl_digest *ret, struct jl_err *err)
+int jl_tools_digest(const char *store, bool write, const char *word, const char *path, struct jl_digest *ret,
+		    struct jl_err *err)
 {
 	char found[PATH_MAX], hex[JL_DIGEST_TEXT];
 	struct jl_buf entry = JL_BUF_INIT;
@@ -106,7 +107,8 @@ int jl_tools_digest(const char *store, bool write, const char *word, const char 
 			r = jl_digest_fd(&jl_io_system, fd, &d, &size, err);
 	}
 	if (r == JL_OK && entry.len && write && fd >= 0 && fstat(fd, &after) == 0 && after.st_size == st.st_size &&
-	    nanoseconds(after.st_ctim) == nanoseconds(st.st_ctim) && nanoseconds(st.st_ctim) + YOUNG_NS < jl_clock_real_ns())
+	    nanoseconds(after.st_ctim) == nanoseconds(st.st_ctim) &&
+	    nanoseconds(st.st_ctim) + YOUNG_NS < jl_clock_real_ns())
 		write_entry(store, entry.data, &st, &d);
 	if (r == JL_OK)
 		*ret = d;

@@ -1,8 +1,11 @@
 /* See written.h. */
 #include "run/written.h"
 
-/* Stamps move in ticks: one that is no older than this may have been left the same by a write. */
-#define TICK_NS (20 * JL_NS_MS)
+#include <time.h>
+
+/* Stamps move in ticks of a few milliseconds (of seconds, on some file systems). */
+#define TICK_NS  (20 * JL_NS_MS)
+#define WHOLE_NS (2 * JL_NS_S)
 
 static void add_stamp(struct jl_files *files, uint32_t id, struct jl_buf *out, int64_t *newest)
 {
@@ -32,13 +35,25 @@ static void look(struct jl_engine *e, uint32_t file, struct jl_digest *ret, int6
 	jl_table_release(&ids);
 }
 
+/* Until the clock has moved on a write could leave a stamp as it is. false: that takes too long to wait for. */
+static bool ripen(int64_t newest)
+{
+	int64_t until = jl_clock_coarse_ns() + TICK_NS;
+	while (jl_clock_coarse_ns() <= newest && jl_clock_coarse_ns() < until)
+		nanosleep(&(struct timespec){.tv_nsec = JL_NS_MS}, NULL);
+	return jl_clock_coarse_ns() > newest + (newest % JL_NS_S ? 0 : WHOLE_NS);
+}
+
 void jl_written_before(struct jl_written *w, struct jl_engine *e, uint32_t inst)
 {
 	const struct jl_inst *t = jl_engine_inst(e, inst);
-	int64_t newest;
-	w->when_ns = jl_clock_coarse_ns();
-	for (uint32_t i = 0; i < t->n_outs; i++)
-		look(e, jl_plan_port(&e->p->plan, t->outs + i)->what, jl_table_add(&w->ports, 1), &newest);
+	int64_t newest = 0;
+	for (uint32_t i = 0; i < t->n_outs; i++) {
+		int64_t own;
+		look(e, jl_plan_port(&e->p->plan, t->outs + i)->what, jl_table_add(&w->ports, 1), &own);
+		newest = own > newest ? own : newest;
+	}
+	w->sure = newest == 0 || ripen(newest);
 }
 
 bool jl_written_missing(struct jl_written *w, struct jl_engine *e, uint32_t inst, const char **ret_path)
@@ -50,7 +65,7 @@ bool jl_written_missing(struct jl_written *w, struct jl_engine *e, uint32_t inst
 		struct jl_digest now;
 		int64_t newest;
 		look(e, file, &now, &newest);
-		if (was->algo != JL_DIGEST_NONE && jl_digest_equal(was, &now) && newest < w->when_ns - TICK_NS) {
+		if (was->algo != JL_DIGEST_NONE && jl_digest_equal(was, &now) && w->sure) {
 			*ret_path = jl_files_path(jl_engine_files(e), file);
 			return true;
 		}

@@ -5,10 +5,14 @@
 #include "run/engine.h"
 
 struct jl_written {
-	struct jl_table ports; /* struct jl_digest, by output: over the stamps of all there is; NONE: nothing was there */
-	int64_t when_ns;       /* the file system's time then */
+	struct jl_table
+		ports; /* struct jl_digest, by output: over the stamps of all there is; NONE: nothing was there */
+	bool sure;     /* a write after that shows */
 };
-#define JL_WRITTEN_INIT {.ports = JL_TABLE_INIT(struct jl_digest), .when_ns = 0}
+#define JL_WRITTEN_INIT                                                                                                \
+	{                                                                                                              \
+		.ports = JL_TABLE_INIT(struct jl_digest), .sure = false                                                \
+	}
 
 void jl_written_before(struct jl_written *w, struct jl_engine *e, uint32_t inst);
 /* Is there an output that looks as it did? Its path goes to *ret_path. */

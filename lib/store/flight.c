@@ -33,7 +33,8 @@ bool jl_flight_enter(struct jl_flight *f, const char *dir, const struct jl_diges
 	if (f->fd < 0 || lock(f->fd, F_OFD_SETLK, F_WRLCK, f->at) == 0)
 		return false;
 	if (errno == EAGAIN || errno == EACCES) {
-		/* A network file system may grant no shared lock; then the holder does not know of us, and no harm is done. */
+		/* A network file system may grant no shared lock; then the holder does not know of us, and no harm is done.
+		 * */
 		(void)!lock(f->fd, F_OFD_SETLK, F_RDLCK, f->at + 1);
 		waited = lock(f->fd, F_OFD_SETLKW, F_WRLCK, f->at) == 0;
 		(void)!lock(f->fd, F_OFD_SETLK, F_UNLCK, f->at + 1);

@@ -1,9 +1,10 @@
-/* struct jl_flight: one process at a time computes a key ("single flight"); the others wait and look the key up again.
+/* struct jl_flight: one process at a time computes a key ("single flight"); the others wait and look the key up
+ * again.
  *
- * The lock is a byte range of one file in the store, DIR/flight, at a place made of 61 bits of the key: no file a key,
- * nothing to clean up. It belongs to the open file (F_OFD_SETLKW), so that the kernel gives it to the next one when its
- * holder ends in whatever way. Who waits also holds a shared lock on the byte behind, so that the holder can tell that
- * somebody does. Where the file system has no locks there is no flight: everybody computes.
+ * The lock is a byte range of one file in the store, DIR/flight, at a place made of 61 bits of the key: no file a
+ * key, nothing to clean up. It belongs to the open file (F_OFD_SETLKW), so that the kernel gives it to the next one
+ * when its holder ends in whatever way. Who waits also holds a shared lock on the byte behind, so that the holder
+ * can tell that somebody does. Where the file system has no locks there is no flight: everybody computes.
  */
 #ifndef JL_STORE_FLIGHT_H
 #define JL_STORE_FLIGHT_H
@@ -11,12 +12,16 @@
 #include "digest/digest.h"
 
 struct jl_flight {
-	int fd;      /* -1: none */
+	int fd; /* -1: none */
 	int64_t at;
 };
-#define JL_FLIGHT_NONE {.fd = -1, .at = 0}
+#define JL_FLIGHT_NONE                                                                                                 \
+	{                                                                                                              \
+		.fd = -1, .at = 0                                                                                      \
+	}
 
-/* Enter the flight of `key` in the local store at `dir`; blocks while another process is in it. true: it had to wait. */
+/* Enter the flight of `key` in the local store at `dir`; blocks while another process is in it. true: it had to
+ * wait. */
 bool jl_flight_enter(struct jl_flight *f, const char *dir, const struct jl_digest *key);
 /* Is somebody waiting for us? */
 bool jl_flight_awaited(const struct jl_flight *f);

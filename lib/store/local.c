@@ -349,7 +349,8 @@ int jl_store_local_open(const struct jl_io *io, const char *dir, bool read_only,
 	l->root_fd = l->ac_fd = l->cas_fd = l->tmp_fd = -1;
 	l->read_only = read_only;
 	l->told = read_only;
-	jl_file_temp_name(l->temp, sizeof(l->temp));
+	if (!read_only)
+		jl_file_temp_name(l->temp, sizeof(l->temp));
 	jl_local_checked_init(l);
 	status = open_local(l, err);
 	if (status != JL_OK) {

@@ -120,7 +120,7 @@ copies_are() { # folder, n
 [[ -x $jl ]] || { echo "bench: no program at $jl" >&2; exit 2; }
 [[ -x $measure ]] || { echo "bench: make bench builds $measure first" >&2; exit 2; }
 if (($# == 0)) || [[ -z $1 ]]; then
-	list=noop,cold,fanout,oneof
+	list=noop,cold,fanout,oneof,memohit
 else
 	list=$1
 fi

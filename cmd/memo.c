@@ -1,0 +1,236 @@
+/* jl memo: run one command, or replay its stored result. */
+#include "cmd.h"
+
+#include "base/clock.h"
+#include "report/ndjson.h"
+#include "report/term.h"
+#include "run/memo.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXIT_TIMEOUT 124 /* as timeout(1) has it */
+#define AT(field)    offsetof(struct jl_settings, field)
+
+static const struct jl_opt memo_opts[] = {
+	{"input", 'i', "PATH", "a file, folder or glob that the result depends on", JL_OPT_LIST, AT(memo.inputs), 0},
+	{"output", 'o', "PATH", "a file or folder that the command writes", JL_OPT_LIST, AT(memo.outputs), 0},
+	{"env", 'e', "NAME", "a variable that the result depends on", JL_OPT_LIST, AT(memo.env), 0},
+	{"tool", 0, "PROGRAM", "a program whose content the result depends on", JL_OPT_LIST, AT(memo.tools), 0},
+	{"ignore", 0, "ARG", "leave that word of the command out of the key", JL_OPT_LIST, AT(memo.ignore), 0},
+	{"stdin", 0, "auto|yes|no", "read standard input: it joins the key (auto: a pipe, a file at its start)",
+	 JL_OPT_CHOICE, AT(memo.feed), 0},
+	{"no-stdin", 'n', NULL, "the same as --stdin no", JL_OPT_SET, AT(memo.feed), JL_FEED_NO},
+	{"ttl", 0, "DUR", "do not use a result as old as that", JL_OPT_TEXT, AT(memo.ttl), 0},
+	{"cache-failures", 0, "DUR", "store failures, too, and use them that long", JL_OPT_TEXT, AT(memo.failures), 0},
+	{"check", 0, NULL, "run nothing: exit 0 if a result is stored, 1 if not", JL_OPT_FLAG, AT(memo.check), 0},
+	{"force", 0, NULL, "run it, whatever the store knows", JL_OPT_FLAG, AT(force), 0},
+	{"shelve", 0, NULL, "print the key in place of the command's output", JL_OPT_FLAG, AT(memo.shelve), 0},
+	{"name", 0, "LABEL", "what to call it in messages and the store", JL_OPT_TEXT, AT(memo.label), 0},
+	{0},
+};
+static const struct jl_opt common_opts[] = {
+	{"cache", 0, "rw|ro|wo|off", "use and fill the store, or only one of both", JL_OPT_CHOICE, AT(cache), 0},
+	{"timeout", 0, "DUR", "end the command after that time: 90s, 5m, 2h", JL_OPT_DURATION, AT(timeout_ns), 0},
+	{"kill-after", 0, "DUR", "from TERM to KILL (default: 10s)", JL_OPT_DURATION, AT(kill_after_ns), 0},
+	{"quiet", 'q', NULL, "no word of jl's own but for its errors", JL_OPT_FLAG, AT(quiet), 0},
+	{"verbose", 'v', NULL, "say whether it was run, and the key", JL_OPT_COUNT, AT(verbose), 0},
+	{"events", 0, "FILE", "write events as JSON lines; \"-\" is stdout", JL_OPT_TEXT, AT(events), 0},
+	{0},
+};
+static const struct jl_opt *const tables[] = {memo_opts, jl_opts_store, common_opts, jl_opts_help, NULL};
+
+/* The command's streams to ours, at once. */
+struct passer {
+	struct jl_sink sink; /* first */
+	int out_fd;          /* -1: not shown */
+	bool quiet, safe_out, safe_err;
+	volatile int broken; /* SIGPIPE: nobody reads on; SIGTERM: it cannot be written */
+	int sys_errno;
+	struct jl_buf shown;
+};
+
+static void write_all(struct passer *p, int fd, const char *data, size_t len)
+{
+	while (len && !p->broken) {
+		ssize_t n = write(fd, data, len);
+
+		if (n >= 0) {
+			data += n;
+			len -= (size_t)n;
+		} else if (errno == EAGAIN) {
+			struct pollfd wait = {.fd = fd, .events = POLLOUT};
+
+			(void)!poll(&wait, 1, -1);
+		} else if (errno != EINTR) {
+			p->sys_errno = errno;
+			p->broken = errno == EPIPE ? SIGPIPE : SIGTERM;
+		}
+	}
+}
+
+static void pass(struct jl_sink *s, const struct jl_event *ev)
+{
+	struct passer *p = (struct passer *)s;
+	const bool out = ev->stream == 1;
+	const int fd = out ? p->out_fd : STDERR_FILENO;
+
+	if (ev->type == JL_EVENT_WARNING && !p->quiet)
+		jl_say(ev->step ? "%s: %s" : "%s%s", ev->step ? ev->step : "", ev->text);
+	if (ev->type != JL_EVENT_STEP_OUTPUT || fd < 0)
+		return;
+	/* What was stored must not do anything to the terminal; what a command writes now is as ever. */
+	if (ev->replayed && (out ? p->safe_out : p->safe_err)) {
+		jl_buf_clear(&p->shown);
+		jl_term_safe(&p->shown, ev->data, ev->len);
+		write_all(p, fd, p->shown.data, p->shown.len);
+	} else {
+		write_all(p, fd, ev->data, ev->len);
+	}
+}
+
+static void waiting(void *ctx)
+{
+	(void)ctx;
+	jl_say("memo: waiting for standard input; -n does without it");
+}
+
+static int duration(const char *name, const char *text, int64_t *ret, struct jl_err *err)
+{
+	*ret = -1;
+	if (text && jl_clock_parse(text, ret, err) != JL_OK)
+		return jl_err_add(err, "option \"--%s\"", name);
+	return JL_OK;
+}
+
+static int read_options(const struct jl_settings *s, struct jl_arena *arena, struct jl_memo_opts *o, struct jl_err *err)
+{
+	*o = (struct jl_memo_opts){
+		.command = {s->operands.at, s->operands.n},
+		.inputs = {s->memo.inputs.at, s->memo.inputs.n},
+		.outputs = {s->memo.outputs.at, s->memo.outputs.n},
+		.env = {s->memo.env.at, s->memo.env.n},
+		.tools = {s->memo.tools.at, s->memo.tools.n},
+		.ignore = {s->memo.ignore.at, s->memo.ignore.n},
+		.feed = (enum jl_feed_mode)s->memo.feed,
+		.stdin_fd = STDIN_FILENO,
+		.check = s->memo.check,
+		.label = s->memo.label,
+		.waiting = s->quiet ? NULL : waiting,
+	};
+	int r = duration("ttl", s->memo.ttl, &o->ttl_ns, err);
+
+	if (r == JL_OK)
+		r = duration("cache-failures", s->memo.failures, &o->failures_ns, err);
+	return r == JL_OK ? jl_settings_run_opts(s, arena, &o->run, err) : r;
+}
+
+static void tell(const struct jl_memo_result *r)
+{
+	struct jl_buf saved = JL_BUF_INIT;
+	char key[JL_DIGEST_TEXT];
+
+	jl_clock_show(&saved, r->saved_ns);
+	if (r->hit)
+		jl_say("memo: from the store, %s (saved %s)", jl_digest_text(&r->key, key), saved.data);
+	else
+		jl_say("memo: run, %s%s", jl_digest_text(&r->key, key), r->stored ? "" : " (not stored)");
+	jl_buf_release(&saved);
+}
+
+static int print_key(const struct jl_memo_result *r)
+{
+	struct jl_buf line = JL_BUF_INIT;
+	char key[JL_DIGEST_TEXT];
+
+	jl_buf_printf(&line, "%s\n", jl_digest_text(&r->key, key));
+	return jl_print_buf(&line) == JL_EXIT_OK ? JL_EXIT_OK : JL_EXIT_SELF;
+}
+
+static int status_of(const struct jl_settings *s, const struct jl_memo_result *r, const struct jl_err *err)
+{
+	switch (r->end) {
+	case JL_MEMO_EXITED:
+		if (s->memo.shelve && r->exit_code == 0 && !r->stored) {
+			jl_say("memo: nothing is stored that a key could stand for");
+			return JL_EXIT_SELF;
+		}
+		return s->memo.shelve && r->exit_code == 0 ? print_key(r) : r->exit_code;
+	case JL_MEMO_NOT_STARTED: jl_say("%s", err->text); return r->exit_code;
+	case JL_MEMO_TIMEOUT: jl_say("memo: ended after its --timeout"); return EXIT_TIMEOUT;
+	case JL_MEMO_ABSENT: return JL_EXIT_FAILED;
+	case JL_MEMO_SIGNALED:
+	case JL_MEMO_STOPPED: jl_end_by_signal(r->signal); break;
+	}
+	return 128 + r->signal;
+}
+
+static int run(struct jl_settings *s)
+{
+	struct passer p = {.sink = {.event = pass}, .out_fd = STDOUT_FILENO, .quiet = s->quiet, .shown = JL_BUF_INIT};
+	struct jl_arena arena = JL_ARENA_INIT;
+	struct jl_err err = JL_ERR_INIT;
+	struct jl_memo_result r = {0};
+	struct jl_memo_opts o;
+	struct jl_ndjson events;
+	int events_fd = -1, status = JL_EXIT_SELF;
+
+	if (read_options(s, &arena, &o, &err) != JL_OK) {
+		jl_say("memo: %s", err.text);
+		goto out;
+	}
+	if (jl_open_events(s->events, &events_fd) != JL_EXIT_OK)
+		goto out;
+	/* Whoever reads events on stdout gets nothing else there. */
+	p.out_fd = s->memo.shelve ? -1 : events_fd == STDOUT_FILENO ? STDERR_FILENO : STDOUT_FILENO;
+	if (events_fd >= 0) {
+		jl_ndjson_init(&events, events_fd);
+		p.sink.next = &events.sink;
+	}
+	p.safe_out = isatty(STDOUT_FILENO);
+	p.safe_err = isatty(STDERR_FILENO);
+	/* When nobody reads on, the command is ended first; then we end as it would have. */
+	signal(SIGPIPE, SIG_IGN);
+	o.run.sinks = &p.sink;
+	o.broken = &p.broken;
+	status = jl_memo(&o, &r, &err);
+	signal(SIGPIPE, SIG_DFL);
+	if (events_fd >= 0)
+		jl_ndjson_release(&events);
+	if (p.broken == SIGPIPE)
+		jl_end_by_signal(SIGPIPE);
+	if (p.broken || status < 0) {
+		jl_say("memo: %s%s", p.broken ? "cannot write the command's output: " : "",
+		       p.broken ? strerror(p.sys_errno) : err.text);
+		status = JL_EXIT_SELF;
+		goto out;
+	}
+	if (s->verbose && !s->memo.check && r.end == JL_MEMO_EXITED)
+		tell(&r);
+	status = status_of(s, &r, &err);
+out:
+	if (events_fd > STDERR_FILENO)
+		close(events_fd);
+	jl_buf_release(&p.shown);
+	jl_arena_release(&arena);
+	return status;
+}
+
+const struct jl_command jl_command_memo = {
+	.name = "memo",
+	.operands = "[--] COMMAND [ARG ...]",
+	.summary = "Run one command, or replay its stored result",
+	.about = "The result is what it writes to stdout and stderr, its exit status 0, and the\n"
+		 "files given by -o. It depends on the words of the command, its program, standard\n"
+		 "input, what -i, -e and --tool name, and, without -i and -o, the current folder.\n"
+		 "Exit status: the command's; 124 after --timeout, 125 jl failed, 126 it cannot be\n"
+		 "executed, 127 there is no such program.\n",
+	.tables = tables,
+	.min_operands = 1,
+	.max_operands = UINT32_MAX,
+	.prefix = true,
+	.run = run,
+};
