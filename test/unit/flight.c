@@ -1,0 +1,106 @@
+/* One process at a time computes a key. */
+#include "store/flight.h"
+
+#include "tmpdir.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct jl_digest key_of(uint8_t last)
+{
+	struct jl_digest d = {.algo = JL_DIGEST_XXH3};
+	memset(d.b, 0xff, 8);
+	d.b[0] = last;
+	return d;
+}
+
+static void each_key_has_its_own(void **state)
+{
+	const struct tmpdir *t = *state;
+	struct jl_digest a = key_of(1), b = key_of(2);
+	struct jl_flight first = JL_FLIGHT_NONE, second = JL_FLIGHT_NONE;
+	assert_false(jl_flight_enter(&first, t->path, &a));
+	assert_false(jl_flight_enter(&second, t->path, &b));
+	assert_true(first.fd >= 0 && second.fd >= 0);
+	assert_false(jl_flight_awaited(&first));
+	jl_flight_leave(&first);
+	jl_flight_leave(&second);
+	assert_int_equal(tmpdir_count(t, "."), 1);
+}
+
+static void who_comes_later_waits(void **state)
+{
+	const struct tmpdir *t = *state;
+	struct jl_digest a = key_of(0xff);
+	struct jl_flight f = JL_FLIGHT_NONE;
+	int status;
+	assert_false(jl_flight_enter(&f, t->path, &a));
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct jl_flight own = JL_FLIGHT_NONE;
+		close(f.fd); /* as exec does; it shares the parent's */
+		_exit(jl_flight_enter(&own, t->path, &a) ? 7 : 8);
+	}
+	while (!jl_flight_awaited(&f))
+		usleep(1000);
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+	jl_flight_leave(&f);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 7);
+}
+
+static void one_that_is_killed_leaves(void **state)
+{
+	const struct tmpdir *t = *state;
+	struct jl_digest a = key_of(3);
+	struct jl_flight f = JL_FLIGHT_NONE;
+	int ready[2], status;
+	char c;
+	assert_int_equal(pipe(ready), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		jl_flight_enter(&f, t->path, &a);
+		(void)!write(ready[1], "x", 1);
+		pause();
+		_exit(1);
+	}
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	kill(pid, SIGKILL);
+	jl_flight_enter(&f, t->path, &a); /* returns at all */
+	assert_true(f.fd >= 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	jl_flight_leave(&f);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void without_a_folder_there_is_none(void **state)
+{
+	struct jl_digest a = key_of(4);
+	struct jl_flight f = JL_FLIGHT_NONE;
+	(void)state;
+	assert_false(jl_flight_enter(&f, "/nonexistent/store", &a));
+	assert_int_equal(f.fd, -1);
+	assert_false(jl_flight_awaited(&f));
+	jl_flight_leave(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(each_key_has_its_own, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(who_comes_later_waits, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(one_that_is_killed_leaves, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test(without_a_folder_there_is_none),
+	};
+	return cmocka_run_group_tests_name("flight", tests, NULL, NULL);
+}
