@@ -241,8 +241,8 @@ static int look(struct jl_engine *e, const struct jl_inst *t, struct jl_job_inpu
 		if (jl_plan_port(&e->p->plan, in->port)->flags & (JL_PORT_OPTIONAL | JL_PORT_IMPLIED))
 			return JL_OK;
 		return jl_err_set(err, JL_ENOTFOUND,
-				  "input \"%s\" is missing: no step makes it and there is no such file",
-				  jl_files_path(files, in->file));
+				  "input \"%s\" is missing: %sthere is no such file",
+				  jl_files_path(files, in->file), e->p->pieces.len ? "" : "no step makes it and ");
 	case JL_KIND_FILE: break;
 	}
 	return JL_OK;
