@@ -1,4 +1,5 @@
 # jl map: input, replacement strings, order, logs, what ends it; and that it gives what xargs and GNU parallel give.
+# shellcheck disable=SC1083,SC2238,SC2015 # replacement strings and ":::" are meant as they stand
 load helper
 
 gnu() { parallel --will-cite "$@"; }
