@@ -15,7 +15,8 @@
 #define AT(field) offsetof(struct jl_settings, field)
 
 static const struct jl_opt input_opts[] = {
-	{"arg-file", 'a', "FILE", "values are the lines of FILE (default: standard input)", JL_OPT_LIST, AT(map.files), 0},
+	{"arg-file", 'a', "FILE", "values are the lines of FILE (default: standard input)", JL_OPT_LIST, AT(map.files),
+	 0},
 	{"null", '0', NULL, "values end with NUL, not with a newline", JL_OPT_FLAG, AT(map.null), 0},
 	{"colsep", 0, "RE", "cut values into columns {1} {2} ... at RE", JL_OPT_TEXT, AT(map.colsep), 0},
 	{"header", 0, ":", "the first value of each source names its columns", JL_OPT_TEXT, AT(map.header), 0},
@@ -31,8 +32,8 @@ static const struct jl_opt job_opts[] = {
 	{"kill-after", 0, "DUR", "from TERM to KILL (default: 10s)", JL_OPT_DURATION, AT(kill_after_ns), 0},
 	{"retries", 0, "N", "run a job that failed up to N times again", JL_OPT_NUMBER, AT(map.retries), 0},
 	{"delay", 0, "DUR", "let that time pass between two starts", JL_OPT_DURATION, AT(map.delay_ns), 0},
-	{"halt", 0, "WHEN,fail=N", "after N (or N%) failures start no more (soon) or end all (now)", JL_OPT_TEXT, AT(map.halt),
-         0},
+	{"halt", 0, "WHEN,fail=N", "after N (or N%) failures start no more (soon) or end all (now)", JL_OPT_TEXT,
+	 AT(map.halt), 0},
 	{"wd", 0, "DIR", "run the jobs in DIR", JL_OPT_TEXT, AT(map.workdir), 0},
 	{"env", 0, "NAME", "pass a variable on; here jobs see them all", JL_OPT_LIST, AT(map.env), 0},
 	{"dry-run", 'n', NULL, "only print the commands", JL_OPT_FLAG, AT(dry_run), 0},
@@ -175,7 +176,8 @@ static int read_halt(const char *text, struct jl_map_opts *o, struct jl_err *err
 		at += o->halt_percent;
 	}
 	if (n == 0 || *at || n >= UINT32_MAX || (o->halt_percent && n > 100))
-		return jl_err_set(err, JL_EINVAL, "option \"--halt\": \"%s\" is not now,fail=N or soon,fail=N (or N%%)", text);
+		return jl_err_set(err, JL_EINVAL, "option \"--halt\": \"%s\" is not now,fail=N or soon,fail=N (or N%%)",
+				  text);
 	o->halt_count = (uint32_t)n;
 	return JL_OK;
 }
@@ -189,7 +191,8 @@ static int check(const struct jl_settings *s, uint32_t n_words, struct jl_err *e
 	if (orders > 1)
 		return jl_err_set(err, JL_EINVAL, "-k, --line-buffer and -u exclude each other");
 	if (s->quiet && (s->map.line_buffer || s->map.ungroup))
-		return jl_err_set(err, JL_EINVAL, "-q shows output when it is known that a job failed: not with --line-buffer or -u");
+		return jl_err_set(err, JL_EINVAL,
+				  "-q shows output when it is known that a job failed: not with --line-buffer or -u");
 	if (s->map.header && strcmp(s->map.header, ":") != 0)
 		return jl_err_set(err, JL_EINVAL, "option \"--header\": only \":\" is known, one line of names");
 	if (s->map.resume && !s->map.joblog && !s->map.results)
@@ -198,23 +201,29 @@ static int check(const struct jl_settings *s, uint32_t n_words, struct jl_err *e
 		return jl_err_set(err, JL_EINVAL, "--resume-failed needs --joblog");
 	for (uint32_t i = 0; i < s->map.env.n; i++)
 		if (!s->map.env.at[i][0] || strchr(s->map.env.at[i], '='))
-			return jl_err_set(err, JL_EINVAL, "option \"--env\": \"%s\" is no name of a variable", s->map.env.at[i]);
+			return jl_err_set(err, JL_EINVAL, "option \"--env\": \"%s\" is no name of a variable",
+					  s->map.env.at[i]);
 	return JL_OK;
 }
 
 static int make_opts(const struct jl_settings *s, struct jl_values_source *sources, struct jl_buf *workdir,
-                     struct jl_map_opts *ret, struct jl_err *err)
+		     struct jl_map_opts *ret, struct jl_err *err)
 {
 	struct jl_map_opts o = {
 		.words = s->operands.at,
-		.values = {.sources = sources, .end = s->map.null ? '\0' : '\n', .colsep = s->map.colsep,
-	                   .header = s->map.header != NULL, .skip_blank = s->map.skip_blank},
+		.values = {.sources = sources,
+			   .end = s->map.null ? '\0' : '\n',
+			   .colsep = s->map.colsep,
+			   .header = s->map.header != NULL,
+			   .skip_blank = s->map.skip_blank},
 		.jobs = s->jobs,
 		.per_job = s->map.per_job,
 		.fill = s->map.fill || s->map.context,
 		.context = s->map.context,
-		.order = s->map.keep_order ? JL_ORDER_INPUT : s->map.line_buffer ? JL_ORDER_LINES
-		         : s->map.ungroup ? JL_ORDER_MIXED : JL_ORDER_ENDED,
+		.order = s->map.keep_order    ? JL_ORDER_INPUT
+			 : s->map.line_buffer ? JL_ORDER_LINES
+			 : s->map.ungroup     ? JL_ORDER_MIXED
+					      : JL_ORDER_ENDED,
 		.tag = s->map.tag,
 		.dry_run = s->dry_run,
 		.eta = s->map.eta,
@@ -226,7 +235,9 @@ static int make_opts(const struct jl_settings *s, struct jl_values_source *sourc
 		.retries = s->map.retries,
 		.joblog = s->map.joblog,
 		.results = s->map.results,
-		.resume = s->map.resume_failed ? JL_RESUME_FAILED : s->map.resume ? JL_RESUME : JL_RESUME_NO,
+		.resume = s->map.resume_failed ? JL_RESUME_FAILED
+			  : s->map.resume      ? JL_RESUME
+					       : JL_RESUME_NO,
 		.environ = (const char *const *)environ,
 	};
 	char *cwd;

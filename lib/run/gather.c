@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ONE_MAX ((size_t)1 << 20)
-#define ALL_MAX ((uint64_t)8 << 20)
-#define KEEP_MAX ((size_t)64 << 10) /* of a gather's memory for the next job */
+#define ONE_MAX   ((size_t)1 << 20)
+#define ALL_MAX   ((uint64_t)8 << 20)
+#define KEEP_MAX  ((size_t)64 << 10) /* of a gather's memory for the next job */
 #define READ_SIZE ((size_t)64 << 10)
 
 void jl_spill_release(struct jl_spill *s)
@@ -28,7 +28,8 @@ static int open_spill(struct jl_spill *s, struct jl_err *err)
 		return JL_OK;
 	dir = dir && dir[0] == '/' ? dir : "/tmp";
 	s->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (s->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) { /* a file system without O_TMPFILE */
+	if (s->fd < 0 &&
+	    (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) { /* a file system without O_TMPFILE */
 		int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		jl_file_temp_name(name, sizeof(name));
 		s->fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -100,8 +101,8 @@ static void give_back(struct jl_spill *s, const struct jl_extent *x)
 	}
 }
 
-int jl_gather_show(struct jl_gather *g, struct jl_spill *s, void (*show)(void *ctx, const void *data, size_t len), void *ctx,
-                   struct jl_err *err)
+int jl_gather_show(struct jl_gather *g, struct jl_spill *s, void (*show)(void *ctx, const void *data, size_t len),
+		   void *ctx, struct jl_err *err)
 {
 	char *block = g->extents.len ? jl_alloc(READ_SIZE) : NULL;
 	int r = JL_OK;

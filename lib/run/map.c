@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #define KILL_AFTER_NS (10 * JL_NS_S)
-#define ETA_NS JL_NS_S
-#define PERCENT_FROM 3 /* failures: the first of all is 100 % */
+#define ETA_NS        JL_NS_S
+#define PERCENT_FROM  3 /* failures: the first of all is 100 % */
 
 static int64_t now_ns(const struct map *m)
 {
@@ -87,7 +87,11 @@ static void show_output(void *ctx, struct jl_order_job *out, int stream, const v
 	wrote(m, m->opts->show->write(m->opts->show->ctx, stream, data, len));
 	if (m->opts->sinks) {
 		struct map_job *job = (struct map_job *)((char *)out - offsetof(struct map_job, out));
-		struct jl_event ev = {.type = JL_EVENT_STEP_OUTPUT, .step = label(m, job), .stream = stream, .data = data, .len = len};
+		struct jl_event ev = {.type = JL_EVENT_STEP_OUTPUT,
+				      .step = label(m, job),
+				      .stream = stream,
+				      .data = data,
+				      .len = len};
 		emit(m, &ev);
 	}
 }
@@ -109,14 +113,9 @@ static void how_it_ended(const struct jl_job_result *r, int64_t timeout_ns, stru
 		jl_buf_str(out, "timed out after ");
 		jl_clock_show(out, timeout_ns);
 		break;
-	case JL_JOB_SIGNALED:
-		jl_buf_printf(out, "ended by signal %d (%s)", r->signal, strsignal(r->signal));
-		break;
-	case JL_JOB_EXITED:
-		jl_buf_printf(out, "exit status %d", r->exit_code);
-		break;
-	default:
-		jl_buf_str(out, r->why ? r->why : "cancelled");
+	case JL_JOB_SIGNALED: jl_buf_printf(out, "ended by signal %d (%s)", r->signal, strsignal(r->signal)); break;
+	case JL_JOB_EXITED: jl_buf_printf(out, "exit status %d", r->exit_code); break;
+	default: jl_buf_str(out, r->why ? r->why : "cancelled");
 	}
 }
 
@@ -129,11 +128,22 @@ static void job_shown(void *ctx, struct jl_order_job *out)
 	if (m->opts->sinks && job->slot.pid) {
 		struct jl_buf reason = JL_BUF_INIT;
 		struct jl_event ev = {
-			.type = JL_EVENT_STEP_FINISHED, .step = label(m, job), .attempt = job->attempt, .executor = "local",
-			.host = r->host, .command = command_of(m, job), .exit_code = r->exit_code, .signal = r->signal,
-			.wall_ns = r->wall_ns, .user_ns = r->user_ns, .sys_ns = r->sys_ns, .max_rss_kib = r->max_rss_kib,
-			.status = job->cancelled ? JL_STEP_CANCELLED : is_good(r) ? JL_STEP_RAN
-			          : r->end == JL_JOB_TIMEOUT ? JL_STEP_TIMEOUT : JL_STEP_FAILED,
+			.type = JL_EVENT_STEP_FINISHED,
+			.step = label(m, job),
+			.attempt = job->attempt,
+			.executor = "local",
+			.host = r->host,
+			.command = command_of(m, job),
+			.exit_code = r->exit_code,
+			.signal = r->signal,
+			.wall_ns = r->wall_ns,
+			.user_ns = r->user_ns,
+			.sys_ns = r->sys_ns,
+			.max_rss_kib = r->max_rss_kib,
+			.status = job->cancelled             ? JL_STEP_CANCELLED
+				  : is_good(r)               ? JL_STEP_RAN
+				  : r->end == JL_JOB_TIMEOUT ? JL_STEP_TIMEOUT
+							     : JL_STEP_FAILED,
 		};
 		if (!is_good(r))
 			how_it_ended(r, m->opts->timeout_ns, &reason);
@@ -173,7 +183,8 @@ static void show_eta(struct map *m, bool last)
 	jl_buf_printf(&text, " done, %u running, %llu failed", m->slots.n_running, (unsigned long long)m->failed);
 	if (total >= m->done && total && m->done) {
 		jl_buf_str(&text, ", ETA ");
-		jl_clock_show(&text, (int64_t)((double)(now - m->began_ns) / (double)m->done * (double)(total - m->done)));
+		jl_clock_show(&text,
+			      (int64_t)((double)(now - m->began_ns) / (double)m->done * (double)(total - m->done)));
 	}
 	m->opts->show->progress(m->opts->show->ctx, text.data);
 	jl_buf_release(&text);
@@ -251,8 +262,13 @@ static void begun(void *owner, struct jl_slot_job *slot, bool started)
 	if (m->opts->verbose)
 		m->opts->show->say(m->opts->show->ctx, command_of(m, job));
 	if (m->opts->sinks) {
-		struct jl_event ev = {.type = JL_EVENT_STEP_STARTED, .step = label(m, job), .attempt = job->attempt, .executor = "local",
-		                      .host = "local", .pid = slot->pid, .command = command_of(m, job)};
+		struct jl_event ev = {.type = JL_EVENT_STEP_STARTED,
+				      .step = label(m, job),
+				      .attempt = job->attempt,
+				      .executor = "local",
+				      .host = "local",
+				      .pid = slot->pid,
+				      .command = command_of(m, job)};
 		emit(m, &ev);
 	}
 }
@@ -277,9 +293,13 @@ static void note(struct map *m, struct map_job *job)
 {
 	const struct jl_job_result *r = &job->slot.result;
 	if (m->opts->joblog) {
-		struct jl_job_row row = {.seq = job->seq, .start_real_ns = job->start_real_ns, .wall_ns = r->wall_ns,
-		                         .received = job->received, .exit_code = r->exit_code, .signal = r->signal,
-		                         .command = command_of(m, job)};
+		struct jl_job_row row = {.seq = job->seq,
+					 .start_real_ns = job->start_real_ns,
+					 .wall_ns = r->wall_ns,
+					 .received = job->received,
+					 .exit_code = r->exit_code,
+					 .signal = r->signal,
+					 .command = command_of(m, job)};
 		if (r->end == JL_JOB_TIMEOUT && !row.signal && !row.exit_code)
 			row.exit_code = -1; /* it ended well, but not by itself */
 		jl_job_table_add(&m->table, &row);
@@ -297,7 +317,8 @@ static void check_halt(struct map *m)
 	const struct jl_map_opts *o = m->opts;
 	if (o->halt == JL_HALT_NEVER || m->slots.stopping)
 		return;
-	if (o->halt_percent ? m->failed >= PERCENT_FROM && m->failed * 100 >= m->done * o->halt_count : m->failed >= o->halt_count)
+	if (o->halt_percent ? m->failed >= PERCENT_FROM && m->failed * 100 >= m->done * o->halt_count
+			    : m->failed >= o->halt_count)
 		jl_slots_stop(&m->slots, o->halt == JL_HALT_NOW);
 }
 

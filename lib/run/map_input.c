@@ -83,7 +83,7 @@ static int read_command(struct map *m)
 	if (m->replace)
 		return JL_OK;
 	return jl_replace_new(m->opts->words, m->opts->n_words, jl_values_names(m->values),
-	                      m->opts->context || m->opts->per_job > 0, &m->replace, &m->err);
+			      m->opts->context || m->opts->per_job > 0, &m->replace, &m->err);
 }
 
 static size_t size_of(const struct map *m, const struct jl_args *args)

@@ -79,7 +79,8 @@ static int show_gathered(struct jl_order *o, struct jl_order_job *job, int strea
 }
 
 /* Up to its last end of a line; the rest waits for the end of its own. */
-static int add_lines(struct jl_order *o, struct jl_order_job *job, int stream, const char *data, size_t len, struct jl_err *err)
+static int add_lines(struct jl_order *o, struct jl_order_job *job, int stream, const char *data, size_t len,
+		     struct jl_err *err)
 {
 	struct showing s = {o, job, stream};
 	const char *newline = memrchr(data, '\n', len);
@@ -94,17 +95,14 @@ static int add_lines(struct jl_order *o, struct jl_order_job *job, int stream, c
 	return r;
 }
 
-int jl_order_add(struct jl_order *o, struct jl_order_job *job, int stream, const void *data, size_t len, struct jl_err *err)
+int jl_order_add(struct jl_order *o, struct jl_order_job *job, int stream, const void *data, size_t len,
+		 struct jl_err *err)
 {
 	struct showing s = {o, job, stream};
 	switch (o->opts.how) {
-	case JL_ORDER_MIXED:
-		show(&s, data, len);
-		return JL_OK;
-	case JL_ORDER_LINES:
-		return add_lines(o, job, stream, data, len, err);
-	default:
-		return jl_gather_add(&job->out[stream - 1], &o->spill, data, len, err);
+	case JL_ORDER_MIXED: show(&s, data, len); return JL_OK;
+	case JL_ORDER_LINES: return add_lines(o, job, stream, data, len, err);
+	default: return jl_gather_add(&job->out[stream - 1], &o->spill, data, len, err);
 	}
 }
 

@@ -14,19 +14,19 @@ enum cut { WHOLE, NO_EXT, BASE, DIR, BASE_NO_EXT };
 struct part {
 	enum what what;
 	enum cut cut;
-	int32_t column;      /* from 0; negative: from the end, -1 the last */
-	uint32_t from, len;  /* LITERAL: in `text`; else where it stood in its word, for messages */
+	int32_t column;     /* from 0; negative: from the end, -1 the last */
+	uint32_t from, len; /* LITERAL: in `text`; else where it stood in its word, for messages */
 };
 
 /* One of argv; of a script: what is between blanks, or the blanks. */
 struct word {
-	uint32_t first, n;   /* parts */
+	uint32_t first, n; /* parts */
 	bool has_all;
 };
 
 struct jl_replace {
 	bool shell, context;
-	struct jl_table text;  /* bytes */
+	struct jl_table text; /* bytes */
 	struct jl_table parts, words;
 	const struct jl_args *names; /* while it is read */
 };
@@ -72,7 +72,8 @@ static bool read_name(const struct jl_args *names, const char *s, size_t len, st
 	for (uint32_t i = 0; names && i < names->at.len; i++) {
 		size_t name_len;
 		const char *name = jl_args_at(names, i, &name_len);
-		if (name_len == 0 || name_len > len || memcmp(name, s, name_len) != 0 || !read_cut(s + name_len, len - name_len, &part->cut))
+		if (name_len == 0 || name_len > len || memcmp(name, s, name_len) != 0 ||
+		    !read_cut(s + name_len, len - name_len, &part->cut))
 			continue;
 		part->column = (int32_t)i;
 		return true;
@@ -190,8 +191,11 @@ static int check_quotes(const struct jl_replace *r, const char *command, struct 
 	for (uint32_t i = 0, n = 0; i < r->parts.len && rc == JL_OK; i++) {
 		const struct part *p = JL_AT(r->parts, struct part, i);
 		if ((p->what == ALL || p->what == COLUMN) && quoted[n++])
-			rc = jl_err_set(err, JL_EINVAL, "%.*s stands inside quotes: drop them, values are quoted for the shell as they are "
-			                "put in", (int)p->len, command + p->from);
+			rc = jl_err_set(
+				err, JL_EINVAL,
+				"%.*s stands inside quotes: drop them, values are quoted for the shell as they are "
+				"put in",
+				(int)p->len, command + p->from);
 	}
 	free(quoted);
 	jl_buf_release(&flat);
@@ -243,8 +247,8 @@ static void append_values(struct jl_replace *r)
 	add_part(r, &all);
 }
 
-int jl_replace_new(const char *const *words, uint32_t n, const struct jl_args *names, bool context, struct jl_replace **ret,
-                   struct jl_err *err)
+int jl_replace_new(const char *const *words, uint32_t n, const struct jl_args *names, bool context,
+		   struct jl_replace **ret, struct jl_err *err)
 {
 	struct jl_replace *r = jl_calloc(1, sizeof(*r));
 	int rc = JL_OK;
@@ -314,13 +318,9 @@ static const char *cut_value(enum cut cut, const char *s, size_t *len)
 {
 	size_t from;
 	switch (cut) {
-	case WHOLE:
-		break;
-	case DIR:
-		return dir_of(s, len);
-	case NO_EXT:
-		*len = without_ext(s, *len);
-		break;
+	case WHOLE: break;
+	case DIR: return dir_of(s, len);
+	case NO_EXT: *len = without_ext(s, *len); break;
 	case BASE:
 	case BASE_NO_EXT:
 		from = base_of(s, *len);
@@ -333,7 +333,8 @@ static const char *cut_value(enum cut cut, const char *s, size_t *len)
 	return s;
 }
 
-static void put_value(const struct jl_replace *r, struct jl_buf *out, enum cut cut, const struct jl_args *args, uint32_t i)
+static void put_value(const struct jl_replace *r, struct jl_buf *out, enum cut cut, const struct jl_args *args,
+		      uint32_t i)
 {
 	size_t len;
 	const char *s = jl_args_at(args, i, &len);
@@ -352,7 +353,7 @@ static void begin_arg(struct jl_replace_out *out)
 
 /* All values, or only the one at `only`; false: there is none. */
 static bool put_all(const struct jl_replace *r, const struct part *p, const struct jl_args *args, uint32_t only,
-                    struct jl_replace_out *out)
+		    struct jl_replace_out *out)
 {
 	if (only != JL_NONE) {
 		put_value(r, &out->text, p->cut, args, only);
@@ -379,8 +380,8 @@ static bool put_column(const struct jl_replace *r, const struct part *p, const s
 	return true;
 }
 
-static void put_word(const struct jl_replace *r, const struct word *w, const struct jl_replace_with *with, uint32_t only,
-                     struct jl_replace_out *out)
+static void put_word(const struct jl_replace *r, const struct word *w, const struct jl_replace_with *with,
+		     uint32_t only, struct jl_replace_out *out)
 {
 	const size_t start = out->text.len;
 	bool any = w->n == 0;
@@ -390,21 +391,11 @@ static void put_word(const struct jl_replace *r, const struct word *w, const str
 		const struct part *p = JL_AT(r->parts, struct part, i);
 		bool there = true;
 		switch (p->what) {
-		case LITERAL:
-			jl_buf_add(&out->text, JL_AT(r->text, char, p->from), p->len);
-			break;
-		case ALL:
-			there = put_all(r, p, with->args, only, out);
-			break;
-		case COLUMN:
-			there = put_column(r, p, with->args, &out->text);
-			break;
-		case SEQ:
-			jl_buf_printf(&out->text, "%llu", (unsigned long long)with->seq);
-			break;
-		case SLOT:
-			jl_buf_printf(&out->text, "%u", with->slot);
-			break;
+		case LITERAL: jl_buf_add(&out->text, JL_AT(r->text, char, p->from), p->len); break;
+		case ALL: there = put_all(r, p, with->args, only, out); break;
+		case COLUMN: there = put_column(r, p, with->args, &out->text); break;
+		case SEQ: jl_buf_printf(&out->text, "%llu", (unsigned long long)with->seq); break;
+		case SLOT: jl_buf_printf(&out->text, "%u", with->slot); break;
 		}
 		any |= there;
 	}
@@ -454,7 +445,7 @@ void jl_replace_expand(const struct jl_replace *r, const struct jl_replace_with 
 }
 
 void jl_replace_show(const struct jl_replace *r, const struct jl_replace_with *with, struct jl_replace_out *scratch,
-                     struct jl_buf *text)
+		     struct jl_buf *text)
 {
 	jl_replace_expand(r, with, scratch);
 	if (r->shell) {

@@ -1,7 +1,7 @@
 /* struct jl_replace: the command of `jl map` with its replacement strings:
  *
- *     {}  all values     {.}  without extension     {/}  last component     {//}  folder     {/.}  last component without extension
- *     {#}  number of the job     {%}  its slot     {2} {2.} {2/} ...  of the second value     {-1}  of the last     {NAME} {NAME.} ...
+ *     {}  all values   {.}  without extension   {/}  last component   {//}  folder   {/.}  both of {/} and {.}
+ *     {#}  number of the job   {%}  its slot   {2} {2.} {2/} ...  of the second value   {-1}  of the last   {NAME} {NAME.} ...
  *
  * Several words are executed as they are. One word goes to a shell by make's rule (manifest/shell.h), with every value quoted;
  * otherwise it is split at blanks. Without any replacement string the values are appended.

@@ -15,17 +15,17 @@
 struct source {
 	const struct jl_values_source *from;
 	uint32_t next_word;
-	int fd;              /* -1: words, or read to its end */
-	struct jl_buf buf;   /* read, from `pos` on not yet taken */
-	size_t pos, looked;  /* no end of a value before `looked` */
+	int fd;             /* -1: words, or read to its end */
+	struct jl_buf buf;  /* read, from `pos` on not yet taken */
+	size_t pos, looked; /* no end of a value before `looked` */
 	bool eof;
-	bool keeps, whole;   /* of a later group: its values are held in `kept`; and all are there */
+	bool keeps, whole; /* of a later group: its values are held in `kept`; and all are there */
 	struct jl_args kept;
 	uint32_t next_kept;
-	bool named;          /* its header was taken */
-	const char *value;   /* the current one */
+	bool named;        /* its header was taken */
+	const char *value; /* the current one */
 	size_t len;
-	bool fresh;          /* it was taken for the step that is being made */
+	bool fresh; /* it was taken for the step that is being made */
 };
 
 struct jl_values {
@@ -161,8 +161,8 @@ static int fill(struct jl_values *v, struct source *s, struct jl_err *err)
 		s->pos = 0;
 	}
 	if (s->buf.len > JL_VALUE_MAX || jl_buf_reserve(&s->buf, READ_SIZE, &room) != JL_OK)
-		return jl_err_set(err, JL_ELIMIT, "a value from %s is longer than %zu MiB%s", name_of(s), JL_VALUE_MAX >> 20,
-		                  v->opts->end ? "; is it separated by NUL? (-0)" : "");
+		return jl_err_set(err, JL_ELIMIT, "a value from %s is longer than %zu MiB%s", name_of(s),
+				  JL_VALUE_MAX >> 20, v->opts->end ? "; is it separated by NUL? (-0)" : "");
 	if (poll(&p, 1, 0) == 0) {
 		v->wait_fd = s->fd;
 		return JL_VALUES_WAIT;
@@ -185,14 +185,18 @@ static int fill(struct jl_values *v, struct source *s, struct jl_err *err)
 static int read_value(struct jl_values *v, struct source *s, struct jl_err *err)
 {
 	for (;;) {
-		char *end = s->looked < s->buf.len ? memchr(s->buf.data + s->looked, v->opts->end, s->buf.len - s->looked) : NULL;
+		char *end = s->looked < s->buf.len
+				    ? memchr(s->buf.data + s->looked, v->opts->end, s->buf.len - s->looked)
+				    : NULL;
 		if (end || (s->eof && s->pos < s->buf.len)) {
 			s->value = s->buf.data + s->pos;
 			s->len = end ? (size_t)(end - s->value) : s->buf.len - s->pos;
 			s->pos += s->len + (end != NULL);
 			s->looked = s->pos;
 			if (memchr(s->value, '\0', s->len))
-				return jl_err_set(err, JL_EINVAL, "a value from %s holds a NUL byte; are they separated by NUL? (-0)", name_of(s));
+				return jl_err_set(err, JL_EINVAL,
+						  "a value from %s holds a NUL byte; are they separated by NUL? (-0)",
+						  name_of(s));
 			if (end)
 				*end = '\0';
 			return JL_VALUES_ONE;
@@ -274,7 +278,9 @@ static int begin(struct jl_values *v, struct jl_err *err)
 				return r;
 			s->whole = r == JL_VALUES_END;
 			if (r == JL_VALUES_ONE && s->kept.text.len + s->len + 1 > JL_BUF_MAX)
-				return jl_err_set(err, JL_ELIMIT, "\"%s\" is too large to be combined with others; give it first", name_of(s));
+				return jl_err_set(err, JL_ELIMIT,
+						  "\"%s\" is too large to be combined with others; give it first",
+						  name_of(s));
 			if (r == JL_VALUES_ONE)
 				jl_args_add(&s->kept, s->value, s->len);
 		}
