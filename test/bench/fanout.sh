@@ -6,6 +6,6 @@ bench() {
 	# All but the first append a value, which true does not look at.
 	contender xargs : "seq $steps | exec xargs -P2 -n1 /bin/true" :
 	contender parallel : "seq $steps | exec parallel -j2 /bin/true" :
-	contender jl : "seq $steps | exec $jl map -j2 /bin/true" :
+	contender jl : "seq $steps | exec $jl map -j2 /bin/true" : -
 	compare "fanout, $steps x true" spawnloop=1.15 xargs=1.0 parallel=0.2
 }
