@@ -68,6 +68,7 @@ static int default_store(struct jl_arena *arena, const char **ret, struct jl_err
 		return JL_OK;
 	}
 	if (!home || home[0] != '/') {
+	/* cppcheck-suppress getpwuidCalled ; before any thread is started */
 		const struct passwd *user = getpwuid(geteuid());
 
 		home = user ? user->pw_dir : NULL;

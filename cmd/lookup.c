@@ -125,6 +125,7 @@ static int open_nameless(void)
 	const char *dir = getenv("TMPDIR");
 	int fd = open(dir && dir[0] ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
+	/* cppcheck-suppress resourceLeak ; it is returned */
 	return fd >= 0 ? fd : memfd_create("blob", MFD_CLOEXEC);
 }
 
@@ -151,6 +152,7 @@ int jl_lookup_content(struct jl_lookup *l, const struct jl_content *c, struct jl
 	close(fd);
 	if (r == JL_OK)
 		*ret = (struct jl_bytes){map, (size_t)c->size, map};
+	/* cppcheck-suppress memleak ; it is the caller's from here on */
 	return r;
 }
 

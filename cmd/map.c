@@ -282,13 +282,17 @@ static int run_map(struct jl_map_opts *o, const struct jl_settings *s, struct jl
 		screen.out.fd = STDERR_FILENO;
 	if (events_fd >= 0) {
 		jl_ndjson_init(&events, events_fd);
+		/* cppcheck-suppress autoVariables ; taken back below */
 		o->sinks = &events.sink;
 	}
+	/* cppcheck-suppress autoVariables ; taken back below */
 	o->show = &show;
 	o->out_fd = STDOUT_FILENO;
 	/* A closed stdout is told as an error of writing, so that what runs can be ended first. */
 	signal(SIGPIPE, SIG_IGN);
 	r = jl_map(o, &sum, err);
+	o->show = NULL;
+	o->sinks = NULL;
 	flush_output(&screen);
 	undraw(&screen);
 	jl_out_release(&screen.out);

@@ -17,6 +17,7 @@ struct map_job *map_job_get(struct map *m)
 		return job;
 	}
 	job = jl_alloc(sizeof(*job));
+	/* cppcheck-suppress unknownEvaluationOrder ; constants */
 	*job = (struct map_job){.out = JL_ORDER_JOB_INIT, .args = JL_ARGS_INIT, .files = {-1, -1}};
 	return job;
 }

@@ -227,8 +227,8 @@ static int run(struct jl_engine *e, struct jl_err *err)
 		jl_select_missing(e);
 	if (e->opts->mode == JL_MODE_RUN && e->counts.ran + e->counts.restored > 0) {
 		sweep_trash(e);
-		/* Many new files: wait until their stamps can be trusted, so that the next run has nothing to read or write. For a few
-		 * the next run reads them again, which costs it less than this wait costs here. */
+		/* Many new files: wait until their stamps can be trusted, so that the next run has nothing to read or write. For
+		 * a few the next run reads them again, which costs it less than this wait costs here. */
 		if (e->counts.ran + e->counts.restored > SETTLE_MIN)
 			jl_files_settle(jl_engine_files(e), SETTLE_NS);
 	}

@@ -74,8 +74,8 @@ static void needs(struct jl_engine *e, uint32_t inst, need *on_inst, need *on_ru
 		if (port->what >= e->below.len || !*JL_AT(e->below, uint8_t, port->what))
 			continue;
 		const char *dir = jl_files_path(jl_engine_files(e), port->what);
-		/* The rules that make something in a declared folder are in `after`: one edge each, where a thousand steps that read
-		 * what another thousand make would have a million. Only siblings are not, and for "." there is no pattern. */
+		/* The rules that make something in a declared folder are in `after`: one edge each, where a thousand steps that
+		 * read what another thousand make would have a million. Only siblings are not; "." has no pattern. */
 		if ((port->flags & JL_PORT_FOLDER) && strcmp(dir, ".") != 0 && !makes_below(e, &r, dir))
 			continue;
 		for (uint32_t k = 0; k < e->p->maker.len; k++) {
