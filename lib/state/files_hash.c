@@ -307,9 +307,10 @@ static uint32_t pick_ripe(struct jl_files *f, uint32_t *batch, int64_t *ret_wait
 	if (f->racy_head == f->racy.len)
 		f->racy_head = f->racy.len = 0;
 	for (uint32_t i = f->racy_head; !n && i < f->racy.len; i++) {
-		int64_t wait = jl_stamp_ripe_ns(&jl_file_at(f, *JL_AT(f->racy, uint32_t, i))->stamp) - now;
+		/* Past that point, not at it: stamps and clock go in the same steps, so both are often equal. */
+		int64_t wait = jl_stamp_ripe_ns(&jl_file_at(f, *JL_AT(f->racy, uint32_t, i))->stamp) - now + 1;
 
-		if (wait > *ret_wait_ns && wait <= 2 * JL_NS_S)
+		if (wait > *ret_wait_ns && wait <= 2 * JL_NS_S + 1)
 			*ret_wait_ns = wait;
 	}
 	return n;
