@@ -10,7 +10,7 @@
  *
  * When a predecessor is done with ok = false, its followers become ready "blocked": the owner says what that means
  * (usually: skipped, done with ok = false in turn). Order of the ready list: the order of becoming ready, ties by index.
- * Urgency is the length of the longest weighted path to the end ("critical path first"): jl_graph_urgency().
+ * Urgency is the length of the longest weighted path to the end ("critical path first"): jl_graph_measure().
  * All operations are O(1) amortised per node or edge; jl_graph_measure() is O(nodes + edges).
  */
 #ifndef JL_GRAPH_GRAPH_H

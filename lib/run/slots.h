@@ -61,10 +61,6 @@ void jl_slots_init(struct jl_slots *s, uint32_t n, struct jl_exec *exec, const s
                    const struct jl_slots_ops *ops, void *owner);
 void jl_slots_release(struct jl_slots *s);
 void jl_slots_hold(struct jl_slots *s, struct jl_slot_job *job);
-static inline bool jl_slots_full(const struct jl_slots *s)
-{
-	return s->held != NULL;
-}
 /* Until work() has nothing left and all have ended. Blocks. Negative only if the machine failed (the event loop itself). */
 int jl_slots_loop(struct jl_slots *s, struct jl_err *err) JL_MUST_CHECK;
 
