@@ -4,19 +4,15 @@
  */
 #include "run/engine.h"
 
-#include "base/file.h"
-#include "base/path.h"
-#include "manifest/shell.h"
+#include "run/ended.h"
 #include "run/expand.h"
 #include "run/loop.h"
 #include "run/node.h"
+#include "run/start.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define FLUSH_NS      (500 * JL_NS_MS)
-#define KILL_AFTER_NS (10 * JL_NS_S)
+#define FLUSH_NS (500 * JL_NS_MS)
 
 struct jl_store *jl_engine_store(struct jl_engine *e)
 {
@@ -35,289 +31,6 @@ struct jl_store *jl_engine_store(struct jl_engine *e)
 	e->store->warn = jl_loop_store_warning;
 	e->store->warn_ctx = e;
 	return e->store;
-}
-
-/* ---- ends ---- */
-
-static void finished(struct jl_engine *e, uint32_t inst, struct jl_event *ev)
-{
-	ev->type = JL_EVENT_STEP_FINISHED;
-	ev->step = jl_engine_label(e, inst);
-	jl_engine_emit(e, ev);
-}
-
-static struct jl_result *result_of(struct jl_engine *e, uint32_t inst)
-{
-	return jl_result_at(&e->p->state->results, jl_engine_inst(e, inst)->result);
-}
-
-static void changed(struct jl_engine *e, uint32_t inst)
-{
-	result_of(e, inst)->when_ns = jl_clock_real_ns();
-	jl_results_touch(&e->p->state->results, jl_engine_inst(e, inst)->result);
-}
-
-/* What the command or a restore wrote is looked at anew: the outputs themselves, and the listings they stand in. */
-static void forget_outputs(struct jl_engine *e, uint32_t inst)
-{
-	const struct jl_inst *t = jl_engine_inst(e, inst);
-	struct jl_files *files = jl_engine_files(e);
-	for (uint32_t i = t->outs; i < t->outs + t->n_outs; i++) {
-		const struct jl_pport *port = jl_plan_port(&e->p->plan, i);
-		if (port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)) {
-			jl_files_forget_all(files);
-			return;
-		}
-		jl_files_forget(files, port->what, port->flags & JL_PORT_FOLDER); /* and the folders above */
-	}
-}
-
-/* The result as it now lies on disk. */
-static void settled(struct jl_engine *e, uint32_t inst, const struct jl_digest *key)
-{
-	struct jl_result *res = result_of(e, inst);
-	res->key = *key;
-	res->flags &= ~(uint32_t)(JL_RESULT_FAILED | JL_RESULT_OK);
-	if (jl_outputs_hash(e, inst, &res->outs))
-		res->flags |= JL_RESULT_OK;
-	changed(e, inst);
-}
-
-static void skip(struct jl_engine *e, uint32_t node, const char *reason)
-{
-	uint32_t what = jl_graph_node(&e->graph, node)->what;
-	if (JL_NODE_KIND(what) == JL_NODE_INST) {
-		bool plan = e->opts->mode == JL_MODE_PLAN && !e->slots.stopping;
-		struct jl_event ev = {.status = plan ? JL_STEP_MAYBE : JL_STEP_SKIPPED, .reason = reason};
-		if (plan)
-			e->counts.maybe++;
-		else
-			e->counts.skipped++;
-		finished(e, JL_NODE_INDEX(what), &ev);
-	}
-	jl_graph_done(&e->graph, node, false);
-}
-
-static void failed(struct jl_engine *e, uint32_t inst, uint32_t node, struct jl_event *ev)
-{
-	bool allowed = jl_engine_rule(e, inst)->flags & JL_RULE_ALLOW_FAILURE;
-	if (allowed)
-		e->counts.ran++;
-	else
-		e->counts.failed++;
-	if (e->opts->mode != JL_MODE_PLAN) {
-		result_of(e, inst)->flags |= JL_RESULT_FAILED;
-		changed(e, inst);
-	}
-	finished(e, inst, ev);
-	jl_graph_done(&e->graph, node, allowed);
-	if (allowed || e->opts->fail == JL_FAIL_KEEP_GOING || e->opts->mode == JL_MODE_PLAN)
-		return;
-	jl_slots_stop(&e->slots, e->opts->fail == JL_FAIL_NOW);
-}
-
-/* ---- taking in what has ended ---- */
-
-static void free_running(struct jl_running *r)
-{
-	jl_joblog_free(r->log);
-	jl_table_release(&r->what.inputs);
-	free(r);
-}
-
-/* Why this success is not to be stored; NULL: it is. */
-static const char *not_stored(struct jl_engine *e, struct jl_running *r, char *room, size_t size)
-{
-	const struct jl_rule *rule = jl_engine_rule(e, r->inst);
-	if (r->job.result.pipe_held)
-		return "a background process still held its output";
-	if (!jl_decide_same(e, r->inst, &r->what, room, size))
-		return room;
-	if (rule->flags & (JL_RULE_ALWAYS | JL_RULE_NO_CACHE) || e->opts->cache == JL_CACHE_OFF ||
-	    e->opts->cache == JL_CACHE_RO)
-		return "";
-	return NULL;
-}
-
-/* The outputs are there: into the store with them, and into the state. Returns whether they were stored. */
-static bool keep(struct jl_engine *e, struct jl_running *r, const struct jl_outputs *outs, char *why, size_t size)
-{
-	struct jl_err err = JL_ERR_INIT;
-	char room[200];
-	const char *reason = not_stored(e, r, room, sizeof(room));
-	bool stored = false, valid = !reason || reason[0] == '\0';
-	if (!reason) {
-		struct jl_content log;
-		jl_joblog_content(r->log, &log);
-		stored = jl_outputs_store(e, r, outs, &log, -1, &err) == JL_OK;
-		if (!stored && e->store)
-			snprintf(why, size, "not stored: %.*s", (int)size - 16, err.text);
-	} else if (reason[0]) {
-		snprintf(why, size, "not stored: %s", reason);
-	}
-	if (why[0])
-		jl_engine_warn(e, jl_engine_label(e, r->inst), "%s", why);
-	struct jl_result *res = result_of(e, r->inst);
-	res->wall_ns = r->job.result.wall_ns;
-	if (valid) {
-		settled(e, r->inst, &r->what.key);
-	} else { /* it stands, but nothing may be concluded from it later */
-		res->flags &= ~(uint32_t)(JL_RESULT_OK | JL_RESULT_FAILED);
-		changed(e, r->inst);
-	}
-	return stored;
-}
-
-static void describe_end(const struct jl_running *r, struct jl_event *ev)
-{
-	ev->wall_ns = r->job.result.wall_ns;
-	ev->user_ns = r->job.result.user_ns;
-	ev->sys_ns = r->job.result.sys_ns;
-	ev->max_rss_kib = r->job.result.max_rss_kib;
-	ev->exit_code = r->job.result.exit_code;
-	ev->signal = r->job.result.signal;
-	ev->attempt = r->attempt;
-	ev->executor = "local";
-	ev->host = r->job.result.host;
-}
-
-static void command_line(struct jl_engine *e, uint32_t inst, struct jl_buf *out)
-{
-	struct jl_table room = JL_TABLE_INIT(char *);
-	struct jl_spec spec;
-	jl_plan_spec(&e->p->plan, jl_engine_inst(e, inst)->spec, &room, &spec);
-	for (uint32_t i = spec.n_shell; i < spec.n_argv; i++) {
-		if (i > spec.n_shell)
-			jl_buf_char(out, ' ');
-		if (spec.n_shell)
-			jl_buf_str(out, spec.argv[i]);
-		else
-			jl_shell_quote(out, spec.argv[i], strlen(spec.argv[i]));
-	}
-	jl_table_release(&room);
-}
-
-static void take_failure(struct jl_engine *e, struct jl_running *r, const char *why, struct jl_event *ev)
-{
-	struct jl_buf command = JL_BUF_INIT;
-	ev->status = r->job.result.end == JL_JOB_TIMEOUT ? JL_STEP_TIMEOUT : JL_STEP_FAILED;
-	if (r->job.result.end == JL_JOB_CANCELLED) {
-		ev->status = JL_STEP_CANCELLED;
-		e->counts.skipped++;
-		jl_place_failed(e, r->inst);
-		finished(e, r->inst, ev);
-		jl_graph_done(&e->graph, r->node, false);
-		return;
-	}
-	ev->reason = why[0] ? why : NULL;
-	ev->log = jl_joblog_path(r->log);
-	/* What lies there when it was not even begun is not its work. */
-	if (r->job.result.end != JL_JOB_NOT_STARTED && e->opts->mode != JL_MODE_ADOPT)
-		jl_place_failed(e, r->inst);
-	command_line(e, r->inst, &command);
-	ev->command = command.data;
-	failed(e, r->inst, r->node, ev);
-	jl_buf_release(&command);
-}
-
-static bool succeeded(const struct jl_running *r)
-{
-	return r->job.result.end == JL_JOB_EXITED && r->job.result.exit_code == 0;
-}
-
-static void take_in(struct jl_engine *e, struct jl_running *r)
-{
-	struct jl_outputs outs = {.at = JL_TABLE_INIT(struct jl_record_output)};
-	struct jl_err err = JL_ERR_INIT;
-	struct jl_event ev = {0};
-	char why[400] = "", key[JL_DIGEST_TEXT];
-	bool ok = succeeded(r);
-	forget_outputs(e, r->inst);
-	describe_end(r, &ev);
-	ev.key = jl_digest_text(&r->what.key, key);
-	jl_joblog_close(r->log);
-	snprintf(why, sizeof(why), "%s", r->job.why);
-	if (ok && jl_outputs_collect(e, r->inst, &outs, &err) != JL_OK) {
-		ok = false;
-		snprintf(why, sizeof(why), "%.*s", (int)sizeof(why) - 1, err.text);
-	}
-	bool adopting = e->opts->mode == JL_MODE_ADOPT;
-	if (ok) {
-		why[0] = '\0';
-		ev.stored = keep(e, r, &outs, why, sizeof(why));
-	}
-	jl_joblog_show(e, jl_engine_label(e, r->inst), jl_joblog_framed(r->log)->data, jl_joblog_framed(r->log)->len,
-		       false);
-	if (ok) {
-		e->counts.ran++;
-		ev.status = JL_STEP_RAN;
-		ev.reason = why[0] ? why : adopting ? "adopted" : r->what.reason;
-		finished(e, r->inst, &ev);
-		jl_graph_done(&e->graph, r->node, true);
-	} else {
-		if (r->job.result.exit_code == 141 && !why[0])
-			snprintf(why, sizeof(why),
-				 "a command of its pipeline ended by SIGPIPE; \"shell: [bash, -c]\" leaves pipefail "
-				 "out");
-		take_failure(e, r, why, &ev);
-	}
-	jl_outputs_release(&outs);
-	free_running(r);
-}
-
-/* ---- starting ---- */
-
-static int64_t timeout_of(const struct jl_engine *e, uint32_t inst)
-{
-	int64_t own = jl_engine_rule(e, inst)->timeout_ns;
-	return own ? own : e->opts->timeout_ns;
-}
-
-static int begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, struct jl_err *err)
-{
-	struct jl_engine *e = owner;
-	struct jl_running *r = (struct jl_running *)job;
-	struct jl_starting *st = &e->starting;
-	struct jl_spec spec;
-	if (!r->log)
-		r->log = jl_joblog_new(e, r->inst);
-	int status = jl_place_prepare(e, r->inst, err);
-	if (status != JL_OK)
-		return status;
-	jl_plan_spec(&e->p->plan, jl_engine_inst(e, r->inst)->spec, &st->argv, &spec);
-	jl_buf_clear(&st->workdir);
-	jl_path_join(&st->workdir, e->p->root, spec.workdir);
-	ret->label = jl_engine_label(e, r->inst);
-	ret->argv = spec.argv;
-	ret->envp = jl_environ_of(e, r->inst, &spec, job->slot, &st->text, &st->env);
-	ret->workdir = st->workdir.data;
-	ret->timeout_ns = timeout_of(e, r->inst);
-	ret->kill_after_ns = e->opts->kill_after_ns ? e->opts->kill_after_ns : KILL_AFTER_NS;
-	return JL_OK;
-}
-
-static void begun(void *owner, struct jl_slot_job *job, bool started)
-{
-	struct jl_engine *e = owner;
-	struct jl_running *r = (struct jl_running *)job;
-	if (!started)
-		return;
-	e->counts.running = e->slots.n_running;
-	r->attempt = 1;
-	if (!e->opts->sinks)
-		return;
-	struct jl_buf line = JL_BUF_INIT;
-	command_line(e, r->inst, &line);
-	struct jl_event ev = {.type = JL_EVENT_STEP_STARTED,
-			      .step = jl_engine_label(e, r->inst),
-			      .attempt = 1,
-			      .executor = "local",
-			      .host = "local",
-			      .pid = job->pid,
-			      .command = line.data,
-			      .reason = r->what.reason};
-	jl_engine_emit(e, &ev);
-	jl_buf_release(&line);
 }
 
 static void output(void *owner, struct jl_slot_job *job, int stream, const void *data, size_t len)
@@ -353,14 +66,14 @@ static bool next_ready(struct jl_engine *e, uint32_t *ret)
 
 static void fresh(struct jl_engine *e, uint32_t inst, uint32_t node, const struct jl_digest *key)
 {
-	const struct jl_result *res = result_of(e, inst);
+	const struct jl_result *res = jl_ended_result(e, inst);
 	struct jl_event ev = {.status = JL_STEP_FRESH};
 	char text[JL_DIGEST_TEXT];
 	e->counts.fresh++;
 	e->counts.saved_ns += res->wall_ns;
 	if (e->opts->sinks)
 		ev.key = jl_digest_text(key, text);
-	finished(e, inst, &ev);
+	jl_ended_tell(e, inst, &ev);
 	jl_graph_done(&e->graph, node, true);
 }
 
@@ -390,13 +103,13 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 	if (e->opts->mode == JL_MODE_PLAN && !there) {
 		ev.status = JL_STEP_WOULD_RESTORE;
 		e->counts.would_restore++;
-		finished(e, inst, &ev);
+		jl_ended_tell(e, inst, &ev);
 		jl_graph_done(&e->graph, node, false);
 		return true;
 	}
 	if (!there) {
 		int r = jl_place_restore(e, inst, rec, &err);
-		forget_outputs(e, inst);
+		jl_ended_forget(e, inst);
 		if (r != JL_OK) {
 			if (r != JL_ENOTFOUND)
 				jl_engine_warn(e, jl_engine_label(e, inst), "cannot restore: %s", err.text);
@@ -404,10 +117,10 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 			return false;
 		}
 	}
-	if (result_of(e, inst)->wall_ns == 0)
-		result_of(e, inst)->wall_ns = rec->wall_ns;
+	if (jl_ended_result(e, inst)->wall_ns == 0)
+		jl_ended_result(e, inst)->wall_ns = rec->wall_ns;
 	if (e->opts->mode != JL_MODE_PLAN)
-		settled(e, inst, &d->key);
+		jl_ended_settled(e, inst, &d->key);
 	if (there) {
 		fresh(e, inst, node, &d->key);
 		return true;
@@ -417,7 +130,7 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 	e->counts.saved_ns += rec->wall_ns;
 	ev.key = jl_digest_text(&d->key, key);
 	ev.wall_ns = rec->wall_ns;
-	finished(e, inst, &ev);
+	jl_ended_tell(e, inst, &ev);
 	jl_graph_done(&e->graph, node, true);
 	return true;
 }
@@ -427,7 +140,7 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 	if (e->opts->mode == JL_MODE_PLAN) {
 		struct jl_event ev = {.status = JL_STEP_WOULD_RUN, .reason = d->reason};
 		e->counts.would_run++;
-		finished(e, inst, &ev);
+		jl_ended_tell(e, inst, &ev);
 		jl_graph_done(&e->graph, node, false);
 		return;
 	}
@@ -444,7 +157,7 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 						       .host = "local"};
 		if (!asked)
 			snprintf(r->job.why, sizeof(r->job.why), "it is not up to date; run it, or adopt it first");
-		take_in(e, r);
+		jl_ended_take_in(e, r);
 		return;
 	}
 	jl_slots_hold(&e->slots, &r->job);
@@ -471,7 +184,7 @@ static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
 		break;
 	case JL_DECIDE_FAIL: {
 		struct jl_event ev = {.status = JL_STEP_FAILED, .reason = d->reason};
-		failed(e, inst, node, &ev);
+		jl_ended_failed(e, inst, node, &ev);
 		break;
 	}
 	}
@@ -526,7 +239,7 @@ static void visit(struct jl_engine *e, uint32_t node)
 			jl_graph_done(&e->graph, node, false);
 			return;
 		}
-		skip(e, node,
+		jl_ended_skip(e, node,
 		     e->slots.stopping               ? "the run ended before"
 		     : e->opts->mode == JL_MODE_PLAN ? "depends on a step that is not up to date"
 						     : "something it needs failed");
@@ -553,14 +266,14 @@ static void ended(void *owner, struct jl_slot_job *job)
 {
 	struct jl_engine *e = owner;
 	e->counts.running = e->slots.n_running;
-	take_in(e, (struct jl_running *)job);
+	jl_ended_take_in(e, (struct jl_running *)job);
 }
 
 static void dropped(void *owner, struct jl_slot_job *job)
 {
 	struct jl_running *r = (struct jl_running *)job;
-	skip(owner, r->node, "the run ended before");
-	free_running(r);
+	jl_ended_skip(owner, r->node, "the run ended before");
+	jl_ended_free(r);
 }
 
 static void flush(struct jl_engine *e)
@@ -589,8 +302,8 @@ static void turn(void *owner, bool idle)
 }
 
 const struct jl_slots_ops jl_engine_slots = {.work = work,
-					     .begin = begin,
-					     .begun = begun,
+					     .begin = jl_start_begin,
+					     .begun = jl_start_begun,
 					     .output = output,
 					     .ended = ended,
 					     .dropped = dropped,

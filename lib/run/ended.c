@@ -1,0 +1,235 @@
+/* How an instance ends: fresh, skipped, failed, or taken in after it was executed. See ended.h. */
+#include "run/ended.h"
+
+#include "manifest/shell.h"
+#include "run/node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- ends ---- */
+
+void jl_ended_tell(struct jl_engine *e, uint32_t inst, struct jl_event *ev)
+{
+	ev->type = JL_EVENT_STEP_FINISHED;
+	ev->step = jl_engine_label(e, inst);
+	jl_engine_emit(e, ev);
+}
+
+struct jl_result *jl_ended_result(struct jl_engine *e, uint32_t inst)
+{
+	return jl_result_at(&e->p->state->results, jl_engine_inst(e, inst)->result);
+}
+
+static void changed(struct jl_engine *e, uint32_t inst)
+{
+	jl_ended_result(e, inst)->when_ns = jl_clock_real_ns();
+	jl_results_touch(&e->p->state->results, jl_engine_inst(e, inst)->result);
+}
+
+void jl_ended_forget(struct jl_engine *e, uint32_t inst)
+{
+	const struct jl_inst *t = jl_engine_inst(e, inst);
+	struct jl_files *files = jl_engine_files(e);
+	for (uint32_t i = t->outs; i < t->outs + t->n_outs; i++) {
+		const struct jl_pport *port = jl_plan_port(&e->p->plan, i);
+		if (port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)) {
+			jl_files_forget_all(files);
+			return;
+		}
+		jl_files_forget(files, port->what, port->flags & JL_PORT_FOLDER); /* and the folders above */
+	}
+}
+
+void jl_ended_settled(struct jl_engine *e, uint32_t inst, const struct jl_digest *key)
+{
+	struct jl_result *res = jl_ended_result(e, inst);
+	res->key = *key;
+	res->flags &= ~(uint32_t)(JL_RESULT_FAILED | JL_RESULT_OK);
+	if (jl_outputs_hash(e, inst, &res->outs))
+		res->flags |= JL_RESULT_OK;
+	changed(e, inst);
+}
+
+void jl_ended_skip(struct jl_engine *e, uint32_t node, const char *reason)
+{
+	uint32_t what = jl_graph_node(&e->graph, node)->what;
+	if (JL_NODE_KIND(what) == JL_NODE_INST) {
+		bool plan = e->opts->mode == JL_MODE_PLAN && !e->slots.stopping;
+		struct jl_event ev = {.status = plan ? JL_STEP_MAYBE : JL_STEP_SKIPPED, .reason = reason};
+		if (plan)
+			e->counts.maybe++;
+		else
+			e->counts.skipped++;
+		jl_ended_tell(e, JL_NODE_INDEX(what), &ev);
+	}
+	jl_graph_done(&e->graph, node, false);
+}
+
+void jl_ended_failed(struct jl_engine *e, uint32_t inst, uint32_t node, struct jl_event *ev)
+{
+	bool allowed = jl_engine_rule(e, inst)->flags & JL_RULE_ALLOW_FAILURE;
+	if (allowed)
+		e->counts.ran++;
+	else
+		e->counts.failed++;
+	if (e->opts->mode != JL_MODE_PLAN) {
+		jl_ended_result(e, inst)->flags |= JL_RESULT_FAILED;
+		changed(e, inst);
+	}
+	jl_ended_tell(e, inst, ev);
+	jl_graph_done(&e->graph, node, allowed);
+	if (allowed || e->opts->fail == JL_FAIL_KEEP_GOING || e->opts->mode == JL_MODE_PLAN)
+		return;
+	jl_slots_stop(&e->slots, e->opts->fail == JL_FAIL_NOW);
+}
+
+/* ---- taking in what has ended ---- */
+
+void jl_ended_free(struct jl_running *r)
+{
+	jl_joblog_free(r->log);
+	jl_table_release(&r->what.inputs);
+	free(r);
+}
+
+/* Why this success is not to be stored; NULL: it is. */
+static const char *not_stored(struct jl_engine *e, struct jl_running *r, char *room, size_t size)
+{
+	const struct jl_rule *rule = jl_engine_rule(e, r->inst);
+	if (r->job.result.pipe_held)
+		return "a background process still held its output";
+	if (!jl_decide_same(e, r->inst, &r->what, room, size))
+		return room;
+	if (rule->flags & (JL_RULE_ALWAYS | JL_RULE_NO_CACHE) || e->opts->cache == JL_CACHE_OFF ||
+	    e->opts->cache == JL_CACHE_RO)
+		return "";
+	return NULL;
+}
+
+/* The outputs are there: into the store with them, and into the state. Returns whether they were stored. */
+static bool keep(struct jl_engine *e, struct jl_running *r, const struct jl_outputs *outs, char *why, size_t size)
+{
+	struct jl_err err = JL_ERR_INIT;
+	char room[200];
+	const char *reason = not_stored(e, r, room, sizeof(room));
+	bool stored = false, valid = !reason || reason[0] == '\0';
+	if (!reason) {
+		struct jl_content log;
+		jl_joblog_content(r->log, &log);
+		stored = jl_outputs_store(e, r, outs, &log, -1, &err) == JL_OK;
+		if (!stored && e->store)
+			snprintf(why, size, "not stored: %.*s", (int)size - 16, err.text);
+	} else if (reason[0]) {
+		snprintf(why, size, "not stored: %s", reason);
+	}
+	if (why[0])
+		jl_engine_warn(e, jl_engine_label(e, r->inst), "%s", why);
+	struct jl_result *res = jl_ended_result(e, r->inst);
+	res->wall_ns = r->job.result.wall_ns;
+	if (valid) {
+		jl_ended_settled(e, r->inst, &r->what.key);
+	} else { /* it stands, but nothing may be concluded from it later */
+		res->flags &= ~(uint32_t)(JL_RESULT_OK | JL_RESULT_FAILED);
+		changed(e, r->inst);
+	}
+	return stored;
+}
+
+static void describe_end(const struct jl_running *r, struct jl_event *ev)
+{
+	ev->wall_ns = r->job.result.wall_ns;
+	ev->user_ns = r->job.result.user_ns;
+	ev->sys_ns = r->job.result.sys_ns;
+	ev->max_rss_kib = r->job.result.max_rss_kib;
+	ev->exit_code = r->job.result.exit_code;
+	ev->signal = r->job.result.signal;
+	ev->attempt = r->attempt;
+	ev->executor = "local";
+	ev->host = r->job.result.host;
+}
+
+void jl_ended_command(struct jl_engine *e, uint32_t inst, struct jl_buf *out)
+{
+	struct jl_table room = JL_TABLE_INIT(char *);
+	struct jl_spec spec;
+	jl_plan_spec(&e->p->plan, jl_engine_inst(e, inst)->spec, &room, &spec);
+	for (uint32_t i = spec.n_shell; i < spec.n_argv; i++) {
+		if (i > spec.n_shell)
+			jl_buf_char(out, ' ');
+		if (spec.n_shell)
+			jl_buf_str(out, spec.argv[i]);
+		else
+			jl_shell_quote(out, spec.argv[i], strlen(spec.argv[i]));
+	}
+	jl_table_release(&room);
+}
+
+static void take_failure(struct jl_engine *e, struct jl_running *r, const char *why, struct jl_event *ev)
+{
+	struct jl_buf command = JL_BUF_INIT;
+	ev->status = r->job.result.end == JL_JOB_TIMEOUT ? JL_STEP_TIMEOUT : JL_STEP_FAILED;
+	if (r->job.result.end == JL_JOB_CANCELLED) {
+		ev->status = JL_STEP_CANCELLED;
+		e->counts.skipped++;
+		jl_place_failed(e, r->inst);
+		jl_ended_tell(e, r->inst, ev);
+		jl_graph_done(&e->graph, r->node, false);
+		return;
+	}
+	ev->reason = why[0] ? why : NULL;
+	ev->log = jl_joblog_path(r->log);
+	/* What lies there when it was not even begun is not its work. */
+	if (r->job.result.end != JL_JOB_NOT_STARTED && e->opts->mode != JL_MODE_ADOPT)
+		jl_place_failed(e, r->inst);
+	jl_ended_command(e, r->inst, &command);
+	ev->command = command.data;
+	jl_ended_failed(e, r->inst, r->node, ev);
+	jl_buf_release(&command);
+}
+
+static bool succeeded(const struct jl_running *r)
+{
+	return r->job.result.end == JL_JOB_EXITED && r->job.result.exit_code == 0;
+}
+
+void jl_ended_take_in(struct jl_engine *e, struct jl_running *r)
+{
+	struct jl_outputs outs = {.at = JL_TABLE_INIT(struct jl_record_output)};
+	struct jl_err err = JL_ERR_INIT;
+	struct jl_event ev = {0};
+	char why[400] = "", key[JL_DIGEST_TEXT];
+	bool ok = succeeded(r);
+	jl_ended_forget(e, r->inst);
+	describe_end(r, &ev);
+	ev.key = jl_digest_text(&r->what.key, key);
+	jl_joblog_close(r->log);
+	snprintf(why, sizeof(why), "%s", r->job.why);
+	if (ok && jl_outputs_collect(e, r->inst, &outs, &err) != JL_OK) {
+		ok = false;
+		snprintf(why, sizeof(why), "%.*s", (int)sizeof(why) - 1, err.text);
+	}
+	bool adopting = e->opts->mode == JL_MODE_ADOPT;
+	if (ok) {
+		why[0] = '\0';
+		ev.stored = keep(e, r, &outs, why, sizeof(why));
+	}
+	jl_joblog_show(e, jl_engine_label(e, r->inst), jl_joblog_framed(r->log)->data, jl_joblog_framed(r->log)->len,
+		       false);
+	if (ok) {
+		e->counts.ran++;
+		ev.status = JL_STEP_RAN;
+		ev.reason = why[0] ? why : adopting ? "adopted" : r->what.reason;
+		jl_ended_tell(e, r->inst, &ev);
+		jl_graph_done(&e->graph, r->node, true);
+	} else {
+		if (r->job.result.exit_code == 141 && !why[0])
+			snprintf(why, sizeof(why),
+				 "a command of its pipeline ended by SIGPIPE; \"shell: [bash, -c]\" leaves pipefail "
+				 "out");
+		take_failure(e, r, why, &ev);
+	}
+	jl_outputs_release(&outs);
+	jl_ended_free(r);
+}
