@@ -114,7 +114,7 @@ static bool inst_in(const struct jl_plan *p, const struct jl_inst *t, uint32_t n
 		return false;
 	/* The command of one without globs is made as the rule is expanded, never later. */
 	if (!(t->flags & JL_INST_READY))
-		return t->flags & JL_INST_GLOBS;
+		return t->flags & (JL_INST_GLOBS | JL_INST_OFF);
 	return specs_in(p, t->spec, r->flags & JL_RULE_JOBS ? 2 : 1);
 }
 

@@ -41,6 +41,8 @@ enum jl_rule_flag {
 	JL_RULE_EXPANDED = 128, /* first, n and items are of an expansion that was made */
 	JL_RULE_PORTABLE = 256,
 	JL_RULE_JOBS = 512,     /* its command holds the number of jobs, which is not of the key */
+	JL_RULE_OFF = 1 << 16,  /* its `if` is false: one instance without items, which is JL_INST_OFF */
+	JL_RULE_SOME_OFF = 1 << 17, /* its `if` is false for some items */
 };
 
 struct jl_rule {
@@ -66,6 +68,7 @@ enum jl_inst_flag {
 	JL_INST_GLOBS = 1,      /* some input is a glob: command and base are of the list in `globbed` */
 	JL_INST_READY = 2,      /* spec and base are set */
 	JL_INST_DEAD = 4,       /* replaced by a later expansion */
+	JL_INST_OFF = 1 << 8,   /* its `if` is false: it has no ports and no command, and is skipped */
 };
 
 struct jl_inst {

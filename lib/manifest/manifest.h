@@ -80,6 +80,11 @@ struct jl_vars {
 	uint32_t n;
 };
 
+struct jl_condition {            /* `if`: a template whose text must be "true" or "false"; t == NULL: none */
+	struct jl_template *t;
+	struct jl_mark mark;
+};
+
 struct jl_step {
 	struct jl_mtext name;        /* [A-Za-z0-9_.-]+, not beginning with '-' or '.'; the mark is the key's */
 	/* command: */
@@ -94,6 +99,7 @@ struct jl_step {
 	struct jl_ports inputs, outputs;
 	struct jl_mtexts after;
 	struct jl_foreach foreach;
+	struct jl_condition when;    /* `if` */
 	struct jl_vars env;          /* step's own over defaults', by name */
 	struct jl_mtexts pass_env;
 	struct jl_template *workdir; /* NULL: the manifest's folder */

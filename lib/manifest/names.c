@@ -82,6 +82,7 @@ static void check_templates(struct jl_reader *r, const struct jl_step *step)
 		check(r, step->argv[i], step);
 	check(r, step->script, step);
 	check(r, step->workdir, step);
+	check(r, step->when.t, step);
 	check(r, step->foreach.pattern, step);
 	check_ports(r, &step->inputs, step);
 	check_ports(r, &step->outputs, step);
@@ -273,6 +274,8 @@ static void merge_key(struct merge *m, const struct jl_schema_key *key, struct j
 		memcpy(field, from, key->size);
 		if (key->type == JL_TYPE_PATH)
 			check_default(m, step->workdir, step);
+		else if (key->type == JL_TYPE_CONDITION && step->when.t)
+			check_default(m, step->when.t, step);
 	}
 }
 

@@ -19,6 +19,7 @@ static const struct jl_schema_key keys[] = {
 	{"inputs", JL_IN_STEP, JL_TYPE_INPUTS, STEP(inputs), 0},
 	{"outputs", JL_IN_STEP, JL_TYPE_OUTPUTS, STEP(outputs), 0},
 	{"foreach", JL_IN_STEP, JL_TYPE_FOREACH, STEP(foreach), 0},
+	{"if", BOTH, JL_TYPE_CONDITION, STEP(when), 0},
 	{"after", JL_IN_STEP, JL_TYPE_NAMES, STEP(after), 0},
 	{"description", JL_IN_STEP, JL_TYPE_TEXT, STEP(description), 0},
 	{"env", BOTH, JL_TYPE_ENV, STEP(env), JL_MERGE_BY_NAME},
@@ -47,7 +48,6 @@ static const struct jl_schema_key keys[] = {
 	LATER("resources", BOTH),
 	LATER("executor", BOTH),
 	LATER("hosts", BOTH),
-	LATER("if", BOTH),
 	LATER("interactive", BOTH),
 	/* of the top level */
 	{"version", JL_IN_TOP, JL_TYPE_INT, 0, 0, 0},

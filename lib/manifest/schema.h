@@ -29,6 +29,7 @@ enum jl_schema_type {
 	JL_TYPE_DURATION,  /* int64_t nanoseconds */
 	JL_TYPE_PATH,      /* struct jl_template * over vars, env, item, step */
 	JL_TYPE_FILE,      /* struct jl_template * over vars, env */
+	JL_TYPE_CONDITION, /* struct jl_condition over vars, env, item, step */
 	JL_TYPE_COMMAND,   /* several fields of struct jl_step, as the following ones */
 	JL_TYPE_INPUTS,
 	JL_TYPE_OUTPUTS,

@@ -261,6 +261,22 @@ static void read_path(struct jl_reader *r, const struct jl_yaml *node, const str
 	*ret = jl_read_template(r, node, &text, 0, allow, false);
 }
 
+static void read_condition(struct jl_reader *r, const struct jl_yaml *node, const char *key, struct jl_condition *ret)
+{
+	struct jl_mtext text;
+
+	if (node->kind != JL_YAML_SCALAR || jl_read_is_empty(node)) {
+		jl_read_wrong_type(r, node, key, "true, false or a template");
+		return;
+	}
+	text = jl_read_copy(r, node);
+	ret->mark = text.mark;
+	ret->t = jl_read_template(r, node, &text, 0, JL_TMPL_VARS | JL_TMPL_ITEM, false);
+	if (ret->t && jl_template_fixed(ret->t) && strcmp(text.s, "true") != 0 && strcmp(text.s, "false") != 0)
+		jl_read_fault(r, node, "\"%s\" wants true, false or a template that gives one of them, not \"%s\"", key,
+			      jl_messages_show(r->msgs, text.s));
+}
+
 void jl_read_vars(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, struct jl_vars *ret)
 {
 	bool env = key->type == JL_TYPE_ENV;
@@ -424,6 +440,9 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 	case JL_TYPE_DURATION: read_duration(r, node, key->name, (int64_t *)(void *)field); break;
 	case JL_TYPE_PATH:
 	case JL_TYPE_FILE: read_path(r, node, key, (struct jl_template **)(void *)field); break;
+	case JL_TYPE_CONDITION:
+		read_condition(r, node, key->name, (struct jl_condition *)(void *)field);
+		break;
 	case JL_TYPE_COMMAND: jl_read_command(r, node, target); break;
 	case JL_TYPE_INPUTS:
 	case JL_TYPE_OUTPUTS: jl_read_ports(r, node, key, (struct jl_ports *)(void *)field); break;

@@ -342,8 +342,11 @@ void jl_plain_summary(struct jl_plain *p, const struct jl_counts *c, int64_t wal
 	begin_line(p, 2);
 	jl_out_printf(o, "%u step%s: ", c->total, c->total == 1 ? "" : "s");
 	if (p->opts.plan) {
-		jl_out_printf(o, "%u would run, %u would be restored, %u fresh, %u maybe\n", c->would_run,
+		jl_out_printf(o, "%u would run, %u would be restored, %u fresh, %u maybe", c->would_run,
 		              c->would_restore, c->fresh, c->maybe);
+		if (c->skipped)
+			jl_out_printf(o, ", %u skipped", c->skipped);
+		jl_out_printf(o, "\n");
 	} else {
 		jl_out_printf(o, "%u ran, %u fresh, %u restored, %u failed", c->ran, c->fresh, c->restored, c->failed);
 		if (c->skipped)

@@ -1,5 +1,6 @@
 /* Taking outputs away on request: see jl_project_clean in project.h. Only what the state proves jl made and nobody changed. */
 #include "base/file.h"
+#include "base/glob.h"
 #include "base/path.h"
 #include "run/expand.h"
 #include "run/ports.h"
@@ -83,12 +84,25 @@ static int clean_inst(struct clean *c, uint32_t inst, struct jl_err *err)
 	return r;
 }
 
+/* What a step made whose `if` is false for now is no orphan. */
+static bool of_off_rule(const struct jl_project *p, const char *path)
+{
+	for (uint32_t i = 0; i < p->plan.rules.len; i++) {
+		const struct jl_rule *r = jl_plan_rule(&p->plan, i);
+		for (uint32_t k = 0; (r->flags & (JL_RULE_OFF | JL_RULE_SOME_OFF)) && k < r->n_makes; k++)
+			if (jl_glob_match(jl_project_text(p, jl_plan_ref(&p->plan, r->makes + k)), path))
+				return true;
+	}
+	return false;
+}
+
 static int clean_orphans(struct clean *c, struct jl_err *err)
 {
 	struct jl_project *p = c->p;
 	int r = JL_OK;
 	for (uint32_t id = 0, n = p->state->files.at.len; id < n && r == JL_OK; id++)
-		if ((jl_file_at(&p->state->files, id)->flags & JL_FILE_MADE) && jl_expand_maker(p, id) == JL_NONE)
+		if ((jl_file_at(&p->state->files, id)->flags & JL_FILE_MADE) && jl_expand_maker(p, id) == JL_NONE &&
+		    !of_off_rule(p, jl_files_path(&p->state->files, id)))
 			r = clean_file(c, id, err);
 	return r;
 }

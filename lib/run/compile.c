@@ -128,6 +128,8 @@ static void collect_env(struct jl_project *p)
 			jl_template_env(s->script, add_env_name, p);
 		if (s->workdir)
 			jl_template_env(s->workdir, add_env_name, p);
+		if (s->when.t)
+			jl_template_env(s->when.t, add_env_name, p);
 		if (s->foreach.pattern)
 			jl_template_env(s->foreach.pattern, add_env_name, p);
 		for (uint32_t k = 0; k < s->env.n; k++)
@@ -187,11 +189,41 @@ static uint64_t ident_of(const struct jl_project *p, const struct jl_step *s, co
 	return h;
 }
 
+/* A condition that is about no item decides on the rule as a whole, before its items are looked for. */
+static bool is_off(struct jl_project *p, const struct jl_step *s)
+{
+	struct jl_scope scope;
+	bool holds;
+	jl_scope_init(&scope, p, s);
+	return s->when.t && !jl_template_uses_item(s->when.t) && jl_scope_holds(p, s, &scope, &holds) == JL_OK && !holds;
+}
+
+/* The source of a foreach that is looked up: a glob, or the name of a file of lines. */
+static void compile_items(struct jl_project *p, const struct jl_step *s, struct jl_buf *out)
+{
+	struct jl_buf raw = JL_BUF_INIT;
+	struct jl_scope scope;
+	bool folder;
+	jl_scope_init(&scope, p, s);
+	if (jl_template_eval(s->foreach.pattern, &scope, JL_TMPL_PLAIN, &raw, p->msgs) == JL_OK) {
+		if (jl_compile_path(out, raw.data, &folder) != JL_OK)
+			jl_messages_add(p->msgs, s->foreach.mark, false,
+					"foreach names nothing; give a glob or a list");
+		else if (folder)
+			jl_buf_char(out, '/');
+	}
+	jl_buf_release(&raw);
+}
+
 static void compile_rule(struct jl_project *p, const struct jl_step *s)
 {
 	struct jl_table makes = JL_TABLE_INIT(uint32_t), keep = JL_TABLE_INIT(uint32_t);
 	struct jl_buf b = JL_BUF_INIT, items = JL_BUF_INIT;
 	struct jl_rule r = {.flags = rule_flags(s), .items_kind = s->foreach.kind, .timeout_ns = s->timeout_ns};
+	if (is_off(p, s)) {
+		r.flags = (r.flags & ~(uint32_t)JL_RULE_FOREACH) | JL_RULE_OFF;
+		r.items_kind = JL_FOREACH_NONE;
+	}
 	r.name = add_text(p, s->name.s);
 	r.description = add_text(p, s->description.s);
 	r.version = add_text(p, s->version.s);
@@ -214,18 +246,8 @@ static void compile_rule(struct jl_project *p, const struct jl_step *s)
 	r.n_makes = makes.len;
 	r.keep = jl_plan_add_refs(&p->plan, keep.data, keep.len);
 	r.n_keep = keep.len;
-	if (s->foreach.pattern) {
-		struct jl_scope scope;
-		bool folder;
-		jl_scope_init(&scope, p, s);
-		jl_buf_clear(&b);
-		if (jl_template_eval(s->foreach.pattern, &scope, JL_TMPL_PLAIN, &b, p->msgs) == JL_OK) {
-			if (jl_compile_path(&items, b.data, &folder) != JL_OK)
-				jl_messages_add(p->msgs, s->foreach.mark, false,
-						"foreach names nothing; give a glob or a list");
-			else if (folder)
-				jl_buf_char(&items, '/');
-		}
+	if (s->foreach.pattern && !(r.flags & JL_RULE_OFF)) {
+		compile_items(p, s, &items);
 		r.items_text = add_text(p, items.data);
 	}
 	r.ident = ident_of(p, s, items.data);
@@ -288,7 +310,7 @@ static void index_makes(const struct jl_project *p, struct jl_table *out)
 {
 	for (uint32_t i = 0; i < p->plan.rules.len; i++) {
 		const struct jl_rule *r = jl_plan_rule(&p->plan, i);
-		for (uint32_t k = 0; k < r->n_makes; k++) {
+		for (uint32_t k = 0; k < r->n_makes && !(r->flags & JL_RULE_OFF); k++) {
 			struct make *m = jl_table_add(out, 1);
 			m->rule = i;
 			m->text = jl_plan_ref(&p->plan, r->makes + k);
@@ -370,6 +392,8 @@ static void connect(struct jl_project *p, uint32_t rule, const struct connecting
 	struct jl_rule *r = jl_plan_rule(&p->plan, rule);
 	struct jl_table after = JL_TABLE_INIT(uint32_t), waits = JL_TABLE_INIT(uint32_t);
 	struct jl_buf b = JL_BUF_INIT;
+	if (r->flags & JL_RULE_OFF)
+		return;
 	for (uint32_t i = 0; i < s->after.n; i++)
 		*(uint32_t *)jl_table_add(&after, 1) = jl_map_get(c->names, s->after.at[i].s, s->after.at[i].len);
 	struct jl_table excludes = JL_TABLE_INIT(char *);

@@ -67,6 +67,15 @@ void jl_ended_skip(struct jl_engine *e, uint32_t node, const char *reason)
 	jl_graph_done(&e->graph, node, false);
 }
 
+void jl_ended_off(struct jl_engine *e, uint32_t inst, uint32_t node)
+{
+	struct jl_event ev = {.status = JL_STEP_SKIPPED, .reason = "its \"if\" is false"};
+	e->counts.skipped++;
+	e->n_off++;
+	jl_ended_tell(e, inst, &ev);
+	jl_graph_done(&e->graph, node, true);
+}
+
 void jl_ended_failed(struct jl_engine *e, uint32_t inst, uint32_t node, struct jl_event *ev)
 {
 	bool allowed = jl_engine_rule(e, inst)->flags & JL_RULE_ALLOW_FAILURE;

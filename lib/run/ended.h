@@ -15,6 +15,8 @@ void jl_ended_forget(struct jl_engine *e, uint32_t inst);
 void jl_ended_settled(struct jl_engine *e, uint32_t inst, const struct jl_digest *key);
 /* A node that is not gone into: blocked, or the run ended before. */
 void jl_ended_skip(struct jl_engine *e, uint32_t node, const char *reason);
+/* Its `if` is false: skipped, and those that need it go on with what lies on disk. */
+void jl_ended_off(struct jl_engine *e, uint32_t inst, uint32_t node);
 void jl_ended_failed(struct jl_engine *e, uint32_t inst, uint32_t node, struct jl_event *ev);
 /* It was executed (or adopted): look at what it left, store it, tell it. Frees `r`. */
 void jl_ended_take_in(struct jl_engine *e, struct jl_running *r);

@@ -167,6 +167,10 @@ static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
 {
 	struct jl_record *rec = NULL;
 	struct jl_decided *d = &e->deciding;
+	if (jl_engine_inst(e, inst)->flags & JL_INST_OFF) {
+		jl_ended_off(e, inst, node);
+		return;
+	}
 	switch (jl_decide(e, inst, d, &rec)) {
 	case JL_DECIDE_FRESH: fresh(e, inst, node, &d->key); break;
 	case JL_DECIDE_HIT:

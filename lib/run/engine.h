@@ -94,6 +94,7 @@ struct jl_engine {
 	struct jl_table trees;   /* struct jl_tree_known: many instances may share an input folder */
 
 	struct jl_counts counts;
+	uint32_t n_off;          /* of counts.skipped: those whose `if` is false */
 	int64_t began_ns, now_ns; /* the run's start; the time of the last event */
 	int64_t flushed_ns;      /* last journal write */
 	char run_id[40];

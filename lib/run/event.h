@@ -26,7 +26,7 @@ enum jl_step_status {
 	JL_STEP_FRESH,
 	JL_STEP_RESTORED,
 	JL_STEP_FAILED,
-	JL_STEP_SKIPPED,       /* something it needs failed, or the run ended before */
+	JL_STEP_SKIPPED,       /* something it needs failed, the run ended before, or its `if` is false */
 	JL_STEP_CANCELLED,
 	JL_STEP_TIMEOUT,
 	/* of a plan only */

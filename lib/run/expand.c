@@ -95,6 +95,11 @@ static void fixed_items(const struct jl_step *s, struct items *out)
 static int list_items(struct jl_project *p, uint32_t rule, struct items *out, bool want_items, struct jl_err *err)
 {
 	const struct jl_rule *r = jl_plan_rule(&p->plan, rule);
+	if (r->flags & JL_RULE_OFF) {
+		out->hash = 1;
+		*(uint32_t *)jl_table_add(&out->at, 1) = 0;
+		return JL_OK;
+	}
 	switch ((enum jl_foreach_kind)r->items_kind) {
 	case JL_FOREACH_GLOB: return glob_items(p, r, out, err);
 	case JL_FOREACH_LINES: return line_items(p, r, out, want_items, err);
@@ -238,11 +243,21 @@ static int add_inst(struct jl_project *p, uint32_t rule, uint32_t item, const st
 	jl_scope_init(&scope, p, s);
 	scope.item = value;
 	label_of(s, value, &label);
-	int r = add_ports(p, s, &s->outputs, &scope, true, &new.outs, &new.n_outs);
-	int r2 = add_ports(p, s, &s->inputs, &scope, false, &new.ins, &new.n_ins);
+	int r = JL_OK, r2 = JL_OK;
+	bool holds = !(jl_plan_rule(&p->plan, rule)->flags & JL_RULE_OFF);
+	if (holds && s->when.t)
+		r = jl_scope_holds(p, s, &scope, &holds);
+	if (!holds) {
+		new.flags |= JL_INST_OFF;
+		jl_plan_rule(&p->plan, rule)->flags |= JL_RULE_SOME_OFF;
+	} else if (r == JL_OK) {
+		r = add_ports(p, s, &s->outputs, &scope, true, &new.outs, &new.n_outs);
+		r2 = add_ports(p, s, &s->inputs, &scope, false, &new.ins, &new.n_ins);
+	}
 	if (r != JL_OK || r2 != JL_OK)
 		goto out;
-	add_program(p, s, &new, &scope);
+	if (holds)
+		add_program(p, s, &new, &scope);
 	for (uint32_t i = new.ins; i < new.ins + new.n_ins; i++)
 		if (jl_plan_port(&p->plan, i)->flags & JL_PORT_GLOB)
 			new.flags |= JL_INST_GLOBS;
@@ -250,7 +265,7 @@ static int add_inst(struct jl_project *p, uint32_t rule, uint32_t item, const st
 	new.label = jl_result_at(&p->state->results, new.result)->label;
 	uint32_t inst = p->plan.insts.len;
 	*(struct jl_inst *)jl_table_add(&p->plan.insts, 1) = new;
-	if (!(new.flags &JL_INST_GLOBS)) {
+	if (!(new.flags & (JL_INST_GLOBS | JL_INST_OFF))) {
 		struct jl_table files = JL_TABLE_INIT(uint32_t), ports = JL_TABLE_INIT(uint32_t);
 		for (uint32_t i = new.ins; i < new.ins + new.n_ins; i++) {
 			if (jl_plan_port(&p->plan, i)->flags & (JL_PORT_EXCLUDE | JL_PORT_IMPLIED))
@@ -334,15 +349,16 @@ static int make_insts(struct jl_project *p, uint32_t rule, const struct items *i
 		jl_plan_inst(&p->plan, i)->flags |= JL_INST_DEAD;
 	r->first = p->plan.insts.len;
 	r->n = 0;
+	r->flags &= ~(uint32_t)JL_RULE_SOME_OFF;
 	for (uint32_t i = 0; i < items->at.len && p->msgs->errors - errors < 5; i++) {
 		struct jl_value room;
 		uint32_t item = *JL_AT(items->at, uint32_t, i);
-		const struct jl_value *value = jl_expand_item(p, s, item, &room, &hold);
+		const struct jl_value *value =
+			r->flags & JL_RULE_OFF ? NULL : jl_expand_item(p, s, item, &room, &hold);
 		int one = add_inst(p, rule, item, value, err);
 		status = status == JL_OK ? one : status;
 	}
 	jl_buf_release(&hold);
-	r = jl_plan_rule(&p->plan, rule);
 	r->n = p->plan.insts.len - r->first;
 	r->items = items->hash;
 	r->flags |= JL_RULE_EXPANDED;

@@ -133,6 +133,18 @@ static bool could_come(const struct jl_engine *e, const struct jl_rule *r, const
 	return false;
 }
 
+/* The rule that would make it, were its `if` not false; or NULL. */
+static const char *off_maker(const struct jl_engine *e, const char *path)
+{
+	for (uint32_t i = 0; i < e->p->plan.rules.len; i++) {
+		const struct jl_rule *r = jl_plan_rule(&e->p->plan, i);
+		for (uint32_t k = 0; (r->flags & (JL_RULE_OFF | JL_RULE_SOME_OFF)) && k < r->n_makes; k++)
+			if (jl_glob_overlap(path, jl_project_text(e->p, jl_plan_ref(&e->p->plan, r->makes + k))))
+				return jl_project_text(e->p, r->name);
+	}
+	return NULL;
+}
+
 /* An input that nothing makes and no file holds, known before anything runs. */
 static int check_inputs(struct jl_engine *e, struct jl_err *err)
 {
@@ -161,9 +173,11 @@ static int check_inputs(struct jl_engine *e, struct jl_err *err)
 			struct jl_mark mark = {0};
 			if (jl_project_ast(e->p, NULL, NULL) == JL_OK)
 				mark = e->p->ast->steps[t->rule].inputs.at[port->def].text.mark;
+			const char *off = off_maker(e, jl_files_path(files, port->what));
 			jl_messages_add(e->p->msgs, mark, false,
-					"input \"%s\" of step \"%s\": no step makes it and there is no such file",
-					jl_files_path(files, port->what), jl_project_text(e->p, t->label));
+					"input \"%s\" of step \"%s\": no step makes it and there is no such file%s%s%s",
+					jl_files_path(files, port->what), jl_project_text(e->p, t->label),
+					off ? "; step \"" : "", off ? off : "", off ? "\" would make it, but its \"if\" is false" : "");
 		}
 	}
 	return e->p->msgs->errors ? jl_err_set(err, JL_EINVAL, "the manifest has errors") : JL_OK;
@@ -223,7 +237,7 @@ static int run(struct jl_engine *e, struct jl_err *err)
 	if (r == JL_OK && !jl_graph_finished(&e->graph) && !e->slots.stopping)
 		r = check_cycle(e, err);
 	if (r == JL_OK && e->opts->mode != JL_MODE_PLAN && !e->slots.stopping &&
-	    e->counts.failed + e->counts.skipped == 0)
+	    e->counts.failed + e->counts.skipped == e->n_off)
 		jl_select_missing(e);
 	if (e->opts->mode == JL_MODE_RUN && e->counts.ran + e->counts.restored > 0) {
 		sweep_trash(e);

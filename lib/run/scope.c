@@ -18,3 +18,23 @@ void jl_scope_init(struct jl_scope *scope, struct jl_project *p, const struct jl
 	*scope = (struct jl_scope){
 		.manifest = p->ast, .getenv = jl_scope_getenv, .getenv_ctx = p, .step = step->name.s, .jobs = p->jobs};
 }
+
+int jl_scope_holds(struct jl_project *p, const struct jl_step *step, const struct jl_scope *scope, bool *ret)
+{
+	struct jl_buf b = JL_BUF_INIT;
+	int r = JL_OK;
+	*ret = true;
+	if (!step->when.t)
+		return JL_OK;
+	r = jl_template_eval(step->when.t, scope, JL_TMPL_PLAIN, &b, p->msgs);
+	if (r == JL_OK && strcmp(b.data, "true") != 0 && strcmp(b.data, "false") != 0) {
+		jl_messages_add(p->msgs, step->when.mark, false,
+				"\"if\" of step \"%s\" gives \"%s\", which is neither true nor false", step->name.s,
+				jl_messages_show(p->msgs, b.data));
+		r = JL_EINVAL;
+	}
+	if (r == JL_OK)
+		*ret = b.data[0] == 't';
+	jl_buf_release(&b);
+	return r;
+}

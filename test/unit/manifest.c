@@ -1,5 +1,6 @@
 /* The manifest's reader: what each key gives, and the exact text and place of each message. */
 #include "manifest/manifest.h"
+#include "manifest/schema.h"
 #include "manifest/template.h"
 
 #include <setjmp.h>
@@ -206,31 +207,42 @@ static void unknown_keys(void **state)
 	EXPECT_ALL(faults);
 }
 
+/* Every row of the table that says so, wherever it stands. */
 static void keys_of_later_versions(void **state)
 {
-	static const char *const step[] = {"matrix",   "secret_env", "stdin",   "stdout",     "stderr",  "tools",
-					   "ttl",      "valid_if",   "depfile", "temp",       "retries", "resources",
-					   "executor", "hosts",      "if",      "interactive"};
-	static const char *const top[] = {"include", "pools", "executors"};
 	char text[200], wanted[200];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(step) / sizeof(*step); i++) {
-		snprintf(text, sizeof(text), STEP "    %s: x\n", step[i]);
+	for (uint32_t i = 0; i < jl_schema_count(); i++) {
+		const struct jl_schema_key *key = jl_schema_at(i);
+		bool step = key->where & JL_IN_STEP, store = key->where & JL_IN_STORE;
+
+		if (key->type != JL_TYPE_LATER)
+			continue;
+		snprintf(text, sizeof(text), STEP "%s%s: x%s\n", step ? "    " : store ? "store: {" : "", key->name,
+			 store ? "}" : "");
 		snprintf(wanted, sizeof(wanted),
-			 "5:5: key \"%s\" is known to the format but not supported by this version; take it out\n",
-			 step[i]);
+			 "5:%d: key \"%s\" is known to the format but not supported by this version; take it out\n",
+			 step ? 5 : store ? 9 : 1, key->name);
 		expect_len(text, strlen(text), wanted);
 	}
-	for (size_t i = 0; i < sizeof(top) / sizeof(*top); i++) {
-		snprintf(text, sizeof(text), STEP "%s: x\n", top[i]);
-		snprintf(wanted, sizeof(wanted),
-			 "5:1: key \"%s\" is known to the format but not supported by this version; take it out\n",
-			 top[i]);
-		expect_len(text, strlen(text), wanted);
-	}
-	expect_len(STEP "store: {remotes: []}\n", strlen(STEP "store: {remotes: []}\n"),
-		   "5:9: key \"remotes\" is known to the format but not supported by this version; take it out\n");
+}
+
+static void condition_faults(void **state)
+{
+	static const struct fault faults[] = {
+		{STEP "    if: [a]\n", "5:9: \"if\" wants true, false or a template, not a list\n"},
+		{STEP "    if:\n", "5:8: \"if\" wants true, false or a template, not nothing\n"},
+		{STEP "    if: yes\n",
+		 "5:9: \"if\" wants true, false or a template that gives one of them, not \"yes\"\n"},
+		{STEP "    if: ${{ input }}\n", "5:9: \"input\" cannot stand here; item, step, vars and env can\n"},
+		{STEP "    if: ${{ vars.no }}\n", "5:9: there is no variable \"no\"; add it to \"vars\"\n"},
+		{"defaults: {if: '${{ item }}'}\n" STEP,
+		 "1:17: \"item\" has no value without foreach; add \"foreach\" to the step\n"},
+	};
+
+	(void)state;
+	EXPECT_ALL(faults);
 }
 
 static void type_faults(void **state)
@@ -817,6 +829,7 @@ int main(void)
 		cmocka_unit_test(yaml_faults),
 		cmocka_unit_test(unknown_keys),
 		cmocka_unit_test(keys_of_later_versions),
+		cmocka_unit_test(condition_faults),
 		cmocka_unit_test(type_faults),
 		cmocka_unit_test(glob_faults),
 		cmocka_unit_test(template_faults),
