@@ -7,7 +7,6 @@
 #include "memo/key.h"
 #include "run/scope.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,15 +57,19 @@ static int locate(const char *cwd, const char *text, bool input, struct place *r
 	if (len == 0)
 		return jl_err_set(err, JL_EINVAL, "%s needs the name of a file or folder",
 				  input ? "an input" : "an output");
+	absolute(cwd, text, len, &b);
 	/* A file that has such a name is that file. */
-	if (jl_glob_is(text) && fstatat(AT_FDCWD, text, &st, AT_SYMLINK_NOFOLLOW) != 0 && input) {
+	if (input && jl_glob_is(text) && lstat(b.data, &st) != 0) {
 		int r = jl_glob_check(text, err);
-		if (r != JL_OK)
+		if (r != JL_OK) {
+			jl_buf_release(&b);
 			return r;
+		}
 		fixed = jl_glob_fixed_dir(text);
 		ret->pattern = text + fixed + (text[fixed] == '/');
 	}
-	absolute(cwd, text, fixed, &b);
+	if (fixed < len)
+		absolute(cwd, text, fixed, &b);
 	ret->path = jl_strndup(b.data, b.len);
 	ret->folder = text[len - 1] == '/';
 	jl_buf_release(&b);

@@ -1,11 +1,7 @@
-/* jl_memo(): one command run, or its stored result replayed: the engine with a plan of one instance and no manifest
- * (run/adhoc.h). Keys, records, restoring, the loop and the executor are those of a run; different is, since this
- * is a prefix command: the command sees the caller's whole environment and standard input, its streams are told as
- * they come, nothing is made ready or taken away before it, and who runs the same at the same time waits for the
- * one that began (store/flight.h).
- *
- * A failure is stored under a key of its own, made of the key: only when asked for, or for those who wait for it
- * right now. So it never takes the place of a success.
+/* jl_memo(): one command run, or its stored result replayed: one call (run/call.h) on the one loop. Keys, records,
+ * restoring, the loop and the executor are those of a run; different is, since this is a prefix command: the command
+ * sees the caller's whole environment and standard input, its streams are told as they come, nothing is made ready or
+ * taken away before it, and who runs the same at the same time waits for the one that began (store/flight.h).
  */
 #ifndef JL_RUN_MEMO_H
 #define JL_RUN_MEMO_H

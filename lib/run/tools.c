@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,11 +18,30 @@
 #define SMALL      ((off_t)64 << 10)
 #define DIGEST_LEN 16
 /* A stamp younger than this may stay the same through a later write, also where stamps have whole seconds only. */
-#define YOUNG_NS (2 * JL_NS_S)
+#define YOUNG_NS  (2 * JL_NS_S)
+#define KNOWN_MAX 64 /* programs: looked through one by one */
+
+struct jl_tool {
+	char *word, *found;
+	struct stat st;
+	struct jl_digest digest;
+};
 
 static int64_t nanoseconds(struct timespec t)
 {
 	return (int64_t)t.tv_sec * JL_NS_S + t.tv_nsec;
+}
+
+static bool settled(const struct stat *st)
+{
+	return nanoseconds(st->st_ctim) + YOUNG_NS < jl_clock_real_ns();
+}
+
+static bool same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mode == b->st_mode && nanoseconds(a->st_mtim) == nanoseconds(b->st_mtim) &&
+	       nanoseconds(a->st_ctim) == nanoseconds(b->st_ctim);
 }
 
 /* An entry up to the digest. */
@@ -76,45 +96,93 @@ static void write_entry(const char *store, char *entry, const struct stat *st, c
 	jl_buf_release(&b);
 }
 
-int jl_tools_digest(const char *store, bool write, const char *word, const char *path, struct jl_digest *ret,
-		    struct jl_err *err)
+/* Read the program at `found`, or its entry in the store. */
+static int look(const struct jl_tools *t, const char *found, const struct stat *st, struct jl_digest *ret,
+		struct jl_err *err)
 {
-	char found[PATH_MAX], hex[JL_DIGEST_TEXT];
 	struct jl_buf entry = JL_BUF_INIT;
+	char hex[JL_DIGEST_TEXT];
 	struct jl_digest name, d;
-	struct stat st, after;
+	struct stat after;
 	uint64_t size;
-	int fd = -1, r = jl_spawn_find(word, path, NULL, found, sizeof(found), err);
+	int r = JL_OK, fd = -1;
 
-	if (r == JL_OK && stat(found, &st) != 0)
-		r = jl_err_sys(err, errno, "cannot look at \"%s\"", found);
-	if (r == JL_OK && !S_ISREG(st.st_mode))
-		r = jl_err_set(err, JL_EINVAL, "\"%s\" is no program", found);
-	if (r == JL_OK && st.st_size > SMALL && store) {
+	if (st->st_size > SMALL && t->store) {
 		jl_digest_bytes(found, strlen(found), &name);
 		jl_digest_hex(&name, hex);
-		jl_buf_printf(&entry, "%s/prog/%.2s/%s", store, hex, hex);
-		if (read_entry(entry.data, &st, ret))
+		jl_buf_printf(&entry, "%s/prog/%.2s/%s", t->store, hex, hex);
+		if (read_entry(entry.data, st, ret))
 			goto out;
 	}
-	if (r == JL_OK) {
-		fd = open(found, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-		if (fd < 0 && errno == EACCES) /* may be executed, not read: what it is shows in its stat only */
-			jl_digest_bytes(&st.st_mtim, sizeof(st.st_mtim), &d);
-		else if (fd < 0)
-			r = jl_err_sys(err, errno, "cannot read \"%s\"", found);
-		else
-			r = jl_digest_fd(&jl_io_system, fd, &d, &size, err);
-	}
-	if (r == JL_OK && entry.len && write && fd >= 0 && fstat(fd, &after) == 0 && after.st_size == st.st_size &&
-	    nanoseconds(after.st_ctim) == nanoseconds(st.st_ctim) &&
-	    nanoseconds(st.st_ctim) + YOUNG_NS < jl_clock_real_ns())
-		write_entry(store, entry.data, &st, &d);
+	fd = open(found, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0 && errno == EACCES) /* may be executed, not read: what it is shows in its stat only */
+		jl_digest_bytes(&st->st_mtim, sizeof(st->st_mtim), &d);
+	else if (fd < 0)
+		r = jl_err_sys(err, errno, "cannot read \"%s\"", found);
+	else
+		r = jl_digest_fd(&jl_io_system, fd, &d, &size, err);
+	if (r == JL_OK && entry.len && t->write && fd >= 0 && fstat(fd, &after) == 0 &&
+	    after.st_size == st->st_size && nanoseconds(after.st_ctim) == nanoseconds(st->st_ctim) && settled(st))
+		write_entry(t->store, entry.data, st, &d);
 	if (r == JL_OK)
 		*ret = d;
 out:
 	if (fd >= 0)
 		close(fd);
 	jl_buf_release(&entry);
+	return r;
+}
+
+static int find(const struct jl_tools *t, const char *word, struct jl_buf *ret, struct jl_err *err)
+{
+	char found[PATH_MAX];
+	int r = jl_spawn_find(word, t->path, t->dir, found, sizeof(found), err);
+
+	if (r == JL_OK)
+		jl_buf_printf(ret, "%s%s%s", found[0] == '/' ? "" : t->dir, found[0] == '/' ? "" : "/", found);
+	return r;
+}
+
+void jl_tools_init(struct jl_tools *t, const char *store, bool write, const char *path, const char *dir)
+{
+	*t = (struct jl_tools){
+		.store = store, .write = write, .path = path, .dir = dir, .known = JL_TABLE_INIT(struct jl_tool)};
+}
+
+void jl_tools_release(struct jl_tools *t)
+{
+	for (uint32_t i = 0; i < t->known.len; i++) {
+		free(JL_AT(t->known, struct jl_tool, i)->word);
+		free(JL_AT(t->known, struct jl_tool, i)->found);
+	}
+	jl_table_release(&t->known);
+}
+
+int jl_tools_digest(struct jl_tools *t, const char *word, struct jl_digest *ret, struct jl_err *err)
+{
+	struct jl_buf found = JL_BUF_INIT;
+	struct jl_tool *known = NULL;
+	struct stat st;
+	int r;
+
+	for (uint32_t i = 0; i < t->known.len && !known; i++)
+		if (strcmp(JL_AT(t->known, struct jl_tool, i)->word, word) == 0)
+			known = JL_AT(t->known, struct jl_tool, i);
+	if (known && stat(known->found, &st) == 0 && same(&st, &known->st)) {
+		*ret = known->digest;
+		return JL_OK;
+	}
+	r = find(t, word, &found, err);
+	if (r == JL_OK && stat(found.data, &st) != 0)
+		r = jl_err_sys(err, errno, "cannot look at \"%s\"", found.data);
+	if (r == JL_OK && !S_ISREG(st.st_mode))
+		r = jl_err_set(err, JL_EINVAL, "\"%s\" is no program", found.data);
+	if (r == JL_OK)
+		r = look(t, found.data, &st, ret, err);
+	if (r == JL_OK && !known && t->known.len < KNOWN_MAX && settled(&st)) {
+		known = jl_table_add(&t->known, 1);
+		*known = (struct jl_tool){.word = jl_strdup(word), .found = jl_strdup(found.data), .st = st, .digest = *ret};
+	}
+	jl_buf_release(&found);
 	return r;
 }

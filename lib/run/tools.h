@@ -8,12 +8,23 @@
 #ifndef JL_RUN_TOOLS_H
 #define JL_RUN_TOOLS_H
 
+#include "base/table.h"
 #include "digest/digest.h"
 
-/* The digest of the program that `word` means (with `path` as PATH, from the current folder). `store`: the local
- * store's folder, NULL for none; `write`: entries may be made there. JL_ENOTFOUND; JL_EINVAL: it may not be
- * executed. */
-int jl_tools_digest(const char *store, bool write, const char *word, const char *path, struct jl_digest *ret,
-		    struct jl_err *err) JL_MUST_CHECK;
+#include <stdbool.h>
+
+struct jl_tools {                /* what was found out in this process; strings are borrowed */
+	const char *store;       /* the local store's folder, NULL for none */
+	bool write;              /* entries may be made there */
+	const char *path;        /* as PATH; NULL: the system's default */
+	const char *dir;         /* absolute: the folder that relative names are from */
+	struct jl_table known;   /* struct jl_tool */
+};
+
+void jl_tools_init(struct jl_tools *t, const char *store, bool write, const char *path, const char *dir);
+void jl_tools_release(struct jl_tools *t);
+/* The digest of the program that `word` means. One that was asked for before is stat'ed, no more. JL_ENOTFOUND;
+ * JL_EINVAL: it may not be executed. */
+int jl_tools_digest(struct jl_tools *t, const char *word, struct jl_digest *ret, struct jl_err *err) JL_MUST_CHECK;
 
 #endif

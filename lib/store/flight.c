@@ -18,11 +18,10 @@ static int lock(int fd, int cmd, short type, int64_t at)
 	return r;
 }
 
-bool jl_flight_enter(struct jl_flight *f, const char *dir, const struct jl_digest *key)
+static void find_place(struct jl_flight *f, const char *dir, const struct jl_digest *key)
 {
 	struct jl_buf path = JL_BUF_INIT;
 	uint64_t bits = 0;
-	bool waited = false;
 
 	for (int i = 0; i < 8; i++)
 		bits = bits << 8 | key->b[i];
@@ -30,18 +29,43 @@ bool jl_flight_enter(struct jl_flight *f, const char *dir, const struct jl_diges
 	jl_buf_printf(&path, "%s/flight", dir);
 	f->fd = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
 	jl_buf_release(&path);
-	if (f->fd < 0 || lock(f->fd, F_OFD_SETLK, F_WRLCK, f->at) == 0)
-		return false;
-	if (errno == EAGAIN || errno == EACCES) {
-		/* A network file system may grant no shared lock; then the holder does not know of us, and no harm is done.
-		 * */
-		(void)!lock(f->fd, F_OFD_SETLK, F_RDLCK, f->at + 1);
-		waited = lock(f->fd, F_OFD_SETLKW, F_WRLCK, f->at) == 0;
+}
+
+/* Ours: who waits is told apart again. */
+static void entered(struct jl_flight *f)
+{
+	if (f->waits)
 		(void)!lock(f->fd, F_OFD_SETLK, F_UNLCK, f->at + 1);
+	f->waits = false;
+}
+
+bool jl_flight_try(struct jl_flight *f, const char *dir, const struct jl_digest *key)
+{
+	if (f->fd < 0)
+		find_place(f, dir, key);
+	if (f->fd < 0)
+		return true;
+	if (lock(f->fd, F_OFD_SETLK, F_WRLCK, f->at) == 0) {
+		entered(f);
+		return true;
 	}
-	if (!waited)
+	if (errno != EAGAIN && errno != EACCES) {
 		jl_flight_leave(f);
-	return waited;
+		return true;
+	}
+	/* A network file system may grant no shared lock; then the holder does not know of us, and no harm is done. */
+	if (!f->waits)
+		(void)!lock(f->fd, F_OFD_SETLK, F_RDLCK, f->at + 1);
+	f->waits = true;
+	return false;
+}
+
+void jl_flight_wait(struct jl_flight *f)
+{
+	if (lock(f->fd, F_OFD_SETLKW, F_WRLCK, f->at) == 0)
+		entered(f);
+	else
+		jl_flight_leave(f);
 }
 
 bool jl_flight_awaited(const struct jl_flight *f)
@@ -56,4 +80,5 @@ void jl_flight_leave(struct jl_flight *f)
 	if (f->fd >= 0)
 		close(f->fd);
 	f->fd = -1;
+	f->waits = false;
 }

@@ -14,15 +14,18 @@
 struct jl_flight {
 	int fd; /* -1: none */
 	int64_t at;
+	bool waits; /* it holds the lock that says so */
 };
 #define JL_FLIGHT_NONE                                                                                                 \
 	{                                                                                                              \
-		.fd = -1, .at = 0                                                                                      \
+		.fd = -1, .at = 0, .waits = false                                                                      \
 	}
 
-/* Enter the flight of `key` in the local store at `dir`; blocks while another process is in it. true: it had to
- * wait. */
-bool jl_flight_enter(struct jl_flight *f, const char *dir, const struct jl_digest *key);
+/* Enter the flight of `key` in the local store at `dir`. false: another process, or another flight of this one, is in
+ * it, and knows of us: wait, or try again later. */
+bool jl_flight_try(struct jl_flight *f, const char *dir, const struct jl_digest *key);
+/* After a try that found another in it: block until it is ours. */
+void jl_flight_wait(struct jl_flight *f);
 /* Is somebody waiting for us? */
 bool jl_flight_awaited(const struct jl_flight *f);
 void jl_flight_leave(struct jl_flight *f); /* fine when not entered */

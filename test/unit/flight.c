@@ -27,8 +27,8 @@ static void each_key_has_its_own(void **state)
 	const struct tmpdir *t = *state;
 	struct jl_digest a = key_of(1), b = key_of(2);
 	struct jl_flight first = JL_FLIGHT_NONE, second = JL_FLIGHT_NONE;
-	assert_false(jl_flight_enter(&first, t->path, &a));
-	assert_false(jl_flight_enter(&second, t->path, &b));
+	assert_true(jl_flight_try(&first, t->path, &a));
+	assert_true(jl_flight_try(&second, t->path, &b));
 	assert_true(first.fd >= 0 && second.fd >= 0);
 	assert_false(jl_flight_awaited(&first));
 	jl_flight_leave(&first);
@@ -42,12 +42,15 @@ static void who_comes_later_waits(void **state)
 	struct jl_digest a = key_of(0xff);
 	struct jl_flight f = JL_FLIGHT_NONE;
 	int status;
-	assert_false(jl_flight_enter(&f, t->path, &a));
+	assert_true(jl_flight_try(&f, t->path, &a));
 	pid_t pid = fork();
 	if (pid == 0) {
 		struct jl_flight own = JL_FLIGHT_NONE;
 		close(f.fd); /* as exec does; it shares the parent's */
-		_exit(jl_flight_enter(&own, t->path, &a) ? 7 : 8);
+		if (jl_flight_try(&own, t->path, &a))
+			_exit(8);
+		jl_flight_wait(&own);
+		_exit(jl_flight_awaited(&own) ? 9 : 7);
 	}
 	while (!jl_flight_awaited(&f))
 		usleep(1000);
@@ -56,6 +59,22 @@ static void who_comes_later_waits(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 7);
+}
+
+/* Two of one process, as the jobs of one run are. */
+static void a_second_try_succeeds_once_it_is_free(void **state)
+{
+	const struct tmpdir *t = *state;
+	struct jl_digest a = key_of(5);
+	struct jl_flight first = JL_FLIGHT_NONE, second = JL_FLIGHT_NONE;
+	assert_true(jl_flight_try(&first, t->path, &a));
+	assert_false(jl_flight_try(&second, t->path, &a));
+	assert_false(jl_flight_try(&second, t->path, &a));
+	assert_true(jl_flight_awaited(&first));
+	jl_flight_leave(&first);
+	assert_true(jl_flight_try(&second, t->path, &a));
+	assert_false(jl_flight_awaited(&second));
+	jl_flight_leave(&second);
 }
 
 static void one_that_is_killed_leaves(void **state)
@@ -68,14 +87,15 @@ static void one_that_is_killed_leaves(void **state)
 	assert_int_equal(pipe(ready), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
-		jl_flight_enter(&f, t->path, &a);
+		(void)!jl_flight_try(&f, t->path, &a);
 		(void)!write(ready[1], "x", 1);
 		pause();
 		_exit(1);
 	}
 	assert_int_equal(read(ready[0], &c, 1), 1);
 	kill(pid, SIGKILL);
-	jl_flight_enter(&f, t->path, &a); /* returns at all */
+	if (!jl_flight_try(&f, t->path, &a))
+		jl_flight_wait(&f); /* returns at all */
 	assert_true(f.fd >= 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	jl_flight_leave(&f);
@@ -88,7 +108,7 @@ static void without_a_folder_there_is_none(void **state)
 	struct jl_digest a = key_of(4);
 	struct jl_flight f = JL_FLIGHT_NONE;
 	(void)state;
-	assert_false(jl_flight_enter(&f, "/nonexistent/store", &a));
+	assert_true(jl_flight_try(&f, "/nonexistent/store", &a));
 	assert_int_equal(f.fd, -1);
 	assert_false(jl_flight_awaited(&f));
 	jl_flight_leave(&f);
@@ -99,6 +119,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_key_has_its_own, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(who_comes_later_waits, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(a_second_try_succeeds_once_it_is_free, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(one_that_is_killed_leaves, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test(without_a_folder_there_is_none),
 	};
