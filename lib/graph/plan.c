@@ -110,7 +110,8 @@ static bool inst_in(const struct jl_plan *p, const struct jl_inst *t, uint32_t n
 		return true;
 	const struct jl_rule *r = jl_plan_rule(p, t->rule);
 	bool is_text = r->items_kind == JL_FOREACH_GLOB || r->items_kind == JL_FOREACH_LINES;
-	if (t->item >= (is_text ? n_text : r->n))
+	/* What a matrix counts as combinations only the manifest says. */
+	if (r->items_kind != JL_FOREACH_MATRIX && t->item >= (is_text ? n_text : r->n))
 		return false;
 	/* The command of one without globs is made as the rule is expanded, never later. */
 	if (!(t->flags & JL_INST_READY))

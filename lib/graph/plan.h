@@ -76,7 +76,7 @@ struct jl_inst {
 	uint32_t label;         /* text */
 	uint32_t result;        /* index in the state's results */
 	uint32_t flags;
-	uint32_t item;          /* LIST, RANGE: position; GLOB, LINES: text */
+	uint32_t item;          /* LIST, RANGE: position; GLOB, LINES: text; MATRIX: manifest/matrix.h */
 	uint32_t ins, n_ins;    /* ports */
 	uint32_t outs, n_outs;  /* ports */
 	uint32_t waits, n_waits; /* refs: rules that might make what its inputs name */

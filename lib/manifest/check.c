@@ -3,6 +3,7 @@
 #include "base/near.h"
 #include "base/table.h"
 #include "manifest/hole.h"
+#include "manifest/matrix.h"
 
 #include <string.h>
 
@@ -89,6 +90,10 @@ static bool check_item(const struct check *c, const struct jl_hole *h)
 	const struct jl_value *bad = NULL;
 	struct jl_near near = {.word = h->s ? h->s : ""};
 
+	if (f->kind == JL_FOREACH_MATRIX) {
+		jl_messages_add(c->msgs, mark, false, "a step with a matrix has no item; write ${{ matrix.NAME }}");
+		return false;
+	}
 	if (f->kind == JL_FOREACH_NONE) {
 		jl_messages_add(c->msgs, mark, false,
 				"\"item\" has no value without foreach; add \"foreach\" to the step");
@@ -118,6 +123,26 @@ static bool check_item(const struct check *c, const struct jl_hole *h)
 	return false;
 }
 
+static bool check_matrix(const struct check *c, const struct jl_hole *h)
+{
+	const struct jl_foreach *f = &c->step->foreach;
+	struct jl_near near = {.word = h->s};
+
+	if (f->kind != JL_FOREACH_MATRIX) {
+		jl_messages_add(c->msgs, jl_hole_mark(c->t, h), false,
+				"\"matrix\" has no value here; add \"matrix\" to the step");
+		return false;
+	}
+	if (jl_matrix_has(f->matrix, h->s))
+		return true;
+	for (uint32_t a = 0; a < f->matrix->n_axes; a++)
+		jl_near_offer(&near, f->matrix->axes[a].name.s);
+	jl_messages_add(c->msgs, jl_hole_mark(c->t, h), false, "the matrix has no \"%s\"%s%s%s",
+			jl_messages_show(c->msgs, h->s), near.best ? "; did you mean \"" : "", near.best ? near.best : "",
+			near.best ? "\"?" : "");
+	return false;
+}
+
 bool jl_template_check(struct jl_template *t, const struct jl_manifest *m, const struct jl_map *vars_by_name,
 		       const struct jl_step *step, struct jl_messages *msgs)
 {
@@ -129,6 +154,8 @@ bool jl_template_check(struct jl_template *t, const struct jl_manifest *m, const
 
 		if (h->kind == JL_HOLE_VAR)
 			good &= check_var(&c, h);
+		else if (h->kind == JL_HOLE_MATRIX && step)
+			good &= check_matrix(&c, h);
 		else if (h->kind == JL_HOLE_ITEM && step)
 			good &= check_item(&c, h);
 		else if ((h->kind == JL_HOLE_INPUTS || h->kind == JL_HOLE_OUTPUTS) && step)

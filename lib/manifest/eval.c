@@ -121,7 +121,9 @@ static int eval_item(struct eval *e, const struct jl_template *t, const struct j
 			return emit(e, t, h, item->values[i].s, item->values[i].len, 0);
 	}
 	if (h->s)
-		jl_messages_add(e->msgs, jl_hole_mark(t, h), false, "this item has no \"%s\"", h->s);
+		jl_messages_add(e->msgs, jl_hole_mark(t, h), false, "%s of step \"%s\" has no \"%s\"",
+				h->kind == JL_HOLE_MATRIX ? "a combination" : "an item", e->scope->step ? e->scope->step : "",
+				h->s);
 	else
 		jl_messages_add(e->msgs, jl_hole_mark(t, h), false,
 				"the item is a mapping; name one of its keys, as in ${{ item.%s }}",
@@ -177,7 +179,8 @@ static int eval_hole(struct eval *e, const struct jl_template *t, const struct j
 
 	switch ((enum jl_hole_kind)h->kind) {
 	case JL_HOLE_LITERAL: return jl_buf_add(e->out, h->s, h->len) == JL_OK ? JL_OK : too_long(e, t, h);
-	case JL_HOLE_ITEM: return eval_item(e, t, h);
+	case JL_HOLE_ITEM:
+	case JL_HOLE_MATRIX: return eval_item(e, t, h);
 	case JL_HOLE_VAR: return eval_var(e, t, h);
 	case JL_HOLE_ENV:
 		value = e->scope->getenv ? e->scope->getenv(e->scope->getenv_ctx, h->s) : NULL;

@@ -7,6 +7,7 @@
 enum jl_hole_kind {
 	JL_HOLE_LITERAL, /* no hole: text between holes */
 	JL_HOLE_ITEM,    /* item, item.KEY */
+	JL_HOLE_MATRIX, /* matrix.KEY */
 	JL_HOLE_VAR,
 	JL_HOLE_ENV,
 	JL_HOLE_INPUTS,

@@ -29,6 +29,7 @@ struct jl_mtext {
 	struct jl_mark mark;
 };
 
+struct jl_matrix;
 struct jl_template; /* manifest/template.h */
 
 struct jl_mtexts {
@@ -58,9 +59,17 @@ struct jl_value {
 	struct jl_mtext *keys;       /* mapping: n_keys of each; NULL for a scalar */
 	struct jl_mtext *values;
 	uint32_t n_keys;
+	uint32_t n_unnamed;          /* the last so many keys do not stand in the instance's name */
 };
 
-enum jl_foreach_kind { JL_FOREACH_NONE, JL_FOREACH_LIST, JL_FOREACH_GLOB, JL_FOREACH_RANGE, JL_FOREACH_LINES };
+enum jl_foreach_kind {
+	JL_FOREACH_NONE,
+	JL_FOREACH_LIST,
+	JL_FOREACH_GLOB,
+	JL_FOREACH_RANGE,
+	JL_FOREACH_LINES,
+	JL_FOREACH_MATRIX, /* of the key `matrix` */
+};
 struct jl_foreach {
 	enum jl_foreach_kind kind;
 	struct jl_mark mark;
@@ -68,6 +77,7 @@ struct jl_foreach {
 	                                (foreach: parts/p.*) is a GLOB, a lone string without glob characters too */
 	uint32_t n;
 	struct jl_template *pattern; /* GLOB: pattern; LINES: file name. May use vars and env only */
+	const struct jl_matrix *matrix; /* MATRIX: manifest/matrix.h */
 	int64_t from, to, by;        /* RANGE, inclusive; by is never 0, from 1 by default; at most 10 million items */
 };
 

@@ -65,6 +65,11 @@ bool jl_read_is_env_name(const char *s);
 
 void jl_read_command(struct jl_reader *r, const struct jl_yaml *node, struct jl_step *step);
 void jl_read_foreach(struct jl_reader *r, const struct jl_yaml *node, struct jl_foreach *ret);
+void jl_read_matrix(struct jl_reader *r, const struct jl_yaml *node, struct jl_foreach *ret);
+/* A scalar in which no template may stand; false and a message if it is not. */
+bool jl_read_text(struct jl_reader *r, const struct jl_yaml *node, const char *key, struct jl_mtext *ret);
+/* An item that is a mapping of names to texts; `what` is the key it stands in. */
+void jl_read_item(struct jl_reader *r, const struct jl_yaml *node, const char *what, struct jl_value *ret);
 void jl_read_vars(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key,
 		  struct jl_vars *ret);
 void jl_read_ports(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key,

@@ -36,6 +36,7 @@ enum jl_schema_type {
 	JL_TYPE_KEEP,
 	JL_TYPE_ENV, /* struct jl_vars */
 	JL_TYPE_FOREACH,
+	JL_TYPE_MATRIX,
 	JL_TYPE_VARS, /* the top's own ones */
 	JL_TYPE_STEPS,
 	JL_TYPE_DEFAULTS,

@@ -9,9 +9,8 @@
 #include <string.h>
 
 #define FORMS                                                                                                          \
-	"the forms are item, item.name, vars.X, env.X, input, inputs, inputs[0], inputs.NAME (outputs likewise), "     \
-	"step, "                                                                                                       \
-	"jobs, raw(x)"
+	"the forms are item, item.name, matrix.X, vars.X, env.X, input, inputs, inputs[0], inputs.NAME (outputs "      \
+	"likewise), step, jobs, raw(x)"
 
 static const struct root {
 	const char *name;
@@ -19,6 +18,7 @@ static const struct root {
 	unsigned allow;
 } roots[] = {
 	{"item", JL_HOLE_ITEM, 0, JL_TMPL_ITEM},
+	{"matrix", JL_HOLE_MATRIX, 0, JL_TMPL_ITEM},
 	{"vars", JL_HOLE_VAR, 0, JL_TMPL_VARS},
 	{"env", JL_HOLE_ENV, 0, JL_TMPL_VARS},
 	{"input", JL_HOLE_INPUTS, JL_PICK_FIRST, JL_TMPL_PORTS},
@@ -96,11 +96,6 @@ static bool unknown_root(struct parse *p, const char *s, const char *end)
 	const char *name = shown(p, s, end);
 	struct jl_near near = {.word = name};
 
-	if (strcmp(name, "matrix") == 0) {
-		jl_messages_add(p->msgs, p->mark, false,
-				"\"matrix\" is known to the format but not supported by this version");
-		return false;
-	}
 	for (size_t i = 0; i < N_ROOTS; i++)
 		jl_near_offer(&near, roots[i].name);
 	jl_near_offer(&near, "raw");
@@ -158,7 +153,7 @@ static bool parse_suffix(struct parse *p, struct jl_hole *h, const char **at, co
 	}
 	if (h->s) { /* the second of item.KEY.stem */
 		h->field = (uint8_t)jl_hole_field(s, n);
-		return h->kind == JL_HOLE_ITEM && h->field != JL_FIELD_WHOLE;
+		return (h->kind == JL_HOLE_ITEM || h->kind == JL_HOLE_MATRIX) && h->field != JL_FIELD_WHOLE;
 	}
 	if (h->kind == JL_HOLE_STEP || h->kind == JL_HOLE_JOBS)
 		return false;
@@ -214,7 +209,7 @@ static bool parse_hole(struct parse *p, struct jl_hole *h, const char *s, const 
 		if (!parse_suffix(p, h, &at, end))
 			return malformed(p, whole, end);
 	}
-	if ((h->kind == JL_HOLE_VAR || h->kind == JL_HOLE_ENV) && !h->s) {
+	if ((h->kind == JL_HOLE_VAR || h->kind == JL_HOLE_ENV || h->kind == JL_HOLE_MATRIX) && !h->s) {
 		jl_messages_add(p->msgs, p->mark, false, "\"%s\" alone is no value; name one, as in ${{ %s.NAME }}",
 				root->name, root->name);
 		return false;
@@ -385,7 +380,7 @@ const char *jl_template_first_word(const struct jl_template *t)
 bool jl_template_uses_item(const struct jl_template *t)
 {
 	for (uint32_t i = 0; i < t->n; i++) {
-		if (t->holes[i].kind == JL_HOLE_ITEM)
+		if (t->holes[i].kind == JL_HOLE_ITEM || t->holes[i].kind == JL_HOLE_MATRIX)
 			return true;
 	}
 	return false;

@@ -1,6 +1,6 @@
 /* Templates: text with ${{ … }} holes, parsed once, evaluated per instance.
  *
- *     ${{ item }} ${{ item.dir }} .name .stem .ext   ${{ item.KEY }} of a mapping   ${{ vars.X }}  ${{ env.X }}
+ *     ${{ item }} ${{ item.dir }} .name .stem .ext   ${{ item.KEY }} of a mapping   ${{ matrix.KEY }}   ${{ vars.X }}  ${{ env.X }}
  *     ${{ input }} ${{ inputs }} ${{ inputs[1] }} ${{ inputs.NAME }}   likewise output(s)
  *     ${{ step }} ${{ jobs }}   ${{ raw(x) }}: x without shell quoting
  * `.dir` of "a/b.csv" is "a" ("." for none), `.name` "b.csv", `.stem` "b", `.ext` ".csv"; they follow input, inputs[0],
@@ -18,7 +18,7 @@ struct jl_scope;
 /* Which names may stand in a template, by the place it stands in. */
 enum jl_tmpl_allow {
 	JL_TMPL_VARS = 1,   /* vars.X env.X */
-	JL_TMPL_ITEM = 2,   /* item…, step */
+	JL_TMPL_ITEM = 2,   /* item…, matrix…, step */
 	JL_TMPL_PORTS = 4,  /* input(s), output(s), jobs */
 };
 

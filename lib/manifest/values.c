@@ -97,8 +97,7 @@ bool jl_read_is_env_name(const char *s)
 	return *s == '\0';
 }
 
-/* A scalar that no template may stand in. */
-static bool read_text(struct jl_reader *r, const struct jl_yaml *node, const char *key, struct jl_mtext *ret)
+bool jl_read_text(struct jl_reader *r, const struct jl_yaml *node, const char *key, struct jl_mtext *ret)
 {
 	const char *hole;
 
@@ -205,7 +204,7 @@ static void read_names(struct jl_reader *r, const struct jl_yaml *node, const st
 	}
 	list.at = jl_arena_alloc(&r->m->arena, n * sizeof(*list.at));
 	for (uint32_t i = 0; i < n; i++) {
-		if (!read_text(r, &at[i], key->name, &list.at[list.n]))
+		if (!jl_read_text(r, &at[i], key->name, &list.at[list.n]))
 			continue;
 		if (env ? !jl_read_is_env_name(at[i].s) && strcmp(at[i].s, "*") != 0 : !jl_read_is_name(at[i].s)) {
 			jl_read_fault(r, &at[i], "\"%s\" wants %s, not \"%s\"", key->name,
@@ -231,8 +230,8 @@ static void read_words(struct jl_reader *r, const struct jl_yaml *node, const ch
 	if (node->kind == JL_YAML_LIST) {
 		list.at = jl_arena_alloc(&r->m->arena, node->n * sizeof(*list.at));
 		for (uint32_t i = 0; i < node->n; i++)
-			list.n += read_text(r, &node->at[i], key, &list.at[list.n]);
-	} else if (read_text(r, node, key, &text)) {
+			list.n += jl_read_text(r, &node->at[i], key, &list.at[list.n]);
+	} else if (jl_read_text(r, node, key, &text)) {
 		const char *s = text.s;
 
 		list.at = jl_arena_alloc(&r->m->arena, (text.len / 2 + 1) * sizeof(*list.at));
@@ -312,6 +311,25 @@ void jl_read_vars(struct jl_reader *r, const struct jl_yaml *node, const struct 
 	*ret = list;
 }
 
+void jl_read_item(struct jl_reader *r, const struct jl_yaml *node, const char *what, struct jl_value *ret)
+{
+	*ret = (struct jl_value){.text = {.s = "", .mark = jl_read_mark(r, node)}};
+	ret->text.mark.file = r->m->file;
+	ret->keys = jl_arena_alloc(&r->m->arena, (node->n ? node->n : 1) * sizeof(*ret->keys));
+	ret->values = jl_arena_alloc(&r->m->arena, node->n * sizeof(*ret->values));
+	for (uint32_t k = 0; k < node->n; k++) {
+		const struct jl_yaml *name = &node->at[2 * k];
+
+		if (!jl_read_is_word(name->s)) {
+			jl_read_fault(r, name, "\"%s\" cannot be a key of an item of \"%s\"; use letters, digits and _",
+				      jl_messages_show(r->msgs, name->s), what);
+			continue;
+		}
+		ret->keys[ret->n_keys] = jl_read_copy(r, name);
+		ret->n_keys += jl_read_text(r, name + 1, name->s, &ret->values[ret->n_keys]);
+	}
+}
+
 static void read_items(struct jl_reader *r, const struct jl_yaml *node, struct jl_foreach *ret)
 {
 	ret->kind = JL_FOREACH_LIST;
@@ -322,29 +340,14 @@ static void read_items(struct jl_reader *r, const struct jl_yaml *node, struct j
 
 		*value = (struct jl_value){0};
 		if (item->kind == JL_YAML_SCALAR) {
-			ret->n += read_text(r, item, "foreach", &value->text);
+			ret->n += jl_read_text(r, item, "foreach", &value->text);
 			continue;
 		}
 		if (item->kind == JL_YAML_LIST) {
 			jl_read_fault(r, item, "an item of foreach is a text or a mapping, not a list");
 			continue;
 		}
-		value->text.s = "";
-		value->text.mark = jl_read_mark(r, item);
-		value->text.mark.file = r->m->file;
-		value->keys = jl_arena_alloc(&r->m->arena, (item->n ? item->n : 1) * sizeof(*value->keys));
-		value->values = jl_arena_alloc(&r->m->arena, item->n * sizeof(*value->values));
-		for (uint32_t k = 0; k < item->n; k++) {
-			const struct jl_yaml *name = &item->at[2 * k];
-
-			if (!jl_read_is_word(name->s)) {
-				jl_read_fault(r, name, "\"%s\" cannot be a key of an item; use letters, digits and _",
-					      jl_messages_show(r->msgs, name->s));
-				continue;
-			}
-			value->keys[value->n_keys] = jl_read_copy(r, name);
-			value->n_keys += read_text(r, name + 1, name->s, &value->values[value->n_keys]);
-		}
+		jl_read_item(r, item, "foreach", value);
 		ret->n++;
 	}
 }
@@ -394,6 +397,10 @@ void jl_read_foreach(struct jl_reader *r, const struct jl_yaml *node, struct jl_
 	struct jl_err err = JL_ERR_INIT;
 	struct jl_mtext text;
 
+	if (ret->kind != JL_FOREACH_NONE) {
+		jl_read_fault(r, node, "a step has either \"foreach\" or \"matrix\"; take one out");
+		return;
+	}
 	ret->mark = jl_read_mark(r, node);
 	ret->mark.file = r->m->file;
 	if (node->kind == JL_YAML_LIST) {
@@ -420,7 +427,7 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 	char *field = (char *)target + key->offset;
 
 	switch (key->type) {
-	case JL_TYPE_TEXT: read_text(r, node, key->name, (struct jl_mtext *)(void *)field); break;
+	case JL_TYPE_TEXT: jl_read_text(r, node, key->name, (struct jl_mtext *)(void *)field); break;
 	case JL_TYPE_PATTERN:
 		if (node->kind != JL_YAML_SCALAR || jl_read_is_empty(node))
 			jl_read_wrong_type(r, node, key->name, "a path");
@@ -456,6 +463,7 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 	case JL_TYPE_ENV:
 	case JL_TYPE_VARS: jl_read_vars(r, node, key, (struct jl_vars *)(void *)field); break;
 	case JL_TYPE_FOREACH: jl_read_foreach(r, node, (struct jl_foreach *)(void *)field); break;
+	case JL_TYPE_MATRIX: jl_read_matrix(r, node, (struct jl_foreach *)(void *)field); break;
 	case JL_TYPE_STEPS:
 	case JL_TYPE_DEFAULTS:
 	case JL_TYPE_STORE:

@@ -138,8 +138,7 @@ int jl_expand_command(struct jl_project *p, uint32_t inst, const uint32_t *files
 	struct words in = WORDS_INIT, out = WORDS_INIT;
 	struct jl_buf workdir = JL_BUF_INIT, pieces = JL_BUF_INIT;
 	struct jl_scope scope;
-	struct jl_value room;
-	struct jl_buf hold = JL_BUF_INIT;
+	struct jl_item_room room = JL_ITEM_ROOM_INIT;
 	uint32_t errors = p->msgs->errors, key_spec;
 	if ((t->flags & JL_INST_READY) && t->globbed == list_hash)
 		return JL_OK;
@@ -148,7 +147,7 @@ int jl_expand_command(struct jl_project *p, uint32_t inst, const uint32_t *files
 		return r;
 	const struct jl_step *s = &p->ast->steps[t->rule];
 	jl_scope_init(&scope, p, s);
-	scope.item = jl_expand_item(p, s, t->item, &room, &hold);
+	scope.item = jl_expand_item(p, s, t->item, &room);
 	r = jl_ports_workdir(s, &scope, &workdir, p->msgs);
 	for (uint32_t i = 0; i < n; i++)
 		words_add(&in, p, workdir.data, files[i], port_of[i]);
@@ -175,7 +174,7 @@ int jl_expand_command(struct jl_project *p, uint32_t inst, const uint32_t *files
 		jl_err_set(err, JL_EINVAL, "%s", p->msgs->at[p->msgs->n - 1].text);
 	words_release(&in);
 	words_release(&out);
-	jl_buf_release(&hold);
+	jl_item_room_release(&room);
 	jl_buf_release(&workdir);
 	jl_buf_release(&pieces);
 	return r;

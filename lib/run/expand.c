@@ -5,6 +5,7 @@
 #include "base/glob.h"
 #include "base/map.h"
 #include "base/path.h"
+#include "manifest/matrix.h"
 #include "run/compile.h"
 #include "run/ports.h"
 #include "run/scope.h"
@@ -77,10 +78,14 @@ static int line_items(struct jl_project *p, const struct jl_rule *r, struct item
 	return status;
 }
 
-/* LIST and RANGE are of the manifest, so the plan's source digest covers them: the hash is a constant. */
+/* LIST, RANGE and MATRIX are of the manifest, so the plan's source digest covers them: the hash is a constant. */
 static void fixed_items(const struct jl_step *s, struct items *out)
 {
 	uint32_t n = 1;
+	if (s->foreach.kind == JL_FOREACH_MATRIX) {
+		jl_matrix_items(s->foreach.matrix, &out->at);
+		return;
+	}
 	if (s->foreach.kind == JL_FOREACH_LIST)
 		n = s->foreach.n;
 	else if (s->foreach.kind == JL_FOREACH_RANGE)
@@ -113,24 +118,32 @@ static int list_items(struct jl_project *p, uint32_t rule, struct items *out, bo
 
 /* ---- one instance ---- */
 
-const struct jl_value *jl_expand_item(const struct jl_project *p, const struct jl_step *s, uint32_t item,
-				      struct jl_value *room, struct jl_buf *hold)
+void jl_item_room_release(struct jl_item_room *room)
 {
+	jl_buf_release(&room->text);
+	jl_table_release(&room->texts);
+}
+
+const struct jl_value *jl_expand_item(const struct jl_project *p, const struct jl_step *s, uint32_t item,
+				      struct jl_item_room *room)
+{
+	jl_buf_clear(&room->text);
 	switch (s->foreach.kind) {
 	case JL_FOREACH_NONE: return NULL;
 	case JL_FOREACH_LIST: return &s->foreach.list[item];
+	case JL_FOREACH_MATRIX: jl_matrix_value(s->foreach.matrix, item, &room->texts, &room->value); return &room->value;
 	case JL_FOREACH_RANGE:
-		jl_buf_clear(hold);
-		jl_buf_printf(hold, "%lld", (long long)(s->foreach.from + (int64_t)item * s->foreach.by));
+		jl_buf_printf(&room->text, "%lld", (long long)(s->foreach.from + (int64_t)item * s->foreach.by));
 		break;
-	default:
+	case JL_FOREACH_GLOB:
+	case JL_FOREACH_LINES:
 		/* A copy: the text table moves as paths are added. */
-		jl_buf_clear(hold);
-		jl_buf_str(hold, jl_project_text(p, item));
+		jl_buf_str(&room->text, jl_project_text(p, item));
 		break;
 	}
-	*room = (struct jl_value){.text = {.s = hold->data, .len = (uint32_t)hold->len, .mark = s->foreach.mark}};
-	return room;
+	room->value = (struct jl_value){
+		.text = {.s = room->text.data, .len = (uint32_t)room->text.len, .mark = s->foreach.mark}};
+	return &room->value;
 }
 
 static void label_of(const struct jl_step *s, const struct jl_value *item, struct jl_buf *out)
@@ -141,7 +154,7 @@ static void label_of(const struct jl_step *s, const struct jl_value *item, struc
 	jl_buf_char(out, '[');
 	if (item->n_keys == 0)
 		jl_buf_add(out, item->text.s, item->text.len);
-	for (uint32_t i = 0; i < item->n_keys; i++) {
+	for (uint32_t i = 0; i < item->n_keys - item->n_unnamed; i++) {
 		if (i)
 			jl_buf_char(out, ',');
 		jl_buf_str(out, item->keys[i].s);
@@ -344,21 +357,19 @@ static int make_insts(struct jl_project *p, uint32_t rule, const struct items *i
 	uint32_t old_first = r->first, old_n = r->flags & JL_RULE_EXPANDED ? r->n : 0;
 	uint32_t errors = p->msgs->errors;
 	int status = JL_OK;
-	struct jl_buf hold = JL_BUF_INIT;
+	struct jl_item_room room = JL_ITEM_ROOM_INIT;
 	for (uint32_t i = old_first; i < old_first + old_n; i++)
 		jl_plan_inst(&p->plan, i)->flags |= JL_INST_DEAD;
 	r->first = p->plan.insts.len;
 	r->n = 0;
 	r->flags &= ~(uint32_t)JL_RULE_SOME_OFF;
 	for (uint32_t i = 0; i < items->at.len && p->msgs->errors - errors < 5; i++) {
-		struct jl_value room;
 		uint32_t item = *JL_AT(items->at, uint32_t, i);
-		const struct jl_value *value =
-			r->flags & JL_RULE_OFF ? NULL : jl_expand_item(p, s, item, &room, &hold);
+		const struct jl_value *value = r->flags & JL_RULE_OFF ? NULL : jl_expand_item(p, s, item, &room);
 		int one = add_inst(p, rule, item, value, err);
 		status = status == JL_OK ? one : status;
 	}
-	jl_buf_release(&hold);
+	jl_item_room_release(&room);
 	r->n = p->plan.insts.len - r->first;
 	r->items = items->hash;
 	r->flags |= JL_RULE_EXPANDED;

@@ -21,11 +21,16 @@ void jl_expand_pieces(struct jl_project *p, uint32_t inst, struct jl_buf *out);
  * can be expanded by then is. */
 void jl_expand_waits(struct jl_project *p, uint32_t first);
 
-/* An item as templates see it (NULL without a foreach); `room` and `hold` hold what it points to. */
-struct jl_step;
-struct jl_value;
+struct jl_item_room {            /* holds an item */
+	struct jl_value value;
+	struct jl_buf text;
+	struct jl_table texts;   /* struct jl_mtext */
+};
+#define JL_ITEM_ROOM_INIT {.text = JL_BUF_INIT, .texts = JL_TABLE_INIT(struct jl_mtext)}
+void jl_item_room_release(struct jl_item_room *room);
+/* An instance's item as templates see it, until `room` is used again; NULL without a foreach. */
 const struct jl_value *jl_expand_item(const struct jl_project *p, const struct jl_step *s, uint32_t item,
-                                      struct jl_value *room, struct jl_buf *hold);
+                                      struct jl_item_room *room);
 
 /* Who makes a file, directly or as part of an owned folder: an instance, or JL_NONE. */
 uint32_t jl_expand_maker(const struct jl_project *p, uint32_t file);

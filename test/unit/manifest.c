@@ -1,5 +1,6 @@
 /* The manifest's reader: what each key gives, and the exact text and place of each message. */
 #include "manifest/manifest.h"
+#include "manifest/matrix.h"
 #include "manifest/schema.h"
 #include "manifest/template.h"
 
@@ -245,6 +246,97 @@ static void condition_faults(void **state)
 	EXPECT_ALL(faults);
 }
 
+static void matrix_faults(void **state)
+{
+	static const struct fault faults[] = {
+		{STEP "    foreach: [a]\n    matrix: {a: [b]}\n",
+		 "6:13: a step has either \"foreach\" or \"matrix\"; take one out\n"},
+		{STEP "    matrix: {a: [b]}\n    foreach: [a]\n",
+		 "6:14: a step has either \"foreach\" or \"matrix\"; take one out\n"},
+		{STEP "    matrix: [a]\n", "5:13: \"matrix\" wants a mapping of names to lists, not a list\n"},
+		{STEP "    matrix: {}\n", "5:13: \"matrix\" wants a mapping of names to lists, not an empty one\n"},
+		{STEP "    matrix: {a: b, c: []}\n",
+		 "5:17: an axis of a matrix wants a list of values, not a text\n"
+		 "5:23: an axis of a matrix wants a list of values, not an empty one\n"},
+		{STEP "    matrix: {'d d': [x], e: [[a]], f: [a, a]}\n",
+		 "5:14: \"d d\" cannot name an axis; use letters, digits and _\n"
+		 "5:30: \"e\" wants a text, not a list\n5:43: the value \"a\" comes twice; take one out\n"},
+		{STEP "    matrix: {a: [x], exclude: {a: x}, include: [b, {}]}\n",
+		 "5:31: \"exclude\" wants a list of mappings, not a mapping\n"
+		 "5:49: an entry of \"include\" is a mapping such as {a: b}, not a text\n"
+		 "5:52: an entry of \"include\" is a mapping such as {a: b}, not an empty one\n"},
+		{STEP "    matrix: {os: [x], exclude: [{oss: x}, {os: y}]}\n",
+		 "5:34: the matrix has no axis \"oss\"; did you mean \"os\"?\n5:48: \"os\" has no value \"y\" to exclude\n"},
+		{STEP "    matrix: {a: &l [1,2,3,4,5,6,7,8,9,0], b: *l, c: *l, d: *l, e: *l, f: *l, g: *l, h: *l}\n",
+		 "5:13: a matrix of more than 10 million combinations; take values out\n"},
+		{STEP "    env: {a: '${{ matrix.os }}'}\n",
+		 "5:15: \"matrix\" has no value here; add \"matrix\" to the step\n"},
+		{STEP "    matrix: {os: [x]}\n    env: {a: '${{ matrix.so }}', b: '${{ matrix }}', c: '${{ item }}'}\n",
+		 "6:15: the matrix has no \"so\"; did you mean \"os\"?\n"
+		 "6:38: \"matrix\" alone is no value; name one, as in ${{ matrix.NAME }}\n"
+		 "6:58: a step with a matrix has no item; write ${{ matrix.NAME }}\n"},
+	};
+
+	(void)state;
+	EXPECT_ALL(faults);
+}
+
+/* All combinations, a line each: "a=1,b=2 (c=3)", what does not stand in the name in brackets. */
+static char *combinations(const char *matrix)
+{
+	struct jl_table items = JL_TABLE_INIT(uint32_t), room = JL_TABLE_INIT(struct jl_mtext);
+	struct jl_buf out = JL_BUF_INIT;
+	char *text = NULL;
+	struct jl_manifest *m;
+
+	assert_true(asprintf(&text, STEP "    matrix: %s\n", matrix) > 0);
+	m = read_ok(text);
+	assert_int_equal(m->steps[0].foreach.kind, JL_FOREACH_MATRIX);
+	jl_matrix_items(m->steps[0].foreach.matrix, &items);
+	for (uint32_t i = 0; i < items.len; i++) {
+		struct jl_value v;
+
+		jl_matrix_value(m->steps[0].foreach.matrix, *JL_AT(items, uint32_t, i), &room, &v);
+		for (uint32_t k = 0; k < v.n_keys; k++)
+			jl_buf_printf(&out, "%s%s=%s", k == v.n_keys - v.n_unnamed ? " +" : k ? "," : "", v.keys[k].s,
+				      v.values[k].s);
+		jl_buf_char(&out, '\n');
+	}
+	jl_manifest_free(m);
+	jl_table_release(&items);
+	jl_table_release(&room);
+	free(text);
+	return jl_buf_detach(&out, NULL);
+}
+
+static void matrix_combinations(void **state)
+{
+	static const struct {
+		const char *matrix, *wanted;
+	} cases[] = {
+		{"{a: [1, 2], b: [3.10, no]}", "a=1,b=3.10\na=1,b=no\na=2,b=3.10\na=2,b=no\n"},
+		{"{a: [1, 2], b: [x, y], exclude: [{a: 1}]}", "a=2,b=x\na=2,b=y\n"},
+		{"{a: [1, 2], b: [x, y], exclude: [{a: 1, b: x}, {b: y, a: 2}]}", "a=1,b=y\na=2,b=x\n"},
+		/* The manual's example for GitHub's workflows. */
+		{"{fruit: [apple, pear], animal: [cat, dog], include: [{color: green}, {color: pink, animal: cat}, "
+		 "{fruit: apple, shape: circle}, {fruit: banana}, {fruit: banana, animal: cat}]}",
+		 "fruit=apple,animal=cat +color=pink,shape=circle\nfruit=apple,animal=dog +color=green,shape=circle\n"
+		 "fruit=pear,animal=cat +color=pink\nfruit=pear,animal=dog +color=green\n"
+		 "fruit=banana\nfruit=banana,animal=cat\n"},
+		{"{include: [{a: 1, b: 2}, {a: 3}]}", "a=1,b=2\na=3\n"},
+		/* What was excluded is not extended: it comes as one of its own. */
+		{"{a: [1, 2], exclude: [{a: 1}], include: [{a: 1, b: 3}]}", "a=2\na=1,b=3\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *got = combinations(cases[i].matrix);
+
+		assert_string_equal(got, cases[i].wanted);
+		free(got);
+	}
+}
+
 static void type_faults(void **state)
 {
 	static const struct fault faults[] = {
@@ -290,7 +382,7 @@ static void type_faults(void **state)
 		 "5:13: \"foreach\" wants a list, a glob, a range {from: 1, to: 9} or {lines: FILE}\n"},
 		{STEP "    foreach: [[a]]\n", "5:15: an item of foreach is a text or a mapping, not a list\n"},
 		{STEP "    foreach: [{a b: c}]\n",
-		 "5:16: \"a b\" cannot be a key of an item; use letters, digits and _\n"},
+		 "5:16: \"a b\" cannot be a key of an item of \"foreach\"; use letters, digits and _\n"},
 		{STEP "    foreach: [{a: [b]}]\n", "5:19: \"a\" wants a text, not a list\n"},
 		{STEP "    foreach: [x, '${{ vars.a }}']\n", "5:19: a template cannot stand in \"foreach\"\n"},
 		{STEP "    foreach: {from: 1}\n", "5:14: a range needs an end; write {from: 1, to: 9}\n"},
@@ -365,15 +457,12 @@ static void template_faults(void **state)
 		{STEP "    env: {a: '${{ imput }}'}\n",
 		 "5:15: unknown name \"imput\" in a template; did you mean \"input\"?\n"},
 		{STEP "    env: {a: '${{ zzzzzz }}'}\n",
-		 "5:15: unknown name \"zzzzzz\" in a template; the forms are item, item.name, vars.X, env.X, input, "
-		 "inputs, "
-		 "inputs[0], inputs.NAME (outputs likewise), step, jobs, raw(x)\n"},
+		 "5:15: unknown name \"zzzzzz\" in a template; the forms are item, item.name, matrix.X, vars.X, env.X, "
+		 "input, inputs, inputs[0], inputs.NAME (outputs likewise), step, jobs, raw(x)\n"},
 		{STEP "    env: {a: '${{ inputs[x] }}'}\n",
-		 "5:15: cannot understand \"inputs[x]\" in a template; the forms are item, item.name, vars.X, env.X, "
-		 "input, inputs, "
-		 "inputs[0], inputs.NAME (outputs likewise), step, jobs, raw(x)\n"},
-		{STEP "    env: {a: '${{ matrix.os }}'}\n",
-		 "5:15: \"matrix\" is known to the format but not supported by this version\n"},
+		 "5:15: cannot understand \"inputs[x]\" in a template; the forms are item, item.name, matrix.X, "
+		 "vars.X, env.X, "
+		 "input, inputs, inputs[0], inputs.NAME (outputs likewise), step, jobs, raw(x)\n"},
 		{STEP "    env: {a: '${{ vars }}'}\n",
 		 "5:15: \"vars\" alone is no value; name one, as in ${{ vars.NAME }}\n"},
 		{STEP "    env: {a: '${{ vars.level }}'}\n",
@@ -830,6 +919,8 @@ int main(void)
 		cmocka_unit_test(unknown_keys),
 		cmocka_unit_test(keys_of_later_versions),
 		cmocka_unit_test(condition_faults),
+		cmocka_unit_test(matrix_faults),
+		cmocka_unit_test(matrix_combinations),
 		cmocka_unit_test(type_faults),
 		cmocka_unit_test(glob_faults),
 		cmocka_unit_test(template_faults),

@@ -174,7 +174,7 @@ static void faults_of_evaluation(void **state)
 		{"x ${{ outputs[1] }}", "there is no output 1; the step has 1, counted from 0"},
 		{"x ${{ env.NOPE }}", "the environment has no variable \"NOPE\"; set it"},
 		{"x ${{ vars.nope }}", "there is no variable \"nope\""},
-		{"x ${{ item.nope }}", "this item has no \"nope\""},
+		{"x ${{ item.nope }}", "an item of step \"clean\" has no \"nope\""},
 	};
 	struct fixture *f = *state;
 	struct jl_value item = {.text = {.s = ""},
