@@ -30,7 +30,7 @@ struct jl_settings {
 	int64_t timeout_ns, kill_after_ns;
 	bool quiet, dry_run, force, no_wait;
 	unsigned verbose;
-	const char *events;
+	const char *events, *junit, *trace;
 	/* clean */
 	bool orphans;
 	/* map */
@@ -77,6 +77,7 @@ extern const struct jl_opt jl_opts_directory[]; /* -C */
 extern const struct jl_opt jl_opts_manifest[];  /* -f, --var */
 extern const struct jl_opt jl_opts_store[];     /* --store */
 extern const struct jl_opt jl_opts_common[];    /* of run, plan and adopt */
+extern const struct jl_opt jl_opts_reports[];   /* of run and map: --junit, --trace */
 
 /* The command of that name, or NULL. */
 const struct jl_command *jl_command_find(const char *name);
@@ -89,8 +90,6 @@ void jl_say(const char *fmt, ...) JL_PRINTF(1, 2);
 int jl_say_error(const struct jl_err *err);
 /* Messages about the manifest, one a line, each with its place. */
 void jl_say_messages(const struct jl_messages *msgs);
-/* Where events go: `path` is --events, or NULL. -1: nowhere. The exit status. */
-int jl_open_events(const char *path, int *ret_fd);
 /* End by the signal that ended the work, so that the shell and make see it. */
 void jl_end_by_signal(int sig);
 /* jl_say_messages, then jl_say_error unless the messages told it; the exit status. For what jl_run() and

@@ -38,10 +38,16 @@ const struct jl_opt jl_opts_common[] = {
 	{"timeout", 0, "DUR", "end a step after that time: 90s, 5m, 2h", JL_OPT_DURATION, AT(timeout_ns), 0},
 	{"kill-after", 0, "DUR", "from TERM to KILL (default: 10s)", JL_OPT_DURATION, AT(kill_after_ns), 0},
 	{"progress", 0, "auto|bar|plain|none", "how to show that it goes on", JL_OPT_CHOICE, AT(progress), 0},
-	{"quiet", 'q', NULL, "only failures", JL_OPT_FLAG, AT(quiet), 0},
+	{"quiet", 'q', NULL, "say nothing unless something failed", JL_OPT_FLAG, AT(quiet), 0},
 	{"verbose", 'v', NULL, "say each step; twice: fresh ones too", JL_OPT_COUNT, AT(verbose), 0},
 	{"color", 0, "auto|always|never", "colours (default: on a terminal, unless $NO_COLOR)", JL_OPT_CHOICE, AT(color), 0},
 	{"events", 0, "FILE", "write events as JSON lines; \"-\" is stdout", JL_OPT_TEXT, AT(events), 0},
+	{0},
+};
+
+const struct jl_opt jl_opts_reports[] = {
+	{"junit", 0, "FILE", "write what came of each as JUnit XML", JL_OPT_TEXT, AT(junit), 0},
+	{"trace", 0, "FILE", "write when each ran as a Chrome trace", JL_OPT_TEXT, AT(trace), 0},
 	{0},
 };
 

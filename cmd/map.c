@@ -1,8 +1,8 @@
 /* jl map: one command for each value. */
-#include "cmd.h"
+#include "reports.h"
 
+#include "base/clock.h"
 #include "base/path.h"
-#include "report/ndjson.h"
 #include "report/out.h"
 #include "run/map.h"
 
@@ -49,19 +49,28 @@ static const struct jl_opt output_opts[] = {
 	{"resume-failed", 0, NULL, "the same, but run again what failed", JL_OPT_FLAG, AT(map.resume_failed), 0},
 	{"results", 0, "DIR", "keep output in DIR/1/VALUE/stdout and stderr", JL_OPT_TEXT, AT(map.results), 0},
 	{"eta", 0, NULL, "tell how far it is and when it will end", JL_OPT_FLAG, AT(map.eta), 0},
-	{"events", 0, "FILE", "write events as JSON lines; \"-\" is stdout", JL_OPT_TEXT, AT(events), 0},
-	{"quiet", 'q', NULL, "show output of failed jobs only", JL_OPT_FLAG, AT(quiet), 0},
+	{"progress", 0, "auto|bar|plain|none", "how to show that it goes on", JL_OPT_CHOICE, AT(progress), 0},
+	{"quiet", 'q', NULL, "say nothing unless a job failed; then its output", JL_OPT_FLAG, AT(quiet), 0},
 	{"verbose", 'v', NULL, "say each command as it starts", JL_OPT_COUNT, AT(verbose), 0},
+	{"color", 0, "auto|always|never", "colours (default: on a terminal, unless $NO_COLOR)", JL_OPT_CHOICE, AT(color), 0},
+	{"events", 0, "FILE", "write events as JSON lines; \"-\" is stdout", JL_OPT_TEXT, AT(events), 0},
 	{0},
 };
-static const struct jl_opt *const tables[] = {input_opts, job_opts, output_opts, jl_opts_directory, jl_opts_help, NULL};
+static const struct jl_opt *const tables[] = {input_opts,        job_opts,     output_opts, jl_opts_reports,
+					      jl_opts_directory, jl_opts_help, NULL};
 
 /* Where output and messages go. */
 struct screen {
 	struct jl_out out, err;
-	bool tty;   /* stderr is one */
-	bool drawn; /* a line of progress stands on it */
+	bool redraw; /* progress takes the place of what was shown before; else it is lines */
+	bool drawn;  /* a line of progress stands there */
+	bool color;
+	enum jl_ci ci;
+	unsigned groups; /* folded in the log of a CI system */
+	bool mid_line;   /* what was written last was no end of a line */
 };
+
+#define COMMAND_SHOWN 300
 
 static void undraw(struct screen *s)
 {
@@ -76,6 +85,8 @@ static int write_output(void *ctx, int stream, const void *data, size_t len)
 	struct screen *s = ctx;
 
 	undraw(s);
+	if (len)
+		s->mid_line = ((const char *)data)[len - 1] != '\n';
 	if (stream == 1) {
 		if (s->err.buf.len)
 			jl_out_flush(&s->err);
@@ -110,13 +121,47 @@ static void progress(void *ctx, const char *text)
 {
 	struct screen *s = ctx;
 
-	if (!s->tty) {
+	if (!s->redraw) {
 		say(ctx, text);
 		return;
 	}
 	undraw(s);
 	jl_out_printf(&s->err, "jl: %s", text);
 	s->drawn = true;
+	flush_output(s);
+}
+
+static void failed(void *ctx, const char *label, const char *command, const char *how)
+{
+	struct screen *s = ctx;
+	const size_t len = strlen(command);
+	struct jl_buf text = JL_BUF_INIT;
+
+	undraw(s);
+	flush_output(s);
+	jl_buf_printf(&text, "failed: %.*s%s: %s", (int)(len > COMMAND_SHOWN ? COMMAND_SHOWN : len), command,
+		      len > COMMAND_SHOWN ? "..." : "", how);
+	jl_out_printf(&s->err, "%sjl: ", s->color ? "\033[31m" : "");
+	jl_path_show(&s->err.buf, text.data, text.len);
+	jl_out_printf(&s->err, "%s\n", s->color ? "\033[0m" : "");
+	jl_ci_error(s->ci, &s->err.buf, label[0] ? label : "job", text.data);
+	jl_out_flush(&s->err);
+	jl_buf_release(&text);
+}
+
+static void group(void *ctx, const char *label, int64_t wall_ns)
+{
+	struct screen *s = ctx;
+
+	undraw(s);
+	flush_output(s);
+	if (s->mid_line)
+		jl_out_add(&s->err, "\n", 1);
+	s->mid_line = false;
+	if (label)
+		jl_ci_begin(s->ci, &s->err.buf, label[0] ? label : "job", ++s->groups, wall_ns);
+	else
+		jl_ci_end(s->ci, &s->err.buf, s->groups);
 	flush_output(s);
 }
 
@@ -226,7 +271,8 @@ static int make_opts(const struct jl_settings *s, struct jl_values_source *sourc
 					      : JL_ORDER_ENDED,
 		.tag = s->map.tag,
 		.dry_run = s->dry_run,
-		.eta = s->map.eta,
+		.eta = s->progress != JL_PROGRESS_NONE &&
+		       (s->map.eta || (s->progress == JL_PROGRESS_BAR && !s->quiet && isatty(STDERR_FILENO))),
 		.quiet = s->quiet,
 		.verbose = s->verbose > 0,
 		.delay_ns = s->map.delay_ns,
@@ -265,26 +311,67 @@ static int make_opts(const struct jl_settings *s, struct jl_values_source *sourc
 
 /* ---- the run ---- */
 
+/* The command as it was typed, without its values. */
+static char *command_text(const struct jl_map_opts *o)
+{
+	struct jl_buf b = JL_BUF_INIT;
+
+	for (uint32_t i = 0; i < o->n_words; i++)
+		jl_buf_printf(&b, "%s%s", i ? " " : "", o->words[i]);
+	return jl_buf_detach(&b, NULL);
+}
+
+static void open_screen(struct screen *screen, const struct jl_settings *s, bool stdout_taken)
+{
+	const bool tty = isatty(STDERR_FILENO);
+
+	/* Whoever reads events on stdout gets nothing else there. */
+	*screen = (struct screen){.out = JL_OUT_INIT(stdout_taken ? STDERR_FILENO : STDOUT_FILENO),
+				  .err = JL_OUT_INIT(STDERR_FILENO),
+				  .redraw = tty && s->progress != JL_PROGRESS_PLAIN,
+				  .color = jl_reports_color(s, tty),
+				  .ci = jl_reports_ci(s)};
+}
+
+static void close_screen(struct screen *screen)
+{
+	flush_output(screen);
+	undraw(screen);
+	jl_out_release(&screen->out);
+	jl_out_release(&screen->err);
+}
+
+/* The one who asked for quiet has seen nothing of how it went. */
+static void say_summary(const struct jl_map_summary *sum)
+{
+	struct jl_buf wall = JL_BUF_INIT;
+
+	jl_clock_show(&wall, sum->wall_ns);
+	jl_say("%llu of %u jobs failed in %s", (unsigned long long)sum->failed, sum->counts.total, wall.data);
+	jl_buf_release(&wall);
+}
+
 static int run_map(struct jl_map_opts *o, const struct jl_settings *s, struct jl_err *err)
 {
-	struct screen screen = {.out = JL_OUT_INIT(STDOUT_FILENO), .err = JL_OUT_INIT(STDERR_FILENO)};
-	const struct jl_map_show show = {
-		.write = write_output, .flush = flush_output, .say = say, .progress = progress, .ctx = &screen};
+	struct jl_reports reports = JL_REPORTS_INIT;
+	struct screen screen;
+	struct jl_map_show show = {.write = write_output,
+				   .flush = flush_output,
+				   .say = say,
+				   .progress = progress,
+				   .failed = failed,
+				   .ctx = &screen};
 	struct jl_map_summary sum = {0};
-	struct jl_ndjson events;
-	int events_fd, events_errno = 0, r;
+	char *command = command_text(o);
+	bool written;
+	int r = jl_reports_open(&reports, s, "jl map", command);
 
-	if (jl_open_events(s->events, &events_fd) != JL_EXIT_OK)
+	free(command);
+	if (r != JL_EXIT_OK)
 		return JL_EXIT_SELF;
-	screen.tty = isatty(STDERR_FILENO);
-	/* Whoever reads events on stdout gets nothing else there. */
-	if (events_fd == STDOUT_FILENO)
-		screen.out.fd = STDERR_FILENO;
-	if (events_fd >= 0) {
-		jl_ndjson_init(&events, events_fd);
-		/* cppcheck-suppress autoVariables ; taken back below */
-		o->sinks = &events.sink;
-	}
+	open_screen(&screen, s, reports.on_stdout);
+	show.group = screen.ci ? group : NULL;
+	o->sinks = reports.first;
 	/* cppcheck-suppress autoVariables ; taken back below */
 	o->show = &show;
 	o->out_fd = STDOUT_FILENO;
@@ -293,26 +380,18 @@ static int run_map(struct jl_map_opts *o, const struct jl_settings *s, struct jl
 	r = jl_map(o, &sum, err);
 	o->show = NULL;
 	o->sinks = NULL;
-	flush_output(&screen);
-	undraw(&screen);
-	jl_out_release(&screen.out);
-	jl_out_release(&screen.err);
-	if (events_fd >= 0) {
-		jl_ndjson_release(&events);
-		events_errno = events.out.sys_errno;
-		if (events_fd > STDOUT_FILENO && close(events_fd) < 0 && !events_errno)
-			events_errno = errno;
-	}
+	close_screen(&screen);
+	written = jl_reports_close(&reports);
 	if (sum.signal)
 		jl_end_by_signal(sum.signal);
 	if (r != JL_OK) {
 		jl_say_error(err);
 		return JL_EXIT_SELF;
 	}
-	if (events_errno) {
-		jl_say("cannot write events: %s", strerror(events_errno));
+	if (!written)
 		return JL_EXIT_SELF;
-	}
+	if (s->quiet && sum.failed)
+		say_summary(&sum);
 	return sum.failed > 100 ? 101 : (int)sum.failed;
 }
 

@@ -1,9 +1,9 @@
 /* jl memo: run one command, or replay its stored result. */
-#include "cmd.h"
+#include "reports.h"
 
 #include "base/clock.h"
-#include "report/ndjson.h"
 #include "report/term.h"
+#include "run/gather.h"
 #include "run/memo.h"
 
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define EXIT_TIMEOUT 124 /* as timeout(1) has it */
+#define HEAD         6   /* of a chunk: stream u8, replayed u8, length u32 */
 #define AT(field)    offsetof(struct jl_settings, field)
 
 static const struct jl_opt memo_opts[] = {
@@ -36,7 +37,7 @@ static const struct jl_opt common_opts[] = {
 	{"cache", 0, "rw|ro|wo|off", "use and fill the store, or only one of both", JL_OPT_CHOICE, AT(cache), 0},
 	{"timeout", 0, "DUR", "end the command after that time: 90s, 5m, 2h", JL_OPT_DURATION, AT(timeout_ns), 0},
 	{"kill-after", 0, "DUR", "from TERM to KILL (default: 10s)", JL_OPT_DURATION, AT(kill_after_ns), 0},
-	{"quiet", 'q', NULL, "no word of jl's own but for its errors", JL_OPT_FLAG, AT(quiet), 0},
+	{"quiet", 'q', NULL, "say nothing unless it failed; then its output", JL_OPT_FLAG, AT(quiet), 0},
 	{"verbose", 'v', NULL, "say whether it was run, and the key", JL_OPT_COUNT, AT(verbose), 0},
 	{"events", 0, "FILE", "write events as JSON lines; \"-\" is stdout", JL_OPT_TEXT, AT(events), 0},
 	{0},
@@ -51,6 +52,12 @@ struct passer {
 	volatile int broken; /* SIGPIPE: nobody reads on; SIGTERM: it cannot be written */
 	int sys_errno;
 	struct jl_buf shown;
+	/* quiet: what came, as chunks (HEAD bytes, their own), until it is known how it ended */
+	struct jl_gather held;
+	struct jl_spill spill;
+	struct jl_err held_err; /* why it is not whole; status JL_OK: it is */
+	uint8_t head[HEAD];     /* of the chunk that is shown */
+	size_t head_len, left;
 };
 
 static void write_all(struct passer *p, int fd, const char *data, size_t len)
@@ -72,24 +79,87 @@ static void write_all(struct passer *p, int fd, const char *data, size_t len)
 	}
 }
 
+static void show(struct passer *p, int stream, bool replayed, const void *data, size_t len)
+{
+	const bool out = stream == 1;
+	const int fd = out ? p->out_fd : STDERR_FILENO;
+
+	if (fd < 0)
+		return;
+	/* What was stored must not do anything to the terminal; what a command writes now is as ever. */
+	if (replayed && (out ? p->safe_out : p->safe_err)) {
+		jl_buf_clear(&p->shown);
+		jl_term_safe(&p->shown, data, len);
+		write_all(p, fd, p->shown.data, p->shown.len);
+	} else {
+		write_all(p, fd, data, len);
+	}
+}
+
+static void hold(struct passer *p, const struct jl_event *ev)
+{
+	struct jl_buf head = JL_BUF_INIT;
+
+	if (p->held_err.status != JL_OK)
+		return;
+	jl_buf_u8(&head, (uint8_t)ev->stream);
+	jl_buf_u8(&head, ev->replayed);
+	jl_buf_u32(&head, (uint32_t)ev->len);
+	if (jl_gather_add(&p->held, &p->spill, head.data, head.len, &p->held_err) == JL_OK)
+		(void)!jl_gather_add(&p->held, &p->spill, ev->data, ev->len, &p->held_err);
+	jl_buf_release(&head);
+}
+
+/* A piece of what was held: chunks are cut anywhere. */
+static void show_piece(void *ctx, const void *data, size_t len)
+{
+	struct passer *p = ctx;
+	const uint8_t *at = data;
+
+	while (len) {
+		size_t n = p->left < len ? p->left : len;
+
+		if (p->left == 0) {
+			p->head[p->head_len++] = *at++;
+			len--;
+			if (p->head_len == HEAD) {
+				struct jl_cur cur = {p->head + 2, p->head + HEAD, 0};
+
+				p->left = jl_cur_u32(&cur);
+				p->head_len = 0;
+			}
+			continue;
+		}
+		show(p, p->head[0], p->head[1], at, n);
+		at += n;
+		len -= n;
+		p->left -= n;
+	}
+}
+
+/* It is known how the command ended. */
+static void show_held(struct passer *p, bool failed)
+{
+	struct jl_err *err = &p->held_err;
+
+	if (failed && jl_gather_show(&p->held, &p->spill, show_piece, p, err) != JL_OK)
+		err->status = JL_EIO;
+	if (failed && err->status != JL_OK)
+		jl_say("memo: its output is not whole: %s", err->text);
+}
+
 static void pass(struct jl_sink *s, const struct jl_event *ev)
 {
 	struct passer *p = (struct passer *)s;
-	const bool out = ev->stream == 1;
-	const int fd = out ? p->out_fd : STDERR_FILENO;
 
 	if (ev->type == JL_EVENT_WARNING && !p->quiet)
 		jl_say(ev->step ? "%s: %s" : "%s%s", ev->step ? ev->step : "", ev->text);
-	if (ev->type != JL_EVENT_STEP_OUTPUT || fd < 0)
+	if (ev->type != JL_EVENT_STEP_OUTPUT || ev->len == 0)
 		return;
-	/* What was stored must not do anything to the terminal; what a command writes now is as ever. */
-	if (ev->replayed && (out ? p->safe_out : p->safe_err)) {
-		jl_buf_clear(&p->shown);
-		jl_term_safe(&p->shown, ev->data, ev->len);
-		write_all(p, fd, p->shown.data, p->shown.len);
-	} else {
-		write_all(p, fd, ev->data, ev->len);
-	}
+	if (p->quiet)
+		hold(p, ev);
+	else
+		show(p, ev->stream, ev->replayed, ev->data, ev->len);
 }
 
 static void waiting(void *ctx)
@@ -168,28 +238,62 @@ static int status_of(const struct jl_settings *s, const struct jl_memo_result *r
 	return 128 + r->signal;
 }
 
+/* The one who asked for quiet has not seen which command it was. */
+static void say_failure(const struct jl_settings *s, const struct jl_memo_result *r)
+{
+	const char *label = s->memo.label ? s->memo.label : s->operands.at[0];
+
+	if (r->end == JL_MEMO_EXITED && r->exit_code)
+		jl_say("memo: failed: %s: exit status %d", label, r->exit_code);
+	else if (r->end == JL_MEMO_SIGNALED)
+		jl_say("memo: failed: %s: ended by signal %d (%s)", label, r->signal, strsignal(r->signal));
+}
+
+/* The exit status, once jl_memo() gave `status`. */
+static int conclude(struct passer *p, const struct jl_settings *s, const struct jl_memo_result *r, int status,
+		    const struct jl_err *err)
+{
+	if (s->quiet && !s->memo.check)
+		show_held(p, status < 0 || r->end != JL_MEMO_EXITED || r->exit_code);
+	if (p->broken == SIGPIPE)
+		jl_end_by_signal(SIGPIPE);
+	if (p->broken || status < 0) {
+		jl_say("memo: %s%s", p->broken ? "cannot write the command's output: " : "",
+		       p->broken ? strerror(p->sys_errno) : err->text);
+		return JL_EXIT_SELF;
+	}
+	if (s->quiet && !s->memo.check)
+		say_failure(s, r);
+	else if (s->verbose && !s->memo.check && r->end == JL_MEMO_EXITED)
+		tell(r);
+	return status_of(s, r, err);
+}
+
 static int run(struct jl_settings *s)
 {
-	struct passer p = {.sink = {.event = pass}, .out_fd = STDOUT_FILENO, .quiet = s->quiet, .shown = JL_BUF_INIT};
+	struct passer p = {.sink = {.event = pass},
+			   .out_fd = STDOUT_FILENO,
+			   .quiet = s->quiet,
+			   .shown = JL_BUF_INIT,
+			   .held = JL_GATHER_INIT,
+			   .spill = JL_SPILL_INIT,
+			   .held_err = JL_ERR_INIT};
+	struct jl_reports reports = JL_REPORTS_INIT;
 	struct jl_arena arena = JL_ARENA_INIT;
 	struct jl_err err = JL_ERR_INIT;
 	struct jl_memo_result r = {0};
 	struct jl_memo_opts o;
-	struct jl_ndjson events;
-	int events_fd = -1, status = JL_EXIT_SELF;
+	int status = JL_EXIT_SELF;
 
 	if (read_options(s, &arena, &o, &err) != JL_OK) {
 		jl_say("memo: %s", err.text);
 		goto out;
 	}
-	if (jl_open_events(s->events, &events_fd) != JL_EXIT_OK)
+	if (jl_reports_open(&reports, s, "jl memo", NULL) != JL_EXIT_OK)
 		goto out;
 	/* Whoever reads events on stdout gets nothing else there. */
-	p.out_fd = s->memo.shelve ? -1 : events_fd == STDOUT_FILENO ? STDERR_FILENO : STDOUT_FILENO;
-	if (events_fd >= 0) {
-		jl_ndjson_init(&events, events_fd);
-		p.sink.next = &events.sink;
-	}
+	p.out_fd = s->memo.shelve ? -1 : reports.on_stdout ? STDERR_FILENO : STDOUT_FILENO;
+	p.sink.next = reports.first;
 	p.safe_out = isatty(STDOUT_FILENO);
 	p.safe_err = isatty(STDERR_FILENO);
 	/* When nobody reads on, the command is ended first; then we end as it would have. */
@@ -198,22 +302,11 @@ static int run(struct jl_settings *s)
 	o.broken = &p.broken;
 	status = jl_memo(&o, &r, &err);
 	signal(SIGPIPE, SIG_DFL);
-	if (events_fd >= 0)
-		jl_ndjson_release(&events);
-	if (p.broken == SIGPIPE)
-		jl_end_by_signal(SIGPIPE);
-	if (p.broken || status < 0) {
-		jl_say("memo: %s%s", p.broken ? "cannot write the command's output: " : "",
-		       p.broken ? strerror(p.sys_errno) : err.text);
-		status = JL_EXIT_SELF;
-		goto out;
-	}
-	if (s->verbose && !s->memo.check && r.end == JL_MEMO_EXITED)
-		tell(&r);
-	status = status_of(s, &r, &err);
+	(void)jl_reports_close(&reports);
+	status = conclude(&p, s, &r, status, &err);
 out:
-	if (events_fd > STDERR_FILENO)
-		close(events_fd);
+	jl_gather_drop(&p.held, &p.spill, 0);
+	jl_spill_release(&p.spill);
 	jl_buf_release(&p.shown);
 	jl_arena_release(&arena);
 	return status;

@@ -1,11 +1,9 @@
 /* jl run, jl plan, jl adopt: one engine, three modes. */
-#include "cmd.h"
+#include "reports.h"
 
 #include "manifest/shell.h"
-#include "report/ndjson.h"
 #include "report/plain.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,8 +28,8 @@ static const struct jl_opt adopt_opts[] = {
 	{"no-wait", 0, NULL, "fail rather than wait for another run here", JL_OPT_FLAG, AT(no_wait), 0},
 	{0},
 };
-static const struct jl_opt *const run_tables[] = {run_opts,        jl_opts_manifest, jl_opts_directory, jl_opts_store,
-                                                  jl_opts_common, jl_opts_help,     NULL};
+static const struct jl_opt *const run_tables[] = {run_opts,       jl_opts_manifest, jl_opts_directory, jl_opts_store,
+                                                  jl_opts_common, jl_opts_reports,  jl_opts_help,      NULL};
 static const struct jl_opt *const plan_tables[] = {plan_opts,      jl_opts_manifest, jl_opts_directory, jl_opts_store,
                                                    jl_opts_common, jl_opts_help,     NULL};
 static const struct jl_opt *const adopt_tables[] = {adopt_opts,     jl_opts_manifest, jl_opts_directory, jl_opts_store,
@@ -40,19 +38,9 @@ static const struct jl_opt *const adopt_tables[] = {adopt_opts,     jl_opts_mani
 /* The sinks of one run. */
 struct sinks {
 	struct jl_plain plain;
-	struct jl_ndjson events;
-	int events_fd; /* -1: no events */
-	char *again;
+	struct jl_reports reports;
+	char *again, *more;
 };
-
-static bool use_color(const struct jl_settings *s, bool tty)
-{
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-
-	if (s->color != JL_COLOR_AUTO)
-		return s->color == JL_COLOR_ALWAYS;
-	return tty && !(no_color && no_color[0]) && !(term && strcmp(term, "dumb") == 0);
-}
 
 static void add_quoted(struct jl_buf *out, const char *option, const char *value)
 {
@@ -60,12 +48,12 @@ static void add_quoted(struct jl_buf *out, const char *option, const char *value
 	jl_shell_quote(out, value, strlen(value));
 }
 
-/* The command that repeats a step, without its name: the options that say which manifest. */
-static char *again(const struct jl_settings *s)
+/* A command about a step, without its name: what it is, and the options that say which manifest. */
+static char *about_step(const struct jl_settings *s, const char *command)
 {
 	struct jl_buf b = JL_BUF_INIT;
 
-	jl_buf_str(&b, "jl run");
+	jl_buf_str(&b, command);
 	if (s->directory)
 		add_quoted(&b, "-C", s->directory);
 	if (s->manifest)
@@ -86,50 +74,41 @@ static int open_sinks(const struct jl_settings *s, bool plan, struct sinks *k)
 		.err_fd = STDERR_FILENO,
 		.out_tty = isatty(STDOUT_FILENO),
 		.err_tty = err_tty,
-		.progress = s->progress != JL_PROGRESS_NONE && !(term && strcmp(term, "dumb") == 0),
-		.color = use_color(s, err_tty),
+		.progress = s->progress <= JL_PROGRESS_BAR && !(term && strcmp(term, "dumb") == 0),
+		.color = jl_reports_color(s, err_tty),
 		.quiet = s->quiet,
 		.verbose = s->verbose,
 		.plan = plan,
+		.ci = plan ? JL_CI_NONE : jl_reports_ci(s),
 	};
-	int status = jl_open_events(s->events, &k->events_fd);
+	int status = jl_reports_open(&k->reports, s, plan ? "jl plan" : "jl run", NULL);
 
 	if (status != JL_EXIT_OK)
 		return status;
 	/* Whoever reads events on stdout gets nothing else there. */
-	if (k->events_fd == STDOUT_FILENO) {
+	if (k->reports.on_stdout) {
 		o.out_fd = STDERR_FILENO;
 		o.out_tty = err_tty;
 	}
-	k->again = again(s);
-	o.again = k->again;
+	o.again = k->again = about_step(s, "jl run");
+	o.more = k->more = about_step(s, "jl log");
 	jl_plain_init(&k->plain, &o);
-	if (k->events_fd >= 0) {
-		jl_ndjson_init(&k->events, k->events_fd);
-		k->plain.sink.next = &k->events.sink;
-	}
+	k->plain.sink.next = k->reports.first;
 	return JL_EXIT_OK;
 }
 
 /* Exit status of writing: a run whose output got lost is not done. */
 static int close_sinks(struct sinks *k)
 {
-	int out_errno = jl_plain_errno(&k->plain), events_errno = 0;
+	const int out_errno = jl_plain_errno(&k->plain);
+	bool written = jl_reports_close(&k->reports);
 
 	jl_plain_release(&k->plain);
 	free(k->again);
-	if (k->events_fd >= 0) {
-		jl_out_flush(&k->events.out);
-		events_errno = k->events.out.sys_errno;
-		jl_ndjson_release(&k->events);
-	}
-	if (k->events_fd > STDOUT_FILENO && close(k->events_fd) < 0 && !events_errno)
-		events_errno = errno;
+	free(k->more);
 	if (out_errno)
 		jl_say("cannot write to standard output: %s", strerror(out_errno));
-	if (events_errno)
-		jl_say("cannot write events: %s", strerror(events_errno));
-	return out_errno || events_errno ? JL_EXIT_MACHINE : JL_EXIT_OK;
+	return out_errno || !written ? JL_EXIT_MACHINE : JL_EXIT_OK;
 }
 
 static void waiting(void *ctx, const char *holder)
@@ -140,7 +119,7 @@ static void waiting(void *ctx, const char *holder)
 
 static int run_mode(struct jl_settings *s, enum jl_run_mode mode)
 {
-	struct sinks sinks = {.events_fd = -1};
+	struct sinks sinks = {.reports = JL_REPORTS_INIT};
 	struct jl_arena arena = JL_ARENA_INIT;
 	struct jl_messages msgs = {0};
 	struct jl_run_summary sum = {0};
@@ -153,13 +132,14 @@ static int run_mode(struct jl_settings *s, enum jl_run_mode mode)
 		goto out;
 	}
 	o.mode = mode;
-	o.waiting = waiting;
+	o.waiting = s->quiet ? NULL : waiting;
 	status = open_sinks(s, mode == JL_MODE_PLAN, &sinks);
 	if (status != JL_EXIT_OK)
 		goto out;
 	o.sinks = &sinks.plain.sink;
 	if (jl_run(&o, &sum, &msgs, &err) == JL_OK) {
-		jl_say_messages(&msgs);
+		if (!s->quiet)
+			jl_say_messages(&msgs);
 		jl_plain_summary(&sinks.plain, &sum.counts, sum.wall_ns);
 		status = sum.counts.failed ? JL_EXIT_FAILED : JL_EXIT_OK;
 	} else {

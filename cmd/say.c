@@ -5,8 +5,6 @@
 #include "base/path.h"
 #include "report/out.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -106,23 +104,6 @@ int jl_print_buf(struct jl_buf *out)
 		return JL_EXIT_OK;
 	jl_say_error(&err);
 	return JL_EXIT_MACHINE;
-}
-
-int jl_open_events(const char *path, int *ret_fd)
-{
-	int fd = -1;
-
-	if (path && strcmp(path, "-") == 0) {
-		fd = STDOUT_FILENO;
-	} else if (path) {
-		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		if (fd < 0) {
-			jl_say("cannot write events to \"%s\": %s", path, strerror(errno));
-			return JL_EXIT_USAGE;
-		}
-	}
-	*ret_fd = fd;
-	return JL_EXIT_OK;
 }
 
 void jl_end_by_signal(int sig)

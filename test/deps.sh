@@ -32,6 +32,8 @@ packages() {
 		git            cmd:git
 		procps         cmd:ps
 		util-linux     cmd:flock
+		libxml2-utils  cmd:xmllint
+		python3-jsonschema file:/usr/lib/python3/dist-packages/jsonschema
 	END
 	demo) cat <<-'END' ;;
 		git            cmd:git

@@ -90,6 +90,8 @@ static void put_event(struct jl_out *out, const struct jl_event *e, const char *
 	put_seconds(&j, "t", e->t_ns);
 	put_str(&j, "event", names[e->type]);
 	put_str(&j, "step", e->step);
+	if (e->seq)
+		put_int(&j, "seq", (int64_t)e->seq);
 	switch (e->type) {
 	case JL_EVENT_RUN_STARTED:
 		put_str(&j, "run", e->run_id);

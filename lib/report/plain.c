@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/path.h"
+#include "report/cause.h"
 #include "report/term.h"
 
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 
 #define DRAW_EVERY_NS (100 * JL_NS_MS)
-#define HELD_MAX ((size_t)16 << 20)
+#define HELD_MAX ((size_t)20 << 20) /* what is kept of a step at most (16 MiB), cut into the smallest chunks */
 
 struct jl_plain_held {
 	struct jl_plain_held *next;
@@ -19,10 +20,10 @@ struct jl_plain_held {
 	bool cut;
 };
 
-/* Where the cursor is, for a stream: two streams on one terminal have one cursor. */
+/* Where the cursor is, for a stream: two streams on one terminal, or in one log, have one cursor. */
 static bool *mid_line(struct jl_plain *p, int stream)
 {
-	const bool one = (p->opts.out_tty && p->opts.err_tty) || p->out.fd == p->err.fd;
+	const bool one = (p->opts.out_tty && p->opts.err_tty) || p->out.fd == p->err.fd || p->opts.ci;
 
 	return &p->mid_line[one ? 1 : stream - 1];
 }
@@ -105,16 +106,22 @@ static void hold_output(struct jl_plain *p, const struct jl_event *e)
 	jl_buf_bytes(&(*at)->chunks, e->data, e->len);
 }
 
-/* The step has ended: what is held for it is shown or dropped. */
-static void release_held(struct jl_plain *p, const char *step, bool show)
+/* In a CI system's log, what is shown next can be folded. */
+static void group(struct jl_plain *p, const struct jl_event *e, bool begin)
 {
-	struct jl_plain_held **at = find_held(p, step), *h = *at;
-	struct jl_cur c;
+	begin_line(p, 2);
+	if (begin)
+		jl_ci_begin(p->opts.ci, &p->err.buf, e->step, ++p->groups, e->attempt ? e->wall_ns : 0);
+	else
+		jl_ci_end(p->opts.ci, &p->err.buf, p->groups);
+	jl_out_flush(&p->err);
+}
 
-	if (!h)
-		return;
-	c = (struct jl_cur){(const uint8_t *)h->chunks.data, (const uint8_t *)h->chunks.data + h->chunks.len, 0};
-	while (show && c.at < c.end && !c.bad) {
+static void show_held(struct jl_plain *p, const struct jl_plain_held *h)
+{
+	struct jl_cur c = {(const uint8_t *)h->chunks.data, (const uint8_t *)h->chunks.data + h->chunks.len, 0};
+
+	while (c.at < c.end && !c.bad) {
 		int stream = jl_cur_u8(&c);
 		bool replayed = jl_cur_u8(&c);
 		size_t len;
@@ -122,14 +129,36 @@ static void release_held(struct jl_plain *p, const char *step, bool show)
 
 		show_output(p, stream, replayed, data, len);
 	}
-	if (show && h->cut) {
+	if (h->cut) {
 		begin_line(p, 2);
 		jl_out_printf(&p->err, "jl: there is more of this in the log\n");
 	}
-	*at = h->next;
+}
+
+static void free_held(struct jl_plain_held *h)
+{
 	free(h->step);
 	jl_buf_release(&h->chunks);
 	free(h);
+}
+
+/* The step has ended: what is held for it is shown or dropped. */
+static void release_held(struct jl_plain *p, const struct jl_event *e, bool failed)
+{
+	struct jl_plain_held **at = find_held(p, e->step), *h = *at;
+	const bool grouped = p->opts.ci && (failed || p->opts.verbose);
+
+	if (!h)
+		return;
+	if (failed || !p->opts.quiet) {
+		if (grouped)
+			group(p, e, true);
+		show_held(p, h);
+		if (grouped)
+			group(p, e, false);
+	}
+	*at = h->next;
+	free_held(h);
 }
 
 /* One word of sh that can also be read: plain, in quotes, or as $'...' where it holds what a terminal would obey. */
@@ -164,23 +193,27 @@ static void add_quoted(struct jl_buf *out, const char *word)
 	jl_buf_char(out, '\'');
 }
 
-/* Why a step failed: how it ended, unless the reason says that itself. */
-static void add_cause(struct jl_out *o, const struct jl_event *e)
+/* A command that says more about a step, or repeats it: can be pasted. */
+static void add_command(struct jl_out *o, const char *what, const char *command, const char *step)
 {
-	char how[48] = "";
+	if (!command)
+		return;
+	jl_out_printf(o, "  %s: %s ", what, command);
+	add_quoted(&o->buf, step);
+	jl_out_printf(o, "\n");
+}
 
-	if (e->status == JL_STEP_TIMEOUT)
-		strcpy(how, "timed out");
-	else if (e->signal)
-		snprintf(how, sizeof(how), "signal %d (SIG%s)", e->signal,
-		         sigabbrev_np(e->signal) ? sigabbrev_np(e->signal) : "?");
-	else if (e->exit_code || !e->reason)
-		snprintf(how, sizeof(how), "exit %d", e->exit_code);
-	if (e->reason && strncmp(e->reason, how, strcspn(how, "(")) == 0)
-		how[0] = '\0';
-	jl_out_printf(o, "%s%s", how, how[0] && e->reason ? ": " : "");
-	if (e->reason)
-		add_shown(o, e->reason);
+/* A mark at the failure in the log of a CI system. */
+static void annotate(struct jl_plain *p, const struct jl_event *e)
+{
+	struct jl_buf text = JL_BUF_INIT;
+
+	if (p->opts.ci == JL_CI_NONE)
+		return;
+	jl_buf_printf(&text, "%s failed: ", e->step);
+	jl_cause_show(&text, e);
+	jl_ci_error(p->opts.ci, &p->err.buf, e->step, text.data);
+	jl_buf_release(&text);
 }
 
 static void show_failure(struct jl_plain *p, const struct jl_event *e)
@@ -192,7 +225,7 @@ static void show_failure(struct jl_plain *p, const struct jl_event *e)
 	jl_out_printf(o, "%sjl: ", on);
 	add_shown(o, e->step);
 	jl_out_printf(o, " failed: ");
-	add_cause(o, e);
+	jl_cause_show(&o->buf, e);
 	add_duration(o, " (", e->wall_ns, ")");
 	jl_out_printf(o, "%s\n", off);
 	if (e->command) {
@@ -205,11 +238,10 @@ static void show_failure(struct jl_plain *p, const struct jl_event *e)
 		add_shown(o, e->log);
 		jl_out_printf(o, "\n");
 	}
-	if (p->opts.again) {
-		jl_out_printf(o, "  again: %s ", p->opts.again);
-		add_quoted(&o->buf, e->step);
-		jl_out_printf(o, "\n");
-	}
+	if (p->opts.quiet && e->log)
+		add_command(o, "more", p->opts.more, e->step);
+	add_command(o, "again", p->opts.again, e->step);
+	annotate(p, e);
 	jl_out_flush(o);
 }
 
@@ -237,7 +269,7 @@ static void show_finished(struct jl_plain *p, const struct jl_event *e)
 	const bool failed = e->status == JL_STEP_FAILED || e->status == JL_STEP_TIMEOUT;
 
 	if (p->held)
-		release_held(p, e->step, failed);
+		release_held(p, e, failed);
 	if (failed)
 		show_failure(p, e);
 	else if (p->opts.plan || (p->opts.verbose && !p->opts.quiet))
@@ -301,9 +333,9 @@ static void event(struct jl_sink *s, const struct jl_event *e)
 		jl_path_show(&p->now, e->step, strlen(e->step));
 		break;
 	case JL_EVENT_STEP_OUTPUT:
-		if (!p->opts.quiet)
+		if (!p->opts.quiet && !p->opts.ci)
 			show_output(p, e->stream, e->replayed, e->data, e->len);
-		else if (!e->replayed)
+		else if (!p->opts.quiet || !e->replayed)
 			hold_output(p, e);
 		break;
 	case JL_EVENT_WARNING:
@@ -367,8 +399,12 @@ int jl_plain_errno(const struct jl_plain *p)
 void jl_plain_release(struct jl_plain *p)
 {
 	erase_progress(p);
-	while (p->held)
-		release_held(p, p->held->step, false);
+	while (p->held) {
+		struct jl_plain_held *next = p->held->next;
+
+		free_held(p->held);
+		p->held = next;
+	}
 	jl_out_release(&p->out);
 	jl_out_release(&p->err);
 	jl_buf_release(&p->now);

@@ -11,6 +11,7 @@
 #ifndef JL_REPORT_PLAIN_H
 #define JL_REPORT_PLAIN_H
 
+#include "report/ci.h"
 #include "report/out.h"
 #include "run/event.h"
 
@@ -22,7 +23,9 @@ struct jl_plain_opts {
 	bool quiet;            /* failures and what they printed; a summary only after a failure */
 	unsigned verbose;      /* 1: a line for each step but fresh ones (of a plan: these too); 2: for all */
 	bool plan;             /* the run is a plan: lines for what would be done */
-	const char *again;     /* what repeats a step when its name is put behind it; borrowed */
+	const char *again;     /* what repeats a step when its name is put behind it; borrowed, NULL: nothing does */
+	const char *more;      /* likewise, what shows all that it printed: told when quiet */
+	enum jl_ci ci;         /* fold the output of failed steps, and of all with verbose, as that system's log does */
 };
 
 struct jl_plain {
@@ -30,7 +33,8 @@ struct jl_plain {
 	struct jl_plain_opts opts;
 	/* private */
 	struct jl_out out, err;
-	struct jl_plain_held *held; /* quiet: output of steps that have not ended */
+	struct jl_plain_held *held; /* quiet, or folded: output of steps that have not ended */
+	unsigned groups;            /* folded so far */
 	bool mid_line[2];           /* the last byte written to out, err was no newline */
 	bool drawn;                 /* the line of progress is on the screen */
 	int64_t drawn_ns;           /* when it was drawn last */

@@ -16,8 +16,7 @@ unsigned jl_term_width(int fd)
 	return size.ws_col;
 }
 
-/* Length of a colour sequence at `s`, 0 if there is none. */
-static size_t color_len(const char *s, size_t len)
+size_t jl_term_color_len(const char *s, size_t len)
 {
 	size_t i = 2;
 
@@ -36,7 +35,7 @@ int jl_term_safe(struct jl_buf *out, const void *data, size_t len)
 	int r = JL_OK;
 
 	for (size_t i = 0; i < len && r == JL_OK; i += n) {
-		n = color_len(s + i, len - i);
+		n = jl_term_color_len(s + i, len - i);
 		if (n) {
 			colored = true;
 			r = jl_buf_add(out, s + i, n);

@@ -12,6 +12,9 @@ unsigned jl_term_width(int fd);
  * becomes \xNN. After colours, the last thing is their end. */
 int jl_term_safe(struct jl_buf *out, const void *data, size_t len);
 
+/* Length of the colour sequence (ESC [ digits m) that `s` begins with, 0 if there is none. */
+size_t jl_term_color_len(const char *s, size_t len);
+
 /* How many of the bytes make up at most `columns` UTF-8 characters. */
 size_t jl_term_cut(const char *text, size_t len, unsigned columns);
 

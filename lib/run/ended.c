@@ -146,8 +146,12 @@ static bool keep(struct jl_engine *e, struct jl_running *r, const struct jl_outp
 	return stored;
 }
 
-static void describe_end(const struct jl_running *r, struct jl_event *ev)
+static void describe_end(const struct jl_engine *e, const struct jl_running *r, struct jl_event *ev)
 {
+	if (r->job.began_ns && r->job.result.end != JL_JOB_NOT_STARTED) {
+		ev->slot = r->job.slot + 1;
+		ev->began_ns = r->job.began_ns - e->began_ns;
+	}
 	ev->wall_ns = r->job.result.wall_ns;
 	ev->user_ns = r->job.result.user_ns;
 	ev->sys_ns = r->job.result.sys_ns;
@@ -211,7 +215,7 @@ void jl_ended_take_in(struct jl_engine *e, struct jl_running *r)
 	char why[400] = "", key[JL_DIGEST_TEXT];
 	bool ok = succeeded(r);
 	jl_ended_forget(e, r->inst);
-	describe_end(r, &ev);
+	describe_end(e, r, &ev);
 	ev.key = jl_digest_text(&r->what.key, key);
 	jl_joblog_close(r->log);
 	snprintf(why, sizeof(why), "%s", r->job.why);

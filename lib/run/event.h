@@ -47,6 +47,7 @@ struct jl_event {
 	enum jl_event_type type;
 	int64_t t_ns;          /* since the run began */
 	const char *step;      /* an instance's label, or NULL */
+	uint64_t seq;          /* of `jl map`, whose labels may be equal: the job's number, from 1; else 0 */
 	const struct jl_counts *counts; /* always */
 
 	const char *run_id;    /* RUN_STARTED */
@@ -66,6 +67,8 @@ struct jl_event {
 	const char *key;       /* digest text, or NULL */
 	int exit_code, signal; /* signal 0: none */
 	int64_t wall_ns, user_ns, sys_ns, max_rss_kib;
+	uint32_t slot;         /* STEP_FINISHED: it was executed in this slot, from 1; 0: it was not */
+	int64_t began_ns;      /* with a slot: when, since the run began; up to began_ns + wall_ns it has it for itself */
 	const char *reason;    /* why it ran, why it failed, why it was not stored; NULL: nothing to say */
 	bool stored;
 	const char *log;       /* a failure's log file, relative to the workspace, or NULL */

@@ -81,14 +81,40 @@ static void wrote(struct map *m, int sys_errno)
 		give_up(m, jl_err_sys(&m->err, sys_errno, "cannot write output"));
 }
 
+static bool is_good(const struct jl_job_result *r)
+{
+	return r->end == JL_JOB_EXITED && r->exit_code == 0;
+}
+
+static struct map_job *job_of(struct jl_order_job *out)
+{
+	return (struct map_job *)((char *)out - offsetof(struct map_job, out));
+}
+
+/* The first output of a job that is shown as a group. */
+static void begin_group(struct map *m, struct map_job *job)
+{
+	const struct jl_job_result *r = &job->slot.result;
+	const bool whole = m->opts->order == JL_ORDER_ENDED || m->opts->order == JL_ORDER_INPUT;
+	if (job->grouped || !m->opts->show->group || !whole || (is_good(r) && !m->opts->verbose))
+		return;
+	job->grouped = true;
+	m->opts->show->group(m->opts->show->ctx, label(m, job), r->wall_ns);
+}
+
 static void show_output(void *ctx, struct jl_order_job *out, int stream, const void *data, size_t len)
 {
 	struct map *m = ctx;
-	wrote(m, m->opts->show->write(m->opts->show->ctx, stream, data, len));
+	struct map_job *job = job_of(out);
+	/* Sinks get what is not shown, too. */
+	if (!m->opts->quiet || !is_good(&job->slot.result)) {
+		begin_group(m, job);
+		wrote(m, m->opts->show->write(m->opts->show->ctx, stream, data, len));
+	}
 	if (m->opts->sinks) {
-		struct map_job *job = (struct map_job *)((char *)out - offsetof(struct map_job, out));
 		struct jl_event ev = {.type = JL_EVENT_STEP_OUTPUT,
 				      .step = label(m, job),
+				      .seq = job->seq,
 				      .stream = stream,
 				      .data = data,
 				      .len = len};
@@ -98,12 +124,7 @@ static void show_output(void *ctx, struct jl_order_job *out, int stream, const v
 
 static const char *tag_of(void *ctx, struct jl_order_job *out)
 {
-	return label(ctx, (struct map_job *)((char *)out - offsetof(struct map_job, out)));
-}
-
-static bool is_good(const struct jl_job_result *r)
-{
-	return r->end == JL_JOB_EXITED && r->exit_code == 0;
+	return label(ctx, job_of(out));
 }
 
 static void how_it_ended(const struct jl_job_result *r, int64_t timeout_ns, struct jl_buf *out)
@@ -119,50 +140,69 @@ static void how_it_ended(const struct jl_job_result *r, int64_t timeout_ns, stru
 	}
 }
 
+static enum jl_step_status status_of(const struct map_job *job)
+{
+	const struct jl_job_result *r = &job->slot.result;
+	if (job->dropped)
+		return JL_STEP_SKIPPED;
+	if (job->cancelled)
+		return JL_STEP_CANCELLED;
+	if (is_good(r))
+		return JL_STEP_RAN;
+	return r->end == JL_JOB_TIMEOUT ? JL_STEP_TIMEOUT : JL_STEP_FAILED;
+}
+
+static void emit_end(struct map *m, const struct map_job *job)
+{
+	const struct jl_job_result *r = &job->slot.result;
+	struct jl_buf reason = JL_BUF_INIT;
+	struct jl_event ev = {
+		.type = JL_EVENT_STEP_FINISHED, .step = label(m, job), .seq = job->seq, .status = status_of(job)};
+	if (job->dropped) {
+		jl_buf_str(&reason, "the run ended before");
+	} else {
+		ev.attempt = job->attempt;
+		ev.executor = "local";
+		ev.host = r->host;
+		ev.command = command_of(m, job);
+		ev.exit_code = r->exit_code;
+		ev.signal = r->signal;
+		ev.wall_ns = r->wall_ns;
+		ev.user_ns = r->user_ns;
+		ev.sys_ns = r->sys_ns;
+		ev.max_rss_kib = r->max_rss_kib;
+		if (r->end != JL_JOB_NOT_STARTED) {
+			ev.slot = job->slot.slot + 1;
+			ev.began_ns = job->slot.began_ns - m->began_ns;
+		}
+		/* How it ended is in the event; this is for what else there is to say. */
+		if (r->end != JL_JOB_EXITED && r->end != JL_JOB_SIGNALED)
+			how_it_ended(r, m->opts->timeout_ns, &reason);
+	}
+	ev.reason = reason.len ? reason.data : NULL;
+	emit(m, &ev);
+	jl_buf_release(&reason);
+}
+
 /* Everything of the job was shown. */
 static void job_shown(void *ctx, struct jl_order_job *out)
 {
 	struct map *m = ctx;
-	struct map_job *job = (struct map_job *)((char *)out - offsetof(struct map_job, out));
-	const struct jl_job_result *r = &job->slot.result;
-	if (m->opts->sinks && job->slot.pid) {
-		struct jl_buf reason = JL_BUF_INIT;
-		struct jl_event ev = {
-			.type = JL_EVENT_STEP_FINISHED,
-			.step = label(m, job),
-			.attempt = job->attempt,
-			.executor = "local",
-			.host = r->host,
-			.command = command_of(m, job),
-			.exit_code = r->exit_code,
-			.signal = r->signal,
-			.wall_ns = r->wall_ns,
-			.user_ns = r->user_ns,
-			.sys_ns = r->sys_ns,
-			.max_rss_kib = r->max_rss_kib,
-			.status = job->cancelled             ? JL_STEP_CANCELLED
-				  : is_good(r)               ? JL_STEP_RAN
-				  : r->end == JL_JOB_TIMEOUT ? JL_STEP_TIMEOUT
-							     : JL_STEP_FAILED,
-		};
-		if (!is_good(r))
-			how_it_ended(r, m->opts->timeout_ns, &reason);
-		ev.reason = reason.len ? reason.data : NULL;
-		emit(m, &ev);
-		jl_buf_release(&reason);
-	}
+	struct map_job *job = job_of(out);
+	if (job->grouped)
+		m->opts->show->group(m->opts->show->ctx, NULL, 0);
+	job->grouped = false;
+	if (m->opts->sinks && !m->opts->dry_run)
+		emit_end(m, job);
 	map_job_put(m, job);
 }
 
 static void say_failure(struct map *m, const struct map_job *job)
 {
-	struct jl_buf text = JL_BUF_INIT;
-	const char *command = command_of(m, job);
-	const size_t len = strlen(command);
-	jl_buf_printf(&text, "failed: %.*s%s: ", (int)(len > 300 ? 300 : len), command, len > 300 ? "..." : "");
-	how_it_ended(&job->slot.result, m->opts->timeout_ns, &text);
-	m->opts->show->say(m->opts->show->ctx, text.data);
-	jl_buf_release(&text);
+	struct jl_buf how = JL_BUF_INIT;
+	how_it_ended(&job->slot.result, m->opts->timeout_ns, &how);
+	m->opts->show->failed(m->opts->show->ctx, label(m, job), command_of(m, job), how.data);
+	jl_buf_release(&how);
 }
 
 static void show_eta(struct map *m, bool last)
@@ -199,7 +239,6 @@ static void dry_run(struct map *m, struct map_job *job)
 	jl_buf_char(&m->line, '\n');
 	wrote(m, show->write(show->ctx, 1, m->line.data, m->line.len));
 	m->done++;
-	job->slot.pid = 0;
 	if (jl_order_end(&m->order, &job->out, true, &m->err) < 0)
 		map_fail(m, m->err.status);
 }
@@ -258,12 +297,13 @@ static void begun(void *owner, struct jl_slot_job *slot, bool started)
 		close_files(job);
 		return;
 	}
-	m->counts.running++;
+	m->counts.running = m->slots.n_running;
 	if (m->opts->verbose)
 		m->opts->show->say(m->opts->show->ctx, command_of(m, job));
 	if (m->opts->sinks) {
 		struct jl_event ev = {.type = JL_EVENT_STEP_STARTED,
 				      .step = label(m, job),
+				      .seq = job->seq,
 				      .attempt = job->attempt,
 				      .executor = "local",
 				      .host = "local",
@@ -338,7 +378,8 @@ static void finish(struct map *m, struct map_job *job)
 		say_failure(m, job);
 		check_halt(m);
 	}
-	if (jl_order_end(&m->order, &job->out, !job->cancelled && (!good || !m->opts->quiet), &m->err) < 0)
+	const bool show = !job->cancelled && (!good || !m->opts->quiet || m->opts->sinks);
+	if (jl_order_end(&m->order, &job->out, show, &m->err) < 0)
 		map_fail(m, m->err.status);
 }
 
@@ -347,7 +388,7 @@ static void ended(void *owner, struct jl_slot_job *slot)
 	struct map *m = owner;
 	struct map_job *job = (struct map_job *)slot;
 	const bool good = is_good(&slot->result);
-	m->counts.running -= m->counts.running > 0 && slot->result.end != JL_JOB_NOT_STARTED;
+	m->counts.running = m->slots.n_running;
 	job->cancelled = slot->result.end == JL_JOB_CANCELLED;
 	close_files(job);
 	if (!good && !job->cancelled && job->attempt <= m->opts->retries && !m->slots.stopping) {
@@ -368,7 +409,7 @@ static void dropped(void *owner, struct jl_slot_job *slot)
 {
 	struct map *m = owner;
 	struct map_job *job = (struct map_job *)slot;
-	job->slot.pid = 0; /* nothing was told of it */
+	job->dropped = true;
 	m->counts.skipped++;
 	if (jl_order_end(&m->order, &job->out, false, &m->err) < 0)
 		map_fail(m, m->err.status);
@@ -483,6 +524,8 @@ static int run(struct map *m, struct jl_err *err)
 		if (err)
 			*err = m->err;
 	}
+	/* After a failure of our own some may wait for a turn that does not come. */
+	jl_order_release(&m->order);
 	ev = (struct jl_event){.type = JL_EVENT_RUN_FINISHED, .end_signal = m->slots.signal};
 	emit(m, &ev);
 	return r;

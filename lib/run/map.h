@@ -19,6 +19,11 @@ struct jl_map_show {
 	int (*flush)(void *ctx);                                           /* before waiting */
 	void (*say)(void *ctx, const char *text);                          /* a line for a person */
 	void (*progress)(void *ctx, const char *text);                     /* one that takes the place of the one before */
+	/* What is written from now on is the output of this job; NULL: that was all of it. Only of jobs whose output comes as
+	 * a group, has something in it, and which failed or are said one by one (`verbose`). NULL: does not matter. */
+	void (*group)(void *ctx, const char *label, int64_t wall_ns);
+	/* A job failed: its label, its command, how it ended. */
+	void (*failed)(void *ctx, const char *label, const char *command, const char *how);
 	void *ctx;
 };
 

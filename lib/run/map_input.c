@@ -179,7 +179,7 @@ static enum map_next whole(struct map *m, struct map_job **ret)
 	job->seq = ++m->seq;
 	job->attempt = 1;
 	job->received = 0;
-	job->cancelled = false;
+	job->cancelled = job->dropped = false;
 	if (is_done(m, job)) {
 		map_job_put(m, job);
 		return MAP_AGAIN;

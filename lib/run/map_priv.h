@@ -15,7 +15,8 @@ struct map_job {
 	uint64_t received;          /* bytes of stdout */
 	int64_t start_real_ns;
 	int files[2];               /* of --results, or -1 */
-	bool cancelled;
+	bool cancelled, dropped;    /* ended by us; held, and never started */
+	bool grouped;               /* its output is being shown as a group */
 	struct map_job *next;       /* in a list: free ones, those to run again */
 };
 

@@ -83,8 +83,10 @@ static void start(struct jl_slots *s, struct jl_slot_job *job)
 	int r = s->ops->begin(s->owner, job, &what, &err);
 	what.id = slot + 1;
 	s->running[slot] = job;
-	if (r == JL_OK)
+	if (r == JL_OK) {
+		job->began_ns = s->clock->now_ns(s->clock);
 		r = s->exec->ops->start(s->exec, &what, &job->pid, &err);
+	}
 	if (r == JL_OK) {
 		s->n_running++;
 		s->ops->begun(s->owner, job, true);

@@ -17,6 +17,7 @@
 struct jl_slot_job {             /* first in the owner's own struct */
 	uint32_t slot;               /* from 0, while it runs */
 	int64_t pid;                 /* of its first process; 0: none */
+	int64_t began_ns;            /* just before it was started, by the clock */
 	struct jl_job_result result; /* once it has ended; result.why is `why` or NULL */
 	char why[256];
 	struct jl_slot_job *next;    /* private */
