@@ -28,6 +28,7 @@ struct jl_settings {
 	uint32_t jobs;
 	int cache, fail, progress, color; /* enum jl_cache_mode, jl_fail_mode, jl_progress, jl_color */
 	int64_t timeout_ns, kill_after_ns;
+	uint32_t retries;
 	bool quiet, dry_run, force, no_wait;
 	unsigned verbose;
 	const char *events, *junit, *trace;

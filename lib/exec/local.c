@@ -353,8 +353,8 @@ static int make_pipe(int ret_fds[2], struct jl_err *err)
 static int watch_job(struct local_job *j, struct jl_err *err)
 {
 	struct jl_loop *loop = j->local->loop;
-	int rc = jl_loop_add(loop, &j->out.watch, j->out.fd, EPOLLIN, err);
-	if (rc == JL_OK)
+	int rc = j->out.fd < 0 ? JL_OK : jl_loop_add(loop, &j->out.watch, j->out.fd, EPOLLIN, err);
+	if (rc == JL_OK && j->err.fd >= 0)
 		rc = jl_loop_add(loop, &j->err.watch, j->err.fd, EPOLLIN, err);
 	if (rc == JL_OK)
 		rc = jl_loop_add(loop, &j->exit_watch, j->pidfd, EPOLLIN, err);
@@ -371,8 +371,8 @@ static int spawn_job(struct local_job *j, const struct jl_job *job, struct jl_er
 {
 	struct local *l = j->local;
 	int out[2] = {-1, -1}, errs[2] = {-1, -1};
-	int rc = make_pipe(out, err);
-	if (rc == JL_OK)
+	int rc = job->stdout_fd > 0 ? JL_OK : make_pipe(out, err);
+	if (rc == JL_OK && job->stderr_fd <= 0)
 		rc = make_pipe(errs, err);
 	if (rc < 0)
 		goto out;
@@ -381,8 +381,8 @@ static int spawn_job(struct local_job *j, const struct jl_job *job, struct jl_er
 		.envp = job->envp,
 		.workdir = job->workdir,
 		.stdin_fd = job->stdin_fd >= 0 ? job->stdin_fd : l->null_fd,
-		.stdout_fd = out[1],
-		.stderr_fd = errs[1],
+		.stdout_fd = job->stdout_fd > 0 ? job->stdout_fd : out[1],
+		.stderr_fd = job->stderr_fd > 0 ? job->stderr_fd : errs[1],
 		.mask = jl_loop_child_mask(l->loop),
 		.own_group = true,
 		.die_with_parent = true,

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define JL_PLAN_FORMAT 1 /* raised whenever the meaning of a table changes */
+#define JL_PLAN_FORMAT 2 /* raised whenever the meaning of a table changes */
 
 struct jl_plan_head {           /* one element */
 	uint32_t format;
@@ -59,6 +59,10 @@ struct jl_rule {
 	uint32_t items_text;         /* text: the glob or the file of lines, evaluated */
 	uint32_t first, n;           /* instances */
 	uint32_t version;            /* text; 0: none */
+	uint32_t tools, n_tools;     /* refs: text of programs' names */
+	int32_t retries;             /* after the first attempt; < 0: as the run says */
+	int64_t retry_delay_ns;
+	int64_t ttl_ns;              /* 0: a result counts at any age */
 	int64_t timeout_ns;
 	uint64_t items;              /* jl_hash64 of the item list of the expansion */
 	uint64_t ident;              /* jl_hash64 of name, foreach and vars: whose outputs may be taken away when items leave */
@@ -92,6 +96,10 @@ enum jl_pport_flag {
 	JL_PORT_EXCLUDE = 4,    /* what: text of a pattern */
 	JL_PORT_OPTIONAL = 8,
 	JL_PORT_IMPLIED = 16,   /* an input nobody declared: the program, a file of the workspace */
+	JL_PORT_HIDDEN = 32,    /* declared by another key: not among ${{ inputs }} or ${{ outputs }} */
+	JL_PORT_STDIN = 64,     /* the command's stream, too */
+	JL_PORT_STDOUT = 128,
+	JL_PORT_STDERR = 256,
 };
 struct jl_pport {
 	uint32_t what;          /* a file index of the state, or text */

@@ -47,7 +47,7 @@ static bool check_ports(const struct check *c, const struct jl_hole *h)
 	for (uint32_t i = 0; i < ports->n; i++) {
 		const struct jl_port *port = &ports->at[i];
 
-		real += !port->exclude;
+		real += !port->exclude && !port->hidden;
 		if (h->pick == JL_PICK_NAME && port->name) {
 			if (strcmp(port->name, h->s) == 0)
 				return true;

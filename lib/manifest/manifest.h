@@ -47,7 +47,10 @@ struct jl_port {
 	bool glob;                   /* inputs: the fixed text holds a glob character, or `{glob: g}`; a template's value
 	                                never makes one (file names may hold '*'), but for a `{glob: g}` */
 	bool folder;                 /* the fixed text ends in '/' */
+	bool hidden;                 /* by another key (stdin, stdout, stderr, tools) alone: not among ${{ inputs }} */
+	uint8_t streams;             /* bits of enum jl_stream: it is that stream of the command, too */
 };
+enum jl_stream { JL_STREAM_STDIN = 1, JL_STREAM_STDOUT = 2, JL_STREAM_STDERR = 4 };
 struct jl_ports {
 	struct jl_port *at;
 	uint32_t n;
@@ -95,6 +98,10 @@ struct jl_condition {            /* `if`: a template whose text must be "true" o
 	struct jl_mark mark;
 };
 
+struct jl_retries {
+	int64_t times, delay_ns;     /* times < 0: not given */
+};
+
 struct jl_step {
 	struct jl_mtext name;        /* [A-Za-z0-9_.-]+, not beginning with '-' or '.'; the mark is the key's */
 	/* command: */
@@ -117,6 +124,10 @@ struct jl_step {
 	struct jl_mtexts tags;
 	struct jl_mtext description; /* s == NULL: none */
 	int64_t timeout_ns;          /* 0: none */
+	int64_t ttl_ns;              /* a result older than this counts no more; 0: any age does */
+	struct jl_retries retries;
+	struct jl_port stream[3];    /* stdin, stdout, stderr: also in inputs and outputs; path NULL: not given */
+	struct jl_mtexts tools;      /* names of programs; those with a '/' are in inputs instead */
 	bool manual, cache, portable, allow_failure;
 	struct jl_ports keep;        /* `keep: true` or a list of paths: outputs not removed before a run */
 	bool keep_all;

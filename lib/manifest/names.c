@@ -87,6 +87,8 @@ static void check_templates(struct jl_reader *r, const struct jl_step *step)
 	check_ports(r, &step->inputs, step);
 	check_ports(r, &step->outputs, step);
 	check_ports(r, &step->keep, step);
+	for (int i = 0; i < 3; i++)
+		check(r, step->stream[i].path, step);
 	for (uint32_t i = 0; i < step->env.n; i++)
 		check(r, step->env.at[i].value, step);
 }
@@ -300,6 +302,7 @@ void jl_read_merge_defaults(struct jl_reader *r)
 		}
 		if (step->shell.n == 0)
 			step->shell = usual;
+		jl_read_join_streams(r, step);
 		if (r->merged > MERGED_MAX) {
 			jl_messages_add(r->msgs, r->defaults_mark, false,
 					"the defaults make more than 10 million entries in all steps");

@@ -80,7 +80,7 @@ static void check_output(const struct ports *p, const struct jl_yaml *node, cons
 static void read_path(struct ports *p, const struct jl_yaml *node, struct jl_mtext text, const char *name, bool glob,
 		      bool optional)
 {
-	bool keep = p->key->type == JL_TYPE_KEEP, output = p->key->type == JL_TYPE_OUTPUTS;
+	bool keep = p->key->type == JL_TYPE_KEEP, output = p->key->type == JL_TYPE_OUTPUTS || p->key->type == JL_TYPE_STDOUT;
 	struct jl_port *port = add(p);
 	struct jl_buf plain = JL_BUF_INIT;
 	struct jl_err err = JL_ERR_INIT;

@@ -41,6 +41,7 @@ static void read_step(struct jl_reader *r, const struct jl_yaml *name, const str
 	step = jl_table_add(&r->steps, 1);
 	step->name = jl_read_copy(r, name);
 	step->cache = true;
+	step->retries.times = -1;
 	jl_map_put(&r->by_name, step->name.s, step->name.len, index);
 	*(uint64_t *)jl_table_add(&r->set, 1) = 0;
 	if (value->kind != JL_YAML_MAP) {
@@ -238,6 +239,7 @@ int jl_manifest_read(const char *file, const char *text, size_t len, const struc
 
 	r.m->file = jl_arena_strdup(&r.m->arena, file);
 	r.defaults.cache = true;
+	r.defaults.retries.times = -1;
 	jl_map_init(&r.by_name, step_key, &r.steps);
 	jl_map_init(&r.vars_by_name, var_key, &r.m->vars);
 	rc = jl_yaml_open(file, text, len, msgs, &r.doc);

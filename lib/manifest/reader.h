@@ -74,6 +74,13 @@ void jl_read_vars(struct jl_reader *r, const struct jl_yaml *node, const struct 
 		  struct jl_vars *ret);
 void jl_read_ports(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key,
 		   struct jl_ports *ret);
+/* stdin, stdout, stderr: one plain path. */
+void jl_read_stream(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key,
+		    struct jl_port *ret);
+void jl_read_retries(struct jl_reader *r, const struct jl_yaml *node, struct jl_retries *ret);
+void jl_read_tools(struct jl_reader *r, const struct jl_yaml *node, struct jl_mtexts *ret);
+/* Once the defaults are merged: streams and tools that are files of the workspace become inputs and outputs. */
+void jl_read_join_streams(struct jl_reader *r, struct jl_step *step);
 
 /* After the document: names that refer to each other, cycles. */
 void jl_read_check_names(struct jl_reader *r);

@@ -35,16 +35,16 @@ static const struct jl_schema_key keys[] = {
 	{"keep", BOTH, JL_TYPE_KEEP, 0, 0, 0},
 	{"timeout", BOTH, JL_TYPE_DURATION, STEP(timeout_ns), 0},
 	{"allow_failure", BOTH, JL_TYPE_BOOL, STEP(allow_failure), 0},
+	{"stdin", JL_IN_STEP, JL_TYPE_STDIN, STEP(stream[0]), 0},
+	{"stdout", JL_IN_STEP, JL_TYPE_STDOUT, STEP(stream[1]), 0},
+	{"stderr", JL_IN_STEP, JL_TYPE_STDOUT, STEP(stream[2]), 0},
+	{"tools", BOTH, JL_TYPE_TOOLS, STEP(tools), JL_MERGE_ADD},
+	{"ttl", BOTH, JL_TYPE_DURATION, STEP(ttl_ns), 0},
+	{"retries", BOTH, JL_TYPE_RETRIES, STEP(retries), 0},
 	LATER("secret_env", BOTH),
-	LATER("stdin", JL_IN_STEP),
-	LATER("stdout", JL_IN_STEP),
-	LATER("stderr", JL_IN_STEP),
-	LATER("tools", BOTH),
-	LATER("ttl", BOTH),
 	LATER("valid_if", BOTH),
 	LATER("depfile", JL_IN_STEP),
 	LATER("temp", BOTH),
-	LATER("retries", BOTH),
 	LATER("resources", BOTH),
 	LATER("executor", BOTH),
 	LATER("hosts", BOTH),
@@ -74,6 +74,9 @@ static const struct jl_schema_key keys[] = {
 	{"path", JL_IN_PORT, JL_TYPE_PATTERN, FIELD(struct jl_port_keys, path), 0},
 	{"glob", JL_IN_PORT, JL_TYPE_PATTERN, FIELD(struct jl_port_keys, glob), 0},
 	{"optional", JL_IN_PORT, JL_TYPE_BOOL, FIELD(struct jl_port_keys, optional), 0},
+	/* of retries that are a mapping */
+	{"times", JL_IN_RETRIES, JL_TYPE_COUNT, FIELD(struct jl_retries, times), 0},
+	{"delay", JL_IN_RETRIES, JL_TYPE_DURATION, FIELD(struct jl_retries, delay_ns), 0},
 };
 #define N_KEYS (sizeof(keys) / sizeof(*keys))
 _Static_assert(N_KEYS <= 64, "the reader keeps a bit for each row");
@@ -114,5 +117,7 @@ const char *jl_schema_place(unsigned where)
 		return "\"store\"";
 	if (where & JL_IN_FOREACH)
 		return "a foreach";
+	if (where & JL_IN_RETRIES)
+		return "\"retries\"";
 	return "an input or output";
 }

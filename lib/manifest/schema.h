@@ -14,6 +14,7 @@ enum jl_schema_where {
 	JL_IN_STORE = 8,
 	JL_IN_FOREACH = 16,
 	JL_IN_PORT = 32,
+	JL_IN_RETRIES = 64,
 };
 
 enum jl_schema_type {
@@ -34,6 +35,10 @@ enum jl_schema_type {
 	JL_TYPE_INPUTS,
 	JL_TYPE_OUTPUTS,
 	JL_TYPE_KEEP,
+	JL_TYPE_STDIN,   /* struct jl_port: one path */
+	JL_TYPE_STDOUT,  /* the same, of an output */
+	JL_TYPE_RETRIES, /* struct jl_retries */
+	JL_TYPE_TOOLS,   /* struct jl_mtexts: names or paths of programs */
 	JL_TYPE_ENV, /* struct jl_vars */
 	JL_TYPE_FOREACH,
 	JL_TYPE_MATRIX,

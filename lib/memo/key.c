@@ -61,6 +61,13 @@ void jl_key_input(struct jl_buf *scratch, enum jl_kind kind, bool executable, co
 	add_digest(scratch, content);
 }
 
+void jl_key_other(struct jl_buf *scratch, enum jl_piece type, const char *name, const struct jl_digest *content)
+{
+	must(jl_buf_u8(scratch, (uint8_t)(0x80 + type)));
+	must(jl_buf_bytes(scratch, name, strlen(name)));
+	add_digest(scratch, content);
+}
+
 void jl_key_inputs_end(const struct jl_buf *scratch, struct jl_digest *ret_key)
 {
 	jl_digest_bytes(scratch->data, scratch->len, ret_key);

@@ -8,7 +8,9 @@
  *                                                   in the order they were added
  *     key  = digest(base, input*)                   inputs in the order the manifest names them, globs in byte order
  *     piece = type u8, name bytes (u32 LE length), value bytes (u32 LE length)
+ *     key  = digest(base, input*, other*)           where there are others: tools
  *     input = kind u8, executable u8, path bytes (u32 LE length), algo u8, digest bytes
+ *     other = 0x80 + piece type u8, name bytes (u32 LE length), algo u8, digest bytes
  *
  * Pure: no I/O, no clock.
  */
@@ -44,6 +46,8 @@ void jl_key_base(const struct jl_buf *pieces, struct jl_digest *ret);
 void jl_key_inputs_begin(struct jl_buf *scratch, const struct jl_digest *base);
 void jl_key_input(struct jl_buf *scratch, enum jl_kind kind, bool executable, const char *path,
                   const struct jl_digest *content);
+/* What is no file of the workspace and may change while the plan stays: after the inputs. */
+void jl_key_other(struct jl_buf *scratch, enum jl_piece type, const char *name, const struct jl_digest *content);
 void jl_key_inputs_end(const struct jl_buf *scratch, struct jl_digest *ret_key);
 
 /* Walk an encoded key manifest (pieces as above, inputs as JL_PIECE_INPUT) from its start: false at the end, or at

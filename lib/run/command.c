@@ -152,7 +152,7 @@ int jl_expand_command(struct jl_project *p, uint32_t inst, const uint32_t *files
 	for (uint32_t i = 0; i < n; i++)
 		words_add(&in, p, workdir.data, files[i], port_of[i]);
 	for (uint32_t i = t->outs; i < t->outs + t->n_outs; i++)
-		if (!(jl_plan_port(&p->plan, i)->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)))
+		if (!(jl_plan_port(&p->plan, i)->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE | JL_PORT_HIDDEN)))
 			words_add(&out, p, workdir.data, jl_plan_port(&p->plan, i)->what, i);
 	words_end(&in, &scope.inputs);
 	words_end(&out, &scope.outputs);
@@ -219,8 +219,13 @@ void jl_expand_pieces(struct jl_project *p, uint32_t inst, struct jl_buf *out)
 	const char *tz = jl_scope_getenv(p, "TZ");
 	if (tz && !env_has(&spec, "TZ"))
 		jl_key_piece(out, JL_PIECE_ENV, "TZ", tz, strlen(tz));
+	for (uint32_t i = t->ins; i < t->ins + t->n_ins; i++) /* its content is among the inputs */
+		if (jl_plan_port(&p->plan, i)->flags & JL_PORT_STDIN)
+			jl_key_piece(out, JL_PIECE_STDIN,
+				     jl_files_path(&p->state->files, jl_plan_port(&p->plan, i)->what), "", 0);
 	for (uint32_t i = t->outs; i < t->outs + t->n_outs; i++) {
 		const struct jl_pport *port = jl_plan_port(&p->plan, i);
+		const uint32_t both = JL_PORT_STDOUT | JL_PORT_STDERR;
 		bool text = port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE);
 		jl_buf_clear(&name);
 		jl_buf_str(&name, text ? jl_project_text(p, port->what) : jl_files_path(&p->state->files, port->what));
@@ -228,6 +233,9 @@ void jl_expand_pieces(struct jl_project *p, uint32_t inst, struct jl_buf *out)
 			jl_buf_char(&name, '/');
 		const char *how = port->flags & JL_PORT_EXCLUDE    ? "exclude"
 				  : port->flags & JL_PORT_OPTIONAL ? "optional"
+				  : (port->flags & both) == both   ? "stdout+stderr"
+				  : port->flags & JL_PORT_STDOUT   ? "stdout"
+				  : port->flags & JL_PORT_STDERR   ? "stderr"
 								   : "";
 		jl_key_piece(out, JL_PIECE_OUTPUT, name.data, how, strlen(how));
 	}

@@ -219,7 +219,9 @@ static void compile_rule(struct jl_project *p, const struct jl_step *s)
 {
 	struct jl_table makes = JL_TABLE_INIT(uint32_t), keep = JL_TABLE_INIT(uint32_t);
 	struct jl_buf b = JL_BUF_INIT, items = JL_BUF_INIT;
-	struct jl_rule r = {.flags = rule_flags(s), .items_kind = s->foreach.kind, .timeout_ns = s->timeout_ns};
+	struct jl_rule r = {.flags = rule_flags(s), .items_kind = s->foreach.kind, .timeout_ns = s->timeout_ns,
+			    .ttl_ns = s->ttl_ns, .retries = (int32_t)s->retries.times,
+			    .retry_delay_ns = s->retries.delay_ns};
 	if (is_off(p, s)) {
 		r.flags = (r.flags & ~(uint32_t)JL_RULE_FOREACH) | JL_RULE_OFF;
 		r.items_kind = JL_FOREACH_NONE;
@@ -231,6 +233,8 @@ static void compile_rule(struct jl_project *p, const struct jl_step *s)
 	r.n_tags = s->tags.n;
 	r.pass_env = add_texts(p, &s->pass_env);
 	r.n_pass_env = s->pass_env.n;
+	r.tools = add_texts(p, &s->tools);
+	r.n_tools = s->tools.n;
 	for (uint32_t i = 0; i < s->outputs.n; i++) {
 		port_pattern(p, &s->outputs.at[i], s, &b);
 		*(uint32_t *)jl_table_add(&makes, 1) = add_text(p, b.data);

@@ -5,6 +5,7 @@
 #include "memo/key.h"
 #include "run/engine.h"
 #include "run/expand.h"
+#include "run/scope.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -86,7 +87,7 @@ static int resolve(struct jl_engine *e, uint32_t inst, struct jl_decided *d, str
 	jl_buf_clear(&e->scratch);
 	for (uint32_t i = 0; i < d->inputs.len; i++) {
 		const struct jl_job_input *in = JL_AT(d->inputs, struct jl_job_input, i);
-		if (jl_plan_port(&e->p->plan, in->port)->flags & JL_PORT_IMPLIED)
+		if (jl_plan_port(&e->p->plan, in->port)->flags & (JL_PORT_IMPLIED | JL_PORT_HIDDEN))
 			continue;
 		*(uint32_t *)jl_table_add(&ids, 1) = in->file;
 		*(uint32_t *)jl_table_add(&ports, 1) = in->port;
@@ -248,15 +249,38 @@ static int look(struct jl_engine *e, const struct jl_inst *t, struct jl_job_inpu
 	return JL_OK;
 }
 
-static void make_key(struct jl_engine *e, uint32_t inst, struct jl_decided *d)
+/* A program by its content. */
+static int look_tool(struct jl_engine *e, uint32_t name, struct jl_digest *ret, struct jl_err *err)
 {
+	const char *word = jl_project_text(e->p, name);
+	const enum jl_cache_mode cache = e->opts->cache;
+	if (!e->tools.dir)
+		jl_tools_init(&e->tools, cache == JL_CACHE_OFF ? NULL : jl_project_store_dir(e->p),
+			      e->opts->mode != JL_MODE_PLAN && (cache == JL_CACHE_RW || cache == JL_CACHE_WO),
+			      jl_scope_getenv(e->p, "PATH"), e->p->root);
+	int r = jl_tools_digest(&e->tools, word, ret, err);
+	return r == JL_OK ? r : jl_err_add(err, "tool \"%s\"", word);
+}
+
+static int make_key(struct jl_engine *e, uint32_t inst, struct jl_decided *d, struct jl_err *err)
+{
+	const struct jl_rule *rule = jl_engine_rule(e, inst);
 	jl_key_inputs_begin(&e->scratch, &jl_engine_inst(e, inst)->base);
 	for (uint32_t i = 0; i < d->inputs.len; i++) {
 		const struct jl_job_input *in = JL_AT(d->inputs, struct jl_job_input, i);
 		jl_key_input(&e->scratch, in->kind, in->executable, jl_files_path(jl_engine_files(e), in->file),
 			     &in->digest);
 	}
+	for (uint32_t i = 0; i < rule->n_tools; i++) {
+		struct jl_digest digest;
+		uint32_t name = jl_plan_ref(&e->p->plan, rule->tools + i);
+		int r = look_tool(e, name, &digest, err);
+		if (r != JL_OK)
+			return r;
+		jl_key_other(&e->scratch, JL_PIECE_TOOL, jl_project_text(e->p, name), &digest);
+	}
 	jl_key_inputs_end(&e->scratch, &d->key);
+	return JL_OK;
 }
 
 struct jl_record *jl_decide_record(struct jl_engine *e, uint32_t inst, const struct jl_digest *key)
@@ -312,6 +336,12 @@ static void say_why(struct jl_engine *e, uint32_t inst, const struct jl_result *
 	snprintf(d->reason, sizeof(d->reason), "%s", why);
 }
 
+/* Not known when (0) is as old as can be. */
+static bool young(const struct jl_rule *rule, int64_t made_ns)
+{
+	return rule->ttl_ns == 0 || jl_clock_real_ns() - made_ns < rule->ttl_ns;
+}
+
 enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided *ret, struct jl_record **ret_record)
 {
 	const struct jl_rule *rule = jl_engine_rule(e, inst);
@@ -324,24 +354,30 @@ enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided
 	const struct jl_inst *t = jl_engine_inst(e, inst);
 	for (uint32_t i = 0; r == JL_OK && i < ret->inputs.len; i++)
 		r = look(e, t, JL_AT(ret->inputs, struct jl_job_input, i), &err);
+	if (r == JL_OK)
+		r = make_key(e, inst, ret, &err);
 	if (r != JL_OK) {
 		snprintf(ret->reason, sizeof(ret->reason), "%.*s", (int)sizeof(ret->reason) - 1, err.text);
 		return JL_DECIDE_FAIL;
 	}
-	make_key(e, inst, ret);
 	const struct jl_result *res = jl_result_at(&e->p->state->results, t->result);
 	bool reads = e->opts->cache == JL_CACHE_RW || e->opts->cache == JL_CACHE_RO;
 	if ((rule->flags & (JL_RULE_ALWAYS | JL_RULE_NO_CACHE)) || forced(e, inst) || !reads) {
 		say_why(e, inst, res, ret);
 		return JL_DECIDE_RUN;
 	}
-	if ((res->flags & JL_RESULT_OK) && jl_digest_equal(&res->key, &ret->key) && jl_outputs_hash(e, inst, &outs) &&
+	if ((res->flags & JL_RESULT_OK) && jl_digest_equal(&res->key, &ret->key) &&
+	    young(rule, (int64_t)res->made_s * JL_NS_S) && jl_outputs_hash(e, inst, &outs) &&
 	    jl_digest_equal(&res->outs, &outs))
 		return JL_DECIDE_FRESH;
 	*ret_record = jl_decide_record(e, inst, &ret->key);
-	if (*ret_record)
+	if (*ret_record && young(rule, (*ret_record)->created_ns))
 		return JL_DECIDE_HIT;
 	say_why(e, inst, res, ret);
+	if (*ret_record)
+		snprintf(ret->reason, sizeof(ret->reason), "its result is older than its ttl");
+	jl_record_free(*ret_record);
+	*ret_record = NULL;
 	return JL_DECIDE_RUN;
 }
 
@@ -370,7 +406,15 @@ void jl_decide_manifest(struct jl_engine *e, uint32_t inst, const struct jl_deci
 {
 	struct jl_buf value = JL_BUF_INIT;
 	char digest[JL_DIGEST_TEXT];
+	const struct jl_rule *rule = jl_engine_rule(e, inst);
 	jl_expand_pieces(e->p, inst, out);
+	for (uint32_t i = 0; i < rule->n_tools; i++) {
+		struct jl_digest tool;
+		uint32_t name = jl_plan_ref(&e->p->plan, rule->tools + i);
+		if (look_tool(e, name, &tool, NULL) == JL_OK)
+			jl_key_piece(out, JL_PIECE_TOOL, jl_project_text(e->p, name), jl_digest_text(&tool, digest),
+				     strlen(digest));
+	}
 	for (uint32_t i = 0; i < d->inputs.len; i++) {
 		const struct jl_job_input *in = JL_AT(d->inputs, struct jl_job_input, i);
 		jl_buf_clear(&value);

@@ -2,11 +2,14 @@
 #include "run/ended.h"
 
 #include "manifest/shell.h"
+#include "run/again.h"
 #include "run/node.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- ends ---- */
 
@@ -42,10 +45,11 @@ void jl_ended_forget(struct jl_engine *e, uint32_t inst)
 	}
 }
 
-void jl_ended_settled(struct jl_engine *e, uint32_t inst, const struct jl_digest *key)
+void jl_ended_settled(struct jl_engine *e, uint32_t inst, const struct jl_digest *key, int64_t made_ns)
 {
 	struct jl_result *res = jl_ended_result(e, inst);
 	res->key = *key;
+	res->made_s = (uint32_t)(made_ns / JL_NS_S);
 	res->flags &= ~(uint32_t)(JL_RESULT_FAILED | JL_RESULT_OK);
 	if (jl_outputs_hash(e, inst, &res->outs))
 		res->flags |= JL_RESULT_OK;
@@ -138,7 +142,7 @@ static bool keep(struct jl_engine *e, struct jl_running *r, const struct jl_outp
 	struct jl_result *res = jl_ended_result(e, r->inst);
 	res->wall_ns = r->job.result.wall_ns;
 	if (valid) {
-		jl_ended_settled(e, r->inst, &r->what.key);
+		jl_ended_settled(e, r->inst, &r->what.key, jl_clock_real_ns());
 	} else { /* it stands, but nothing may be concluded from it later */
 		res->flags &= ~(uint32_t)(JL_RESULT_OK | JL_RESULT_FAILED);
 		changed(e, r->inst);
@@ -207,42 +211,112 @@ static bool succeeded(const struct jl_running *r)
 	return r->job.result.end == JL_JOB_EXITED && r->job.result.exit_code == 0;
 }
 
+bool jl_ended_is_good(void *owner, struct jl_slot_job *job)
+{
+	struct jl_engine *e = owner;
+	const struct jl_inst *t = jl_engine_inst(e, ((struct jl_running *)job)->inst);
+	const uint32_t not_looked_at = JL_PORT_GLOB | JL_PORT_EXCLUDE | JL_PORT_OPTIONAL;
+	for (uint32_t i = t->outs; i < t->outs + t->n_outs; i++) {
+		const struct jl_pport *port = jl_plan_port(&e->p->plan, i);
+		struct stat st;
+		if (!(port->flags & not_looked_at) &&
+		    fstatat(jl_engine_files(e)->root_fd, jl_files_path(jl_engine_files(e), port->what), &st,
+			    AT_SYMLINK_NOFOLLOW) != 0)
+			return false;
+	}
+	return true;
+}
+
+static void show_log(struct jl_engine *e, const struct jl_running *r)
+{
+	const struct jl_buf *framed = jl_joblog_framed(r->log);
+	jl_joblog_show(e, jl_engine_label(e, r->inst), framed->data, framed->len, false);
+}
+
+/* How it ended, in a few words. */
+static void say_end(const struct jl_running *r, const char *why, struct jl_buf *out)
+{
+	const struct jl_job_result *res = &r->job.result;
+	const char *name = res->signal ? sigabbrev_np(res->signal) : NULL;
+	if (why[0])
+		jl_buf_str(out, why);
+	else if (res->end == JL_JOB_TIMEOUT)
+		jl_buf_str(out, "timed out");
+	else if (res->signal)
+		jl_buf_printf(out, "signal %d (SIG%s)", res->signal, name ? name : "?");
+	else
+		jl_buf_printf(out, "exit %d", res->exit_code);
+}
+
+/* What the attempt left goes where a failure's outputs go; its output is shown, and is not of the result. */
+static void try_again(struct jl_engine *e, struct jl_running *r, const char *why)
+{
+	struct jl_buf text = JL_BUF_INIT;
+	int64_t delay = jl_engine_rule(e, r->inst)->retry_delay_ns;
+	show_log(e, r);
+	jl_place_failed(e, r->inst);
+	say_end(r, why, &text);
+	jl_buf_printf(&text, "; attempt %u follows", r->attempt + 1);
+	if (delay) {
+		jl_buf_str(&text, " in ");
+		jl_clock_show(&text, delay);
+	}
+	jl_engine_warn(e, jl_engine_label(e, r->inst), "%s", text.data);
+	jl_buf_release(&text);
+	jl_again_add(e, r);
+}
+
+static void end_failure(struct jl_engine *e, struct jl_running *r, const char *why)
+{
+	struct jl_event ev = {0};
+	char key[JL_DIGEST_TEXT];
+	describe_end(e, r, &ev);
+	ev.key = jl_digest_text(&r->what.key, key);
+	take_failure(e, r, why, &ev);
+	jl_ended_free(r);
+}
+
+void jl_ended_give_up(struct jl_engine *e, struct jl_running *r)
+{
+	end_failure(e, r, r->job.why);
+}
+
+static void end_success(struct jl_engine *e, struct jl_running *r, const struct jl_outputs *outs)
+{
+	struct jl_event ev = {.status = JL_STEP_RAN};
+	char why[400] = "", key[JL_DIGEST_TEXT];
+	describe_end(e, r, &ev);
+	ev.key = jl_digest_text(&r->what.key, key);
+	ev.stored = keep(e, r, outs, why, sizeof(why));
+	show_log(e, r);
+	e->counts.ran++;
+	ev.reason = why[0] ? why : e->opts->mode == JL_MODE_ADOPT ? "adopted" : r->what.reason;
+	jl_ended_tell(e, r->inst, &ev);
+	jl_graph_done(&e->graph, r->node, true);
+	jl_ended_free(r);
+}
+
 void jl_ended_take_in(struct jl_engine *e, struct jl_running *r)
 {
 	struct jl_outputs outs = {.at = JL_TABLE_INIT(struct jl_record_output)};
 	struct jl_err err = JL_ERR_INIT;
-	struct jl_event ev = {0};
-	char why[400] = "", key[JL_DIGEST_TEXT];
 	bool ok = succeeded(r);
 	jl_ended_forget(e, r->inst);
-	describe_end(e, r, &ev);
-	ev.key = jl_digest_text(&r->what.key, key);
 	jl_joblog_close(r->log);
-	snprintf(why, sizeof(why), "%s", r->job.why);
 	if (ok && jl_outputs_collect(e, r->inst, &outs, &err) != JL_OK) {
 		ok = false;
-		snprintf(why, sizeof(why), "%.*s", (int)sizeof(why) - 1, err.text);
+		snprintf(r->job.why, sizeof(r->job.why), "%.*s", (int)sizeof(r->job.why) - 1, err.text);
 	}
-	bool adopting = e->opts->mode == JL_MODE_ADOPT;
+	if (!ok && r->job.result.exit_code == 141 && !r->job.why[0])
+		snprintf(r->job.why, sizeof(r->job.why),
+			 "a command of its pipeline ended by SIGPIPE; \"shell: [bash, -c]\" leaves pipefail out");
 	if (ok) {
-		why[0] = '\0';
-		ev.stored = keep(e, r, &outs, why, sizeof(why));
-	}
-	jl_joblog_show(e, jl_engine_label(e, r->inst), jl_joblog_framed(r->log)->data, jl_joblog_framed(r->log)->len,
-		       false);
-	if (ok) {
-		e->counts.ran++;
-		ev.status = JL_STEP_RAN;
-		ev.reason = why[0] ? why : adopting ? "adopted" : r->what.reason;
-		jl_ended_tell(e, r->inst, &ev);
-		jl_graph_done(&e->graph, r->node, true);
+		end_success(e, r, &outs);
+	} else if (jl_again_wanted(e, r)) {
+		try_again(e, r, r->job.why);
 	} else {
-		if (r->job.result.exit_code == 141 && !why[0])
-			snprintf(why, sizeof(why),
-				 "a command of its pipeline ended by SIGPIPE; \"shell: [bash, -c]\" leaves pipefail "
-				 "out");
-		take_failure(e, r, why, &ev);
+		show_log(e, r);
+		end_failure(e, r, r->job.why);
 	}
 	jl_outputs_release(&outs);
-	jl_ended_free(r);
 }

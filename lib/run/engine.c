@@ -4,6 +4,7 @@
  */
 #include "run/engine.h"
 
+#include "run/again.h"
 #include "run/ended.h"
 #include "run/expand.h"
 #include "run/loop.h"
@@ -120,7 +121,7 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 	if (jl_ended_result(e, inst)->wall_ns == 0)
 		jl_ended_result(e, inst)->wall_ns = rec->wall_ns;
 	if (e->opts->mode != JL_MODE_PLAN)
-		jl_ended_settled(e, inst, &d->key);
+		jl_ended_settled(e, inst, &d->key, rec->created_ns);
 	if (there) {
 		fresh(e, inst, node, &d->key);
 		return true;
@@ -160,6 +161,7 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 		jl_ended_take_in(e, r);
 		return;
 	}
+	r->attempt = 1;
 	jl_slots_hold(&e->slots, &r->job);
 }
 
@@ -260,6 +262,15 @@ static bool work(void *owner)
 {
 	struct jl_engine *e = owner;
 	uint32_t node;
+	struct jl_running *again = jl_again_take(e, e->slots.stopping);
+	if (again && e->slots.stopping) {
+		jl_ended_give_up(e, again);
+		return true;
+	}
+	if (again) {
+		jl_slots_hold(&e->slots, &again->job);
+		return true;
+	}
 	if (!next_ready(e, &node))
 		return false;
 	visit(e, node);
@@ -276,6 +287,10 @@ static void ended(void *owner, struct jl_slot_job *job)
 static void dropped(void *owner, struct jl_slot_job *job)
 {
 	struct jl_running *r = (struct jl_running *)job;
+	if (r->attempt > 1) { /* it waited for another attempt: the last one counts */
+		jl_ended_give_up(owner, r);
+		return;
+	}
 	jl_ended_skip(owner, r->node, "the run ended before");
 	jl_ended_free(r);
 }
@@ -310,5 +325,6 @@ const struct jl_slots_ops jl_engine_slots = {.work = work,
 					     .begun = jl_start_begun,
 					     .output = output,
 					     .ended = ended,
+					     .is_good = jl_ended_is_good,
 					     .dropped = dropped,
 					     .turn = turn};

@@ -13,6 +13,7 @@
 #include "run/local.h"
 #include "run/project.h"
 #include "run/slots.h"
+#include "run/tools.h"
 #include "store/store.h"
 
 #include "base/arena.h"
@@ -36,7 +37,9 @@ struct jl_decided {            /* what decide.c found out about an instance */
 struct jl_running {            /* an instance that is executed */
 	struct jl_slot_job job;  /* first */
 	uint32_t inst, node;
-	uint32_t attempt;
+	uint32_t attempt;        /* from 1 */
+	int64_t again_ns;        /* while it waits for its next attempt: when that begins */
+	struct jl_running *next; /* ... and who waits, too */
 	struct jl_decided what;  /* inputs and key as they were when it was decided */
 	struct jl_joblog *log;
 };
@@ -55,6 +58,7 @@ struct jl_tree_known {         /* a folder's tree digest of this run */
 struct jl_starting {           /* room for what a start needs until the executor has it */
 	struct jl_table argv, env; /* const char * */
 	struct jl_buf text, workdir;
+	int fds[3];              /* its stdin, stdout, stderr where they are files; else -1 */
 };
 
 enum jl_rule_state_flag {
@@ -90,6 +94,8 @@ struct jl_engine {
 	struct jl_decided deciding; /* room for one decision */
 	struct jl_slots slots;   /* run/slots.h: the loop */
 	struct jl_starting starting;
+	struct jl_running *again; /* those that wait for their next attempt: run/again.h */
+	struct jl_tools tools;   /* what `tools` name; opened with the first */
 	struct jl_trashed trash;
 	struct jl_table trees;   /* struct jl_tree_known: many instances may share an input folder */
 

@@ -188,6 +188,10 @@ static int add_ports(struct jl_project *p, const struct jl_step *s, const struct
 			continue;
 		}
 		new.flags |= port->optional ? JL_PORT_OPTIONAL : 0;
+		new.flags |= port->hidden ? JL_PORT_HIDDEN : 0;
+		new.flags |= port->streams & JL_STREAM_STDIN ? JL_PORT_STDIN : 0;
+		new.flags |= port->streams & JL_STREAM_STDOUT ? JL_PORT_STDOUT : 0;
+		new.flags |= port->streams & JL_STREAM_STDERR ? JL_PORT_STDERR : 0;
 		new.name = port->name ? jl_text_add(&p->state->text, port->name, strlen(port->name)) : 0;
 		if (outputs && jl_ports_refuse_output(p, path.data, folder, port->text.mark)) {
 			r = JL_EINVAL;
@@ -281,7 +285,7 @@ static int add_inst(struct jl_project *p, uint32_t rule, uint32_t item, const st
 	if (!(new.flags & (JL_INST_GLOBS | JL_INST_OFF))) {
 		struct jl_table files = JL_TABLE_INIT(uint32_t), ports = JL_TABLE_INIT(uint32_t);
 		for (uint32_t i = new.ins; i < new.ins + new.n_ins; i++) {
-			if (jl_plan_port(&p->plan, i)->flags & (JL_PORT_EXCLUDE | JL_PORT_IMPLIED))
+			if (jl_plan_port(&p->plan, i)->flags & (JL_PORT_EXCLUDE | JL_PORT_IMPLIED | JL_PORT_HIDDEN))
 				continue;
 			*(uint32_t *)jl_table_add(&files, 1) = jl_plan_port(&p->plan, i)->what;
 			*(uint32_t *)jl_table_add(&ports, 1) = i;

@@ -159,7 +159,7 @@ static int check_inputs(struct jl_engine *e, struct jl_err *err)
 			continue;
 		for (uint32_t i = t->ins; i < t->ins + t->n_ins; i++) {
 			const struct jl_pport *port = jl_plan_port(plan, i);
-			if (port->flags & ~(uint32_t)JL_PORT_FOLDER || jl_expand_maker(e->p, port->what) != JL_NONE)
+			if (port->flags & ~(uint32_t)(JL_PORT_FOLDER | JL_PORT_HIDDEN | JL_PORT_STDIN) || jl_expand_maker(e->p, port->what) != JL_NONE)
 				continue;
 			if (port->what < e->below.len && *JL_AT(e->below, uint8_t, port->what))
 				continue;
@@ -271,7 +271,8 @@ void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts)
 		.starting = {.argv = JL_TABLE_INIT(char *),
 			     .env = JL_TABLE_INIT(char *),
 			     .text = JL_BUF_INIT,
-			     .workdir = JL_BUF_INIT},
+			     .workdir = JL_BUF_INIT,
+			     .fds = {-1, -1, -1}},
 	};
 	e->began_ns = e->now_ns = e->flushed_ns = e->clock->now_ns(e->clock);
 	e->threads = 1;
@@ -293,6 +294,7 @@ void jl_engine_release(struct jl_engine *e)
 	jl_table_release(&e->starting.argv);
 	jl_table_release(&e->starting.env);
 	jl_table_release(&e->trees);
+	jl_tools_release(&e->tools);
 	jl_buf_release(&e->trash.first);
 	jl_buf_release(&e->trash.to);
 	jl_buf_release(&e->starting.text);

@@ -38,6 +38,7 @@ struct jl_run_opts {
 	enum jl_fail_mode fail;
 	bool force;                       /* run what was asked for whatever the store knows */
 	bool no_wait;
+	uint32_t retries;                 /* for steps that do not say */
 	int64_t timeout_ns;               /* for steps that have none; 0: none */
 	int64_t kill_after_ns;            /* 0: 10 s */
 	const char *store_dir;            /* absolute; from --store or $JL_STORE; NULL: the manifest's or the default */

@@ -14,15 +14,17 @@ static void on_output(void *ctx, uint64_t id, int stream, const void *data, size
 	s->ops->output(s->owner, s->running[id - 1], stream, data, len);
 }
 
-static bool good(const struct jl_job_result *r)
+static bool good(const struct jl_slots *s, struct jl_slot_job *job)
 {
-	return r->end == JL_JOB_EXITED && r->exit_code == 0;
+	return job->result.end == JL_JOB_EXITED && job->result.exit_code == 0 &&
+	       (!s->ops->is_good || s->ops->is_good(s->owner, job));
 }
 
 static void queue_ended(struct jl_slots *s, struct jl_slot_job *job)
 {
 	struct jl_slot_job **at = &s->first_ended;
-	s->n_bad += !good(&job->result);
+	job->bad = !good(s, job);
+	s->n_bad += job->bad;
 	job->next = NULL;
 	while (*at)
 		at = &(*at)->next;
@@ -102,6 +104,13 @@ static void start(struct jl_slots *s, struct jl_slot_job *job)
 	}
 }
 
+static bool may_start(struct jl_slots *s, struct jl_slot_job *job)
+{
+	if (s->n_running >= s->n || s->starved || s->n_bad > 0)
+		return false;
+	return s->n_running == 0 || !s->ops->may_start || s->ops->may_start(s->owner, job);
+}
+
 /* One step of the loop; false: nothing to do but wait. */
 static bool step(struct jl_slots *s)
 {
@@ -111,7 +120,7 @@ static bool step(struct jl_slots *s)
 		s->ops->dropped(s->owner, job);
 		return true;
 	}
-	if (job && s->n_running < s->n && !s->starved && s->n_bad == 0) {
+	if (job && may_start(s, job)) {
 		s->held = NULL;
 		start(s, job);
 		return true;
@@ -119,7 +128,7 @@ static bool step(struct jl_slots *s)
 	job = s->first_ended;
 	if (job) {
 		s->first_ended = job->next;
-		s->n_bad -= !good(&job->result);
+		s->n_bad -= job->bad;
 		s->ops->ended(s->owner, job);
 		s->ops->turn(s->owner, false);
 		return true;
@@ -142,7 +151,10 @@ int jl_slots_loop(struct jl_slots *s, struct jl_err *err)
 		if (s->n_running == 0 && (!s->waiting || s->stopping))
 			break;
 		s->ops->turn(s->owner, true);
-		r = s->exec->ops->poll(s->exec, s->clock->now_ns(s->clock) + TURN_NS, err);
+		int64_t until = s->clock->now_ns(s->clock) + TURN_NS;
+		if (s->waiting && s->wake_ns && s->wake_ns < until)
+			until = s->wake_ns;
+		r = s->exec->ops->poll(s->exec, until, err);
 	}
 	return r < 0 ? r : JL_OK;
 }

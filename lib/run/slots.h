@@ -20,7 +20,9 @@ struct jl_slot_job {             /* first in the owner's own struct */
 	int64_t began_ns;            /* just before it was started, by the clock */
 	struct jl_job_result result; /* once it has ended; result.why is `why` or NULL */
 	char why[256];
-	struct jl_slot_job *next;    /* private */
+	/* private */
+	struct jl_slot_job *next;
+	bool bad;
 };
 
 struct jl_slots_ops {
@@ -36,6 +38,10 @@ struct jl_slots_ops {
 	void (*ended)(void *owner, struct jl_slot_job *job);
 	/* It was held and nothing starts any more: free it. */
 	void (*dropped)(void *owner, struct jl_slot_job *job);
+	/* May it start now? Asked while others run only; NULL: always. Asked again after each end and twice a second. */
+	bool (*may_start)(void *owner, struct jl_slot_job *job);
+	/* It ended as if it were good; is it? Looked at before the next one is started; NULL: yes. */
+	bool (*is_good)(void *owner, struct jl_slot_job *job);
 	/* Now and then (after each end, and at least twice a second), and before waiting (`idle`). */
 	void (*turn)(void *owner, bool idle);
 };
@@ -52,6 +58,7 @@ struct jl_slots {
 	uint32_t n_bad;              /* of those: failures */
 	bool waiting;                /* work() had nothing, but will once the executor's poll has seen something of the owner's: it
 	                                sets and clears this */
+	int64_t wake_ns;             /* while waiting: work() has something then at the latest; 0: the poll will tell */
 	bool starved;                /* the machine had no process to give: wait for an end */
 	bool stopping;               /* nothing more is started */
 	int signal;                  /* that ended the run, or 0 */

@@ -21,7 +21,8 @@ struct jl_result {
 	uint32_t flags;
 	struct jl_digest key;  /* of the last success */
 	struct jl_digest outs; /* over the outputs as they were left: equal means untouched */
-	uint8_t pad[6];
+	uint8_t pad[2];
+	uint32_t made_s;       /* when that success was computed, in seconds since 1970; 0: not known */
 	int64_t wall_ns;       /* duration of the last real execution; 0: never ran */
 	int64_t when_ns;       /* real time of the last change of this entry */
 };

@@ -1,0 +1,132 @@
+# Keys and options that change how a step runs, with real processes.
+load helper
+
+records() { find "$JL_STORE" -path '*/ac/*' -type f 2>/dev/null | wc -l; }
+
+@test "stdin, stdout, stderr: files of their own, not in the log, in place of a shell" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: [sort], stdin: in.txt, stdout: out/sorted.txt}
+  b: {command: "echo out; echo err >&2", stdout: both, stderr: both}
+  c: {command: "cat; echo err >&2", stdin: out/sorted.txt, outputs: [], stderr: c.err}
+EOF
+	printf 'b\na\n' >in.txt
+	jl_ok run
+	assert_counts ran=3
+	assert_file out/sorted.txt $'a\nb'
+	assert_file both $'out\nerr'
+	assert_equal "$output" $'a\nb'
+	refute_stderr_has err
+	assert_file c.err err
+	jl_ok run
+	assert_counts fresh=3
+	rm out/sorted.txt both
+	echo c >>in.txt
+	jl_ok run
+	assert_counts ran=2 restored=1
+	assert_file out/sorted.txt $'a\nb\nc'
+	assert_equal "$(trashed)" ""
+}
+
+@test "retries: a step that works at its third attempt, with events for each" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: "tally a; echo half > o; test $(grep -c a ../tally) = 3", outputs: o, retries: 5}
+EOF
+	jl_ok run --events ev
+	assert_counts ran=1
+	assert_tallies 3
+	assert_equal "$(grep -o '"event":"step_started".*"attempt":[0-9]' ev | grep -o '.$' | tr -d '\n')" 123
+	assert_equal "$(grep -c step_finished ev)" 1
+	run_jl run --retries 1 --var x=1
+	assert_status 2
+}
+
+@test "--retries: only the last failure counts, and is the run's" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: "tally a; echo $(tallies) >&2; exit 7"}
+EOF
+	run_jl run --retries 2
+	assert_status 1
+	assert_counts failed=1
+	assert_tallies 3
+	assert_stderr_has "a failed: exit 7"
+	assert_equal "$(grep -c 'attempt . follows' <<<"$stderr")" 2
+	run_jl run --retries=-1
+	assert_status 2
+}
+
+@test "S23 a timeout ends the whole tree, a grandchild in a session of its own too, and what ignores TERM" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a:
+    command: |
+      trap '' TERM
+      (trap '' TERM; sleep 300 & echo $! >> ../pids; wait) &
+      setsid bash -c 'trap "" TERM; echo $$ >> ../pids; while :; do sleep 300; done' &
+      echo $$ >> ../pids
+      wait; wait; wait
+    outputs: o
+    timeout: 300ms
+    retries: 1
+EOF
+	run_jl run --kill-after 100ms
+	assert_status 1
+	assert_stderr_has "a failed: timed out"
+	local pid
+	[[ $(wc -l <../pids) -ge 6 ]] # of two attempts
+	while read -r pid; do wait_until gone "$pid"; done <../pids
+	assert_equal "$(records)" 0
+	run_jl run --timeout soon
+	assert_status 2
+	run_jl run --kill-after 1parsec
+	assert_status 2
+}
+gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+
+@test "tools: another compiler is another key; one that is not there is an error" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: "tally a; compiler > ${{ output }}", outputs: o, tools: compiler}
+EOF
+	run_jl run
+	assert_status 1
+	assert_stderr_has 'tool "compiler"'
+	printf '#!/bin/sh\necho 1\n' >"$BATS_TEST_TMPDIR/bin/compiler"
+	chmod +x "$BATS_TEST_TMPDIR/bin/compiler"
+	jl_ok run
+	assert_counts ran=1
+	jl_ok run
+	assert_counts fresh=1
+	printf '#!/bin/sh\necho 2\n' >"$BATS_TEST_TMPDIR/bin/compiler"
+	jl_ok plan
+	assert_regex "$output" "would run +a"
+	jl_ok run
+	assert_counts ran=1
+	assert_file o 2
+	assert_tallies 2
+}
+
+@test "-v: a line with the reason for every step that ran" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: "cp i o", inputs: i, outputs: o}
+  b: {command: "true"}
+EOF
+	echo 1 >i
+	jl_ok run -v
+	assert_stderr_has "ran  a  not run before"
+	assert_stderr_has "ran  b  has neither inputs nor outputs"
+	echo 2 >i
+	jl_ok plan
+	assert_regex "$output" "would run  a  its inputs or command changed"
+	jl_ok run -v
+	assert_stderr_has "ran  a  its inputs or command changed"
+}

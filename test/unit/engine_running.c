@@ -1,0 +1,296 @@
+/* The keys that change how a step runs, on a fake executor: retries, streams, tools, ttl. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "run_help.h"
+
+/* ---- retries ---- */
+
+static const char flaky[] = "steps:\n"
+			    "  a: {command: [put, \"${{ output }}\", text], outputs: a.out, retries: 2}\n"
+			    "  b: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: a.out, outputs: b.out}\n";
+
+static void leave_half(void *ctx, const struct jl_job *job, struct fake_run *run)
+{
+	struct world *w = ctx;
+	(void)job;
+	(void)run;
+	assert_false(world_exists(w, "a.out")); /* nothing of an attempt before is left */
+	world_write(w, "a.out", "half");
+}
+
+static void fails_once(struct world *w, const char *label)
+{
+	fake_exec_on(w->x, label,
+		     &(struct fake_run){.exit_code = 3, .out = "bad\n", .effect = leave_half, .ctx = w});
+}
+
+static void retried_until_it_works(void **state)
+{
+	(void)state;
+	struct world *w = world_new(flaky);
+	fails_once(w, "a");
+	fails_once(w, "a");
+	fake_exec_on(w->x, "a", &(struct fake_run){.out = "good\n", .effect = world_play});
+	world_run(w);
+	world_expect(w, "ran a\nran b\n");
+	assert_int_equal(fake_exec_starts(w->x, "a"), 3);
+	assert_int_equal(w->sum.counts.failed, 0);
+	world_holds(w, "a.out", "text");
+	/* What failed attempts said is shown, and is not of the result. */
+	assert_string_equal(w->output.data, "a 1 0: bad\na 1 0: bad\na 1 0: good\n");
+	assert_non_null(strstr(w->warnings.data, "exit 3; attempt 2 follows\n"));
+	assert_non_null(strstr(w->warnings.data, "exit 3; attempt 3 follows\n"));
+	world_remove(w, "a.out");
+	world_run(w);
+	assert_string_equal(w->output.data, "a 1 1: good\n");
+	world_free(w);
+}
+
+static void the_last_failure_counts(void **state)
+{
+	(void)state;
+	struct world *w = world_new(flaky);
+	for (int i = 0; i < 5; i++)
+		fails_once(w, "a");
+	world_run(w);
+	world_expect(w, "failed a\nskipped b\n");
+	assert_int_equal(fake_exec_starts(w->x, "a"), 3);
+	assert_int_equal(w->sum.counts.failed, 1);
+	assert_int_equal(w->stored, 0);
+	world_holds(w, ".jl/failed/a/a.out", "half");
+	world_free(w);
+}
+
+/* A missing output is a failure as any other. */
+static void a_missing_output_is_tried_again(void **state)
+{
+	(void)state;
+	struct world *w = world_new(flaky);
+	fake_exec_on(w->x, "a", &(struct fake_run){0});
+	fake_exec_on(w->x, "a", &(struct fake_run){.effect = world_play});
+	world_run(w);
+	world_expect(w, "ran a\nran b\n");
+	assert_non_null(strstr(w->warnings.data, "output \"a.out\" was not made; attempt 2 follows\n"));
+	world_free(w);
+}
+
+static void the_delay_is_waited_and_others_run(void **state)
+{
+	(void)state;
+	struct world *w = world_new(
+		"steps:\n"
+		"  a: {command: [put, \"${{ output }}\", a], outputs: a.out, retries: {times: 1, delay: 10s}}\n"
+		"  b: {command: [put, \"${{ output }}\", b], outputs: b.out}\n");
+	w->o.jobs = 1;
+	fake_exec_on(w->x, "a", &(struct fake_run){.exit_code = 1});
+	fake_exec_on(w->x, "a", &(struct fake_run){.effect = world_play});
+	world_run(w);
+	assert_string_equal(w->x->log.data, "start a\nend a\nstart b\nend b\nstart a\nend a\n");
+	assert_true(w->sum.wall_ns >= 10 * JL_NS_S && w->sum.wall_ns < 11 * JL_NS_S);
+	assert_non_null(strstr(w->warnings.data, "attempt 2 follows in 10"));
+	world_free(w);
+}
+
+/* With fail-soon a failure elsewhere ends the wait: what failed stays failed, and is counted once. */
+static void an_ended_run_does_not_wait(void **state)
+{
+	(void)state;
+	struct world *w = world_new(
+		"steps:\n"
+		"  a: {command: [put, \"${{ output }}\", a], outputs: a.out, retries: {times: 9, delay: 1h}}\n"
+		"  b: {command: [put, \"${{ output }}\", b], outputs: b.out}\n");
+	fake_exec_on(w->x, "a", &(struct fake_run){.exit_code = 1});
+	fake_exec_on(w->x, "b", &(struct fake_run){.exit_code = 1, .duration_ns = JL_NS_S});
+	world_run(w);
+	assert_int_equal(w->sum.counts.failed, 2);
+	assert_true(w->sum.wall_ns < 10 * JL_NS_S);
+	world_free(w);
+}
+
+static void the_option_is_for_steps_that_do_not_say(void **state)
+{
+	(void)state;
+	struct world *w = world_new("defaults: {retries: 0}\nsteps:\n"
+				    "  a: {command: [put, \"${{ output }}\", a], outputs: a.out}\n"
+				    "  b: {command: [put, \"${{ output }}\", b], outputs: b.out, retries: 1}\n");
+	w->o.fail = JL_FAIL_KEEP_GOING;
+	w->o.retries = 4;
+	w->x->fallback = (struct fake_run){.exit_code = 1};
+	world_run(w);
+	assert_int_equal(fake_exec_starts(w->x, "a"), 1);
+	assert_int_equal(fake_exec_starts(w->x, "b"), 2);
+	world_manifest(w, "steps: {a: {command: [x], outputs: a.out}}\n");
+	world_next(w)->fallback = (struct fake_run){.exit_code = 1};
+	world_run(w);
+	assert_int_equal(fake_exec_starts(w->x, "a"), 5);
+	world_free(w);
+}
+
+/* ---- streams ---- */
+
+/* What `tr` would do, on the descriptors that the job got. */
+static void copy_streams(void *ctx, const struct jl_job *job, struct fake_run *run)
+{
+	char text[100];
+	(void)ctx;
+	(void)run;
+	assert_true(job->stdin_fd >= 0 && job->stdout_fd > 2 && job->stderr_fd > 2);
+	ssize_t n = read(job->stdin_fd, text, sizeof(text));
+	assert_true(n >= 0);
+	assert_int_equal(write(job->stdout_fd, text, (size_t)n), n);
+	assert_int_equal(write(job->stderr_fd, "said", 4), 4);
+}
+
+static const char streams[] = "steps:\n"
+			      "  make: {command: [put, \"${{ output }}\", one], outputs: in.txt}\n"
+			      "  s: {command: [x], stdin: in.txt, stdout: d/out.txt, stderr: d/err.txt}\n"
+			      "  use: {command: [cat, \"${{ output }}\", \"${{ input }}\"], inputs: d/out.txt, outputs: u}\n";
+
+static void streams_are_inputs_and_outputs(void **state)
+{
+	(void)state;
+	struct world *w = world_new(streams);
+	fake_exec_on(w->x, "s", &(struct fake_run){.effect = copy_streams});
+	world_run(w);
+	world_expect(w, "ran make\nran s\nran use\n"); /* in their order, though only the streams say so */
+	world_holds(w, "u", "one");
+	world_holds(w, "d/err.txt", "said");
+	world_run(w);
+	world_expect(w, "fresh make\nfresh s\nfresh use\n");
+	world_remove(w, "d/out.txt");
+	world_run(w);
+	world_expect(w, "fresh make\nrestored s\nfresh use\n");
+	/* Its content is of the key; so is that it is a stream. */
+	world_manifest(w, "steps: {s: {command: [x], stdin: in.txt, stdout: d/out.txt, stderr: d/err.txt}}\n");
+	world_write(w, "in.txt", "two");
+	world_next(w);
+	fake_exec_on(w->x, "s", &(struct fake_run){.effect = copy_streams});
+	world_run(w);
+	world_expect(w, "ran s\n");
+	world_holds(w, "d/out.txt", "two");
+	world_manifest(w, "steps: {s: {command: [x], inputs: in.txt, outputs: [d/out.txt, d/err.txt]}}\n");
+	world_run(w);
+	world_expect(w, "failed s\n");
+	world_free(w);
+}
+
+static void streams_that_are_wrong(void **state)
+{
+	static const struct {
+		const char *manifest, *says;
+	} wrong[] = {
+		{"steps: {a: {command: x, stdin: none}}\n", "no step makes it and there is no such file"},
+		{"steps: {a: {command: x, stdout: ../out}}\n", "cannot leave the workspace"},
+		{"steps: {a: {command: x, stdout: \"o*\"}}\n", "\"stdout\" wants the path of one file, not a glob"},
+		{"steps: {a: {command: x, stdin: d/}}\n", "\"stdin\" wants the path of one file, not a folder"},
+		{"steps: {a: {command: x, stderr: [a, b]}}\n", "\"stderr\" wants a path, not a list"},
+		{"steps: {a: {command: x, stdout: o}, b: {command: x, outputs: o}}\n", "overlaps"},
+		{"steps: {a: {command: \"x ${{ input }}\", stdin: joblib.yaml}}\n", "declares no inputs"},
+		{"steps: {a: {command: x, retries: -1}}\n", "\"retries\" cannot be negative"},
+		{"steps: {a: {command: x, retries: {delay: 1s}}}\n", "\"retries\" needs \"times\""},
+		{"steps: {a: {command: x, retries: {time: 1}}}\n", "unknown key \"time\"; did you mean \"times\"?"},
+		{"steps: {a: {command: x, retries: soon}}\n", "\"retries\" wants a whole number"},
+		{"steps: {a: {command: x, ttl: soon}}\n", "\"ttl\""},
+		{"steps: {a: {command: x, tools: {a: b}}}\n", "\"tools\" wants names of programs, not a mapping"},
+		{"steps: {a: {command: x, tools: ./none}}\n", "no step makes it and there is no such file"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct world *w = world_new(wrong[i].manifest);
+		assert_int_equal(world_try(w), JL_EINVAL);
+		assert_int_equal(w->x->started, 0);
+		if (!w->msgs.n || !strstr(w->msgs.at[0].text, wrong[i].says))
+			fail_msg("%s: %s", wrong[i].manifest, w->msgs.n ? w->msgs.at[0].text : "no message");
+		assert_true(w->msgs.at[0].mark.line > 0);
+		world_free(w);
+	}
+}
+
+/* ---- tools, ttl ---- */
+
+static void write_program(struct world *w, const char *path, const char *text)
+{
+	world_write(w, path, text);
+	assert_int_equal(fchmodat(w->dir->fd, path, 0755, 0), 0);
+}
+
+static void a_tool_is_of_the_key(void **state)
+{
+	(void)state;
+	struct world *w = world_new(
+		"steps: {a: {command: [put, \"${{ output }}\", a], outputs: a.out, tools: [tool, ./own]}}\n");
+	char path[600];
+	const char *const environ[] = {path, NULL};
+	snprintf(path, sizeof(path), "PATH=%s/bin", w->dir->path);
+	w->o.environ = environ;
+	write_program(w, "own", "1");
+	world_run(w);
+	world_expect(w, "failed a\n");
+	assert_non_null(strstr(w->reasons.data, "tool \"tool\": "));
+	write_program(w, "bin/tool", "1");
+	world_run(w);
+	world_expect(w, "ran a\n");
+	write_program(w, "bin/tool", "2");
+	world_run(w);
+	world_expect(w, "ran a\n");
+	write_program(w, "bin/tool", "1");
+	world_run(w);
+	world_expect(w, "fresh a\n"); /* stored, and what lies there is just that */
+	write_program(w, "own", "2");
+	world_run(w);
+	world_expect(w, "ran a\n");
+	world_run(w);
+	world_expect(w, "fresh a\n");
+	world_free(w);
+}
+
+static void a_result_older_than_its_ttl_counts_no_more(void **state)
+{
+	(void)state;
+	struct world *w = world_new("steps: {a: {command: [put, \"${{ output }}\", a], outputs: a.out, ttl: 1h}}\n");
+	world_run(w);
+	world_run(w);
+	world_expect(w, "fresh a\n");
+	world_remove(w, "a.out");
+	world_run(w);
+	world_expect(w, "restored a\n");
+	/* The ttl is not of the key: the same result, too old for another. */
+	world_manifest(w, "steps: {a: {command: [put, \"${{ output }}\", a], outputs: a.out, ttl: 1ms}}\n");
+	for (int64_t began = jl_clock_real_ns(); jl_clock_real_ns() - began < 3 * JL_NS_MS;)
+		;
+	w->o.mode = JL_MODE_PLAN;
+	world_run(w);
+	world_expect(w, "would run a\n");
+	w->o.mode = JL_MODE_RUN;
+	world_run(w);
+	world_expect(w, "ran a\n");
+	assert_non_null(strstr(w->reasons.data, "a: its result is older than its ttl\n"));
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(retried_until_it_works),
+		cmocka_unit_test(the_last_failure_counts),
+		cmocka_unit_test(a_missing_output_is_tried_again),
+		cmocka_unit_test(the_delay_is_waited_and_others_run),
+		cmocka_unit_test(an_ended_run_does_not_wait),
+		cmocka_unit_test(the_option_is_for_steps_that_do_not_say),
+		cmocka_unit_test(streams_are_inputs_and_outputs),
+		cmocka_unit_test(streams_that_are_wrong),
+		cmocka_unit_test(a_tool_is_of_the_key),
+		cmocka_unit_test(a_result_older_than_its_ttl_counts_no_more),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
