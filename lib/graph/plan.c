@@ -124,7 +124,8 @@ bool jl_plan_check(const struct jl_plan *p, uint32_t n_files, uint32_t n_results
 	if (p->head.len != 1 || jl_plan_head(p)->format != JL_PLAN_FORMAT || n_text == 0)
 		return false;
 	const struct jl_plan_head *h = jl_plan_head(p);
-	if (h->manifest >= n_text || h->store_dir >= n_text || !refs_in(p, h->env, h->n_env, n_text))
+	if (h->manifest >= n_text || h->store_dir >= n_text || !refs_in(p, h->env, h->n_env, n_text) ||
+	    !refs_in(p, h->includes, h->n_includes, n_files))
 		return false;
 	if (p->spec.len > 0 && ((const char *)p->spec.data)[p->spec.len - 1] != '\0')
 		return false;

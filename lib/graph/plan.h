@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define JL_PLAN_FORMAT 2 /* raised whenever the meaning of a table changes */
+#define JL_PLAN_FORMAT 3 /* raised whenever the meaning of a table changes */
 
 struct jl_plan_head {           /* one element */
 	uint32_t format;
@@ -24,9 +24,10 @@ struct jl_plan_head {           /* one element */
 	uint32_t manifest;      /* text: the manifest's file name, relative to the workspace */
 	uint32_t has_folders;   /* some output is a folder or a glob */
 	uint32_t pad;
-	struct jl_digest source; /* of the manifest's bytes, overrides, program format */
+	struct jl_digest source; /* of the manifest's and its includes' bytes, overrides, program format */
 	uint8_t pad2[7];
 	uint32_t store_dir;     /* text; 0: none */
+	uint32_t includes, n_includes; /* refs: files that the manifest includes */
 	uint32_t pad3;
 };
 

@@ -9,23 +9,23 @@
 
 struct check {
 	const struct jl_template *t;
-	const struct jl_manifest *m;
-	const struct jl_map *vars;
+	const struct jl_vars *vars;
+	const struct jl_map *by_name; /* of vars */
 	const struct jl_step *step;
 	struct jl_messages *msgs;
 };
 
 static bool check_var(const struct check *c, struct jl_hole *h)
 {
-	uint32_t at = jl_map_get(c->vars, h->s, h->len);
+	uint32_t at = jl_map_get(c->by_name, h->s, h->len);
 	struct jl_near near = {.word = h->s};
 
 	if (at != JL_NONE) {
-		h->var = &c->m->vars.at[at];
+		h->var = &c->vars->at[at];
 		return true;
 	}
-	for (uint32_t i = 0; i < c->m->vars.n; i++)
-		jl_near_offer(&near, c->m->vars.at[i].name.s);
+	for (uint32_t i = 0; i < c->vars->n; i++)
+		jl_near_offer(&near, c->vars->at[i].name.s);
 	if (near.best)
 		jl_messages_add(c->msgs, jl_hole_mark(c->t, h), false,
 				"there is no variable \"%s\"; did you mean \"%s\"?", jl_messages_show(c->msgs, h->s),
@@ -143,10 +143,10 @@ static bool check_matrix(const struct check *c, const struct jl_hole *h)
 	return false;
 }
 
-bool jl_template_check(struct jl_template *t, const struct jl_manifest *m, const struct jl_map *vars_by_name,
+bool jl_template_check(struct jl_template *t, const struct jl_vars *vars, const struct jl_map *vars_by_name,
 		       const struct jl_step *step, struct jl_messages *msgs)
 {
-	const struct check c = {.t = t, .m = m, .vars = vars_by_name, .step = step, .msgs = msgs};
+	const struct check c = {.t = t, .vars = vars, .by_name = vars_by_name, .step = step, .msgs = msgs};
 	bool good = true;
 
 	for (uint32_t i = 0; i < t->n; i++) {

@@ -73,7 +73,6 @@ void jl_read_command(struct jl_reader *r, const struct jl_yaml *node, struct jl_
 	const char *s = node->kind == JL_YAML_SCALAR ? node->s : "";
 
 	step->command_mark = jl_read_mark(r, node);
-	step->command_mark.file = r->m->file;
 	if (node->kind == JL_YAML_MAP) {
 		jl_read_wrong_type(r, node, "command", "a text or a list of words");
 		return;

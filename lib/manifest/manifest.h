@@ -1,7 +1,7 @@
-/* The manifest: joblib.yaml as typed, validated steps.
+/* The manifest: joblib.yaml and what it includes as typed, validated steps.
  *
  * jl_manifest_read() turns text into `struct jl_manifest` or into a list of messages, each with its place; it looks at no
- * file but the manifest. Everything is owned by the manifest's arena and lives until jl_manifest_free(). Templates are
+ * file by itself: included ones are asked for by a callback. Everything is owned by the manifest's arena and lives until jl_manifest_free(). Templates are
  * parsed here (so that an unknown name is an error with its place) and evaluated by manifest/template.h later.
  *
  * How it is built: yaml.c makes a strict tree with marks out of libyaml's events; schema.c is one table of every key, its
@@ -102,8 +102,20 @@ struct jl_retries {
 	int64_t times, delay_ns;     /* times < 0: not given */
 };
 
+/* One of the files that a manifest is made of. Its variables and defaults are its own. */
+struct jl_mfile {
+	const char *name;            /* as the user would name it, as in marks */
+	const char *path;            /* clean, relative to the workspace; the top's is its bare name */
+	const char *dir;             /* the folder that its paths are relative to, clean; "" for the workspace itself */
+	const char *prefix;          /* "etl:" for `{file: …, as: etl}`, "" otherwise; of all in between one after the other */
+	struct jl_vars vars;         /* values already hold --var overrides */
+	const struct jl_mfile *by;   /* which includes it; NULL for the top */
+};
+
 struct jl_step {
-	struct jl_mtext name;        /* [A-Za-z0-9_.-]+, not beginning with '-' or '.'; the mark is the key's */
+	struct jl_mtext name;        /* [A-Za-z0-9_.-]+, not beginning with '-' or '.', behind its file's prefix; the mark is
+	                                the key's */
+	const struct jl_mfile *from; /* where it stands: its paths are relative to from->dir */
 	/* command: */
 	struct jl_mark command_mark;
 	struct jl_template **argv;   /* n_argv words, executed directly: a list, or a string that needs no shell (holes taken
@@ -114,7 +126,7 @@ struct jl_step {
 	struct jl_template *script;  /* a string that needs the shell; else NULL */
 	struct jl_mtexts shell;      /* default: bash -eo pipefail -c */
 	struct jl_ports inputs, outputs;
-	struct jl_mtexts after;
+	struct jl_mtexts after;      /* full names */
 	struct jl_foreach foreach;
 	struct jl_condition when;    /* `if` */
 	struct jl_vars env;          /* step's own over defaults', by name */
@@ -136,8 +148,10 @@ struct jl_step {
 struct jl_manifest {
 	struct jl_arena arena;
 	const char *file;            /* as given */
-	struct jl_vars vars;         /* values already hold --var overrides */
-	struct jl_step *steps;       /* in the order of the file */
+	struct jl_mfile **files;     /* the top first */
+	uint32_t n_files;
+	struct jl_vars vars;         /* of the top */
+	struct jl_step *steps;       /* in the order of the file; those of included files behind, in the order of `include` */
 	uint32_t n_steps;
 	const char *store_dir;       /* `store: {dir: …}`, or NULL */
 };
@@ -162,14 +176,22 @@ void jl_messages_sort(struct jl_messages *m); /* by file, line, column; stable; 
 /* Text of the user's for a message: on one line, cut when long. Lives as long as the messages. */
 const char *jl_messages_show(struct jl_messages *m, const char *s);
 
-struct jl_var_override {         /* --var NAME=VALUE */
+struct jl_var_override {         /* --var NAME=VALUE; a file's prefix before the name says which file's */
 	const char *name, *value;
 };
 
-/* Read a manifest from memory. JL_OK and *ret, or JL_EINVAL and at least one error in *msgs. Overrides that name no
+/* Where included files come from. `path` is clean and relative to the workspace. Append the text to `out`; JL_ENOTFOUND:
+ * there is none; any other failure: `err` says why, without the path. */
+struct jl_manifest_source {
+	int (*read)(void *ctx, const char *path, struct jl_buf *out, struct jl_err *err);
+	void *ctx;
+};
+
+/* Read a manifest from memory, and by `source` (NULL: nothing can be included) what it includes. JL_OK and *ret, or JL_EINVAL and at least one error in *msgs. Overrides that name no
  * variable of the manifest are an error (mark with line 0: printed without a place). Warnings may come with JL_OK. */
-int jl_manifest_read(const char *file, const char *text, size_t len, const struct jl_var_override *overrides,
-                     uint32_t n_overrides, struct jl_manifest **ret, struct jl_messages *msgs) JL_MUST_CHECK;
+int jl_manifest_read(const char *file, const char *text, size_t len, const struct jl_manifest_source *source,
+                     const struct jl_var_override *overrides, uint32_t n_overrides, struct jl_manifest **ret,
+                     struct jl_messages *msgs) JL_MUST_CHECK;
 void jl_manifest_free(struct jl_manifest *m);
 
 #endif

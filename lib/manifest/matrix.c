@@ -239,7 +239,6 @@ void jl_read_matrix(struct jl_reader *r, const struct jl_yaml *node, struct jl_f
 		return;
 	}
 	ret->mark = jl_read_mark(r, node);
-	ret->mark.file = r->m->file;
 	ret->kind = JL_FOREACH_MATRIX;
 	ret->matrix = m;
 	if (node->kind != JL_YAML_MAP || node->n == 0) {

@@ -21,7 +21,7 @@ struct var_info {
 /* Bounded: a chain of more than VAR_DEPTH is a fault. */
 static void measure_var(struct jl_reader *r, struct var_info *info, uint32_t index, uint32_t depth)
 {
-	struct jl_template *t = r->m->vars.at[index].value;
+	struct jl_template *t = r->file->vars.at[index].value;
 	struct var_info *own = &info[index];
 
 	own->state = OPEN;
@@ -32,7 +32,7 @@ static void measure_var(struct jl_reader *r, struct var_info *info, uint32_t ind
 
 		if (h->kind != JL_HOLE_VAR || !h->var)
 			continue;
-		other = (uint32_t)(h->var - r->m->vars.at);
+		other = (uint32_t)(h->var - r->file->vars.at);
 		if (info[other].state == OPEN) {
 			jl_messages_add(r->msgs, jl_hole_mark(t, h), false, "variable \"%s\" depends on itself", h->s);
 			break;
@@ -54,11 +54,11 @@ static void measure_var(struct jl_reader *r, struct var_info *info, uint32_t ind
 
 static void check_vars(struct jl_reader *r)
 {
-	struct var_info *info = jl_calloc(r->m->vars.n, sizeof(*info));
+	struct var_info *info = jl_calloc(r->file->vars.n, sizeof(*info));
 
-	for (uint32_t i = 0; i < r->m->vars.n; i++)
-		jl_template_check(r->m->vars.at[i].value, r->m, &r->vars_by_name, NULL, r->msgs);
-	for (uint32_t i = 0; i < r->m->vars.n; i++) {
+	for (uint32_t i = 0; i < r->file->vars.n; i++)
+		jl_template_check(r->file->vars.at[i].value, &r->file->vars, &r->vars_by_name, NULL, r->msgs);
+	for (uint32_t i = 0; i < r->file->vars.n; i++) {
 		if (info[i].state == UNSEEN)
 			measure_var(r, info, i, 1);
 	}
@@ -67,7 +67,7 @@ static void check_vars(struct jl_reader *r)
 
 static bool check(struct jl_reader *r, struct jl_template *t, const struct jl_step *step)
 {
-	return !t || t->n == 0 || jl_template_check(t, r->m, &r->vars_by_name, step, r->msgs);
+	return !t || t->n == 0 || jl_template_check(t, &r->file->vars, &r->vars_by_name, step, r->msgs);
 }
 
 static void check_ports(struct jl_reader *r, const struct jl_ports *ports, const struct jl_step *step)
@@ -178,15 +178,17 @@ static void check_cycles(struct jl_reader *r)
 	jl_table_release(&stack);
 }
 
-void jl_read_check_names(struct jl_reader *r)
+void jl_read_check_file(struct jl_reader *r)
 {
 	check_vars(r);
-	for (uint32_t i = 0; i < r->steps.len; i++) {
-		const struct jl_step *step = JL_AT(r->steps, struct jl_step, i);
+	for (uint32_t i = r->first_step; i < r->steps.len; i++)
+		check_templates(r, JL_AT(r->steps, struct jl_step, i));
+}
 
-		check_templates(r, step);
-		check_after(r, step);
-	}
+void jl_read_check_after(struct jl_reader *r)
+{
+	for (uint32_t i = 0; i < r->steps.len; i++)
+		check_after(r, JL_AT(r->steps, struct jl_step, i));
 	check_cycles(r);
 }
 
@@ -292,7 +294,7 @@ void jl_read_merge_defaults(struct jl_reader *r)
 	jl_map_init(&m.by_name, env_key, &r->defaults.env);
 	for (uint32_t i = 0; i < r->defaults.env.n; i++)
 		jl_map_put(&m.by_name, r->defaults.env.at[i].name.s, r->defaults.env.at[i].name.len, i);
-	for (uint32_t i = 0; i < r->steps.len; i++) {
+	for (uint32_t i = r->first_step; i < r->steps.len; i++) {
 		struct jl_step *step = JL_AT(r->steps, struct jl_step, i);
 		uint64_t set = *JL_AT(r->set, uint64_t, i);
 

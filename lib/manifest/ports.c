@@ -63,7 +63,7 @@ static void check_output(const struct ports *p, const struct jl_yaml *node, cons
 	if (text[0] == '/') {
 		wrong = "an output cannot be an absolute path; name it relative to the manifest";
 	} else if (fixed) {
-		jl_path_join(&clean, "", text);
+		jl_path_join(&clean, p->r->file->dir, text);
 		if (jl_path_escapes(clean.data))
 			wrong = "an output cannot leave the workspace; name one below the manifest's folder";
 		else if (strcmp(clean.data, ".") == 0)

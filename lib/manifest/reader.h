@@ -13,15 +13,30 @@
 struct jl_reader {
 	struct jl_manifest *m;
 	struct jl_messages *msgs;
+	struct jl_table steps;    /* struct jl_step */
+	struct jl_table set;      /* uint64_t for each: bit i is set if it has the key of row i of the schema */
+	struct jl_map by_name;    /* of steps */
+	struct jl_table files;    /* struct jl_mfile *: m->files */
+	struct jl_table includes; /* struct jl_include: those from `next_include` on are still to be read */
+	uint32_t next_include;
+	uint64_t merged; /* entries that defaults added to steps */
+	/* of the file that is being read: */
+	struct jl_mfile *file;
 	struct jl_yaml_doc *doc;
-	struct jl_table steps;      /* struct jl_step */
-	struct jl_table set;        /* uint64_t for each: bit i is set if it has the key of row i of the schema */
-	struct jl_map by_name;      /* of steps */
-	struct jl_map vars_by_name; /* of m->vars */
+	struct jl_map vars_by_name; /* of file->vars */
+	uint32_t first_step;
 	struct jl_step defaults;
 	uint64_t defaults_set;
 	struct jl_mark defaults_mark;
-	uint64_t merged; /* entries that defaults added to steps */
+};
+
+struct jl_include {
+	struct jl_mtext file, as; /* as.s == NULL: none */
+	const struct jl_mfile *by;
+};
+/* The keys of an include that is a mapping. */
+struct jl_include_keys {
+	struct jl_mtext file, as;
 };
 
 /* The store's keys; checked, but only dir is kept. */
@@ -82,9 +97,16 @@ void jl_read_tools(struct jl_reader *r, const struct jl_yaml *node, struct jl_mt
 /* Once the defaults are merged: streams and tools that are files of the workspace become inputs and outputs. */
 void jl_read_join_streams(struct jl_reader *r, struct jl_step *step);
 
-/* After the document: names that refer to each other, cycles. */
-void jl_read_check_names(struct jl_reader *r);
-/* Give each step the defaults that it does not set itself. */
+/* include.c: note what a file includes; take the next of those, as a file to read into `text`. False: there is no more. */
+void jl_read_include(struct jl_reader *r, const struct jl_yaml *node);
+bool jl_read_next_include(struct jl_reader *r, const struct jl_manifest_source *source, struct jl_mfile **ret,
+			  struct jl_buf *text);
+
+/* names.c: after a file: do the names in its templates mean something? */
+void jl_read_check_file(struct jl_reader *r);
+/* Give each of its steps the defaults that it does not set itself. */
 void jl_read_merge_defaults(struct jl_reader *r);
+/* After all files: `after`, and cycles of it. */
+void jl_read_check_after(struct jl_reader *r);
 
 #endif

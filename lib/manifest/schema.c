@@ -21,7 +21,7 @@ static const struct jl_schema_key keys[] = {
 	{"foreach", JL_IN_STEP, JL_TYPE_FOREACH, STEP(foreach), 0},
 	{"matrix", JL_IN_STEP, JL_TYPE_MATRIX, STEP(foreach), 0},
 	{"if", BOTH, JL_TYPE_CONDITION, STEP(when), 0},
-	{"after", JL_IN_STEP, JL_TYPE_NAMES, STEP(after), 0},
+	{"after", JL_IN_STEP, JL_TYPE_STEP_NAMES, STEP(after), 0},
 	{"description", JL_IN_STEP, JL_TYPE_TEXT, STEP(description), 0},
 	{"env", BOTH, JL_TYPE_ENV, STEP(env), JL_MERGE_BY_NAME},
 	{"pass_env", BOTH, JL_TYPE_ENV_NAMES, STEP(pass_env), JL_MERGE_ADD},
@@ -51,11 +51,11 @@ static const struct jl_schema_key keys[] = {
 	LATER("interactive", BOTH),
 	/* of the top level */
 	{"version", JL_IN_TOP, JL_TYPE_INT, 0, 0, 0},
-	{"vars", JL_IN_TOP, JL_TYPE_VARS, FIELD(struct jl_manifest, vars), 0},
+	{"vars", JL_IN_TOP, JL_TYPE_VARS, FIELD(struct jl_mfile, vars), 0},
+	{"include", JL_IN_TOP, JL_TYPE_INCLUDE, 0, 0, 0},
 	{"defaults", JL_IN_TOP, JL_TYPE_DEFAULTS, 0, 0, 0},
 	{"steps", JL_IN_TOP, JL_TYPE_STEPS, 0, 0, 0},
 	{"store", JL_IN_TOP, JL_TYPE_STORE, 0, 0, 0},
-	LATER("include", JL_IN_TOP),
 	LATER("pools", JL_IN_TOP),
 	LATER("executors", JL_IN_TOP),
 	/* of store */
@@ -70,6 +70,9 @@ static const struct jl_schema_key keys[] = {
 	{"to", JL_IN_FOREACH, JL_TYPE_INT, FIELD(struct jl_foreach_keys, to), 0},
 	{"by", JL_IN_FOREACH, JL_TYPE_INT, FIELD(struct jl_foreach_keys, by), 0},
 	{"lines", JL_IN_FOREACH, JL_TYPE_FILE, FIELD(struct jl_foreach_keys, lines), 0},
+	/* of an entry of include that is a mapping */
+	{"file", JL_IN_INCLUDE, JL_TYPE_TEXT, FIELD(struct jl_include_keys, file), 0},
+	{"as", JL_IN_INCLUDE, JL_TYPE_TEXT, FIELD(struct jl_include_keys, as), 0},
 	/* of an input or output that is a mapping */
 	{"path", JL_IN_PORT, JL_TYPE_PATTERN, FIELD(struct jl_port_keys, path), 0},
 	{"glob", JL_IN_PORT, JL_TYPE_PATTERN, FIELD(struct jl_port_keys, glob), 0},
@@ -119,5 +122,7 @@ const char *jl_schema_place(unsigned where)
 		return "a foreach";
 	if (where & JL_IN_RETRIES)
 		return "\"retries\"";
+	if (where & JL_IN_INCLUDE)
+		return "an include";
 	return "an input or output";
 }

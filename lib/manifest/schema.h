@@ -15,12 +15,14 @@ enum jl_schema_where {
 	JL_IN_FOREACH = 16,
 	JL_IN_PORT = 32,
 	JL_IN_RETRIES = 64,
+	JL_IN_INCLUDE = 128,
 };
 
 enum jl_schema_type {
 	JL_TYPE_TEXT,      /* struct jl_mtext */
 	JL_TYPE_PATTERN,   /* struct jl_mtext: a path or glob that may hold templates, parsed by whoever holds it */
-	JL_TYPE_NAMES,     /* struct jl_mtexts: a name or a list of names (step names, tags) */
+	JL_TYPE_NAMES,     /* struct jl_mtexts: a name or a list of names */
+	JL_TYPE_STEP_NAMES, /* the same of steps, which may stand behind a prefix ("etl:") */
 	JL_TYPE_ENV_NAMES, /* struct jl_mtexts: names of variables, or "*" */
 	JL_TYPE_WORDS,     /* struct jl_mtexts: a list of words, or a text split at blanks */
 	JL_TYPE_BOOL,      /* bool */
@@ -46,6 +48,7 @@ enum jl_schema_type {
 	JL_TYPE_STEPS,
 	JL_TYPE_DEFAULTS,
 	JL_TYPE_STORE,
+	JL_TYPE_INCLUDE,
 	JL_TYPE_LATER, /* known to the format, not supported by this version */
 };
 

@@ -42,7 +42,7 @@ struct jl_template *jl_template_literal(struct jl_arena *arena, const struct jl_
  * inputs, `item` without foreach, a key that an item lacks: a message each. `step` is NULL where no step is. Holes of vars
  * remember their variable. False if anything was wrong. */
 struct jl_map;
-bool jl_template_check(struct jl_template *t, const struct jl_manifest *m, const struct jl_map *vars_by_name,
+bool jl_template_check(struct jl_template *t, const struct jl_vars *vars, const struct jl_map *vars_by_name,
                        const struct jl_step *step, struct jl_messages *msgs);
 
 /* No holes: the whole text; NULL if there are holes. */

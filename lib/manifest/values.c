@@ -24,10 +24,9 @@ void jl_read_wrong_type(struct jl_reader *r, const struct jl_yaml *node, const c
 
 struct jl_mtext jl_read_copy(struct jl_reader *r, const struct jl_yaml *node)
 {
-	struct jl_mark mark = jl_read_mark(r, node);
-
-	mark.file = r->m->file;
-	return (struct jl_mtext){.s = jl_arena_strndup(&r->m->arena, node->s, node->n), .len = node->n, .mark = mark};
+	return (struct jl_mtext){.s = jl_arena_strndup(&r->m->arena, node->s, node->n),
+				 .len = node->n,
+				 .mark = jl_read_mark(r, node)};
 }
 
 struct place {
@@ -39,10 +38,8 @@ struct place {
 static struct jl_mark place_of(const void *ctx, size_t offset)
 {
 	const struct place *p = ctx;
-	struct jl_mark mark = jl_yaml_place(p->r->doc, p->node, p->base + offset);
 
-	mark.file = p->r->m->file;
-	return mark;
+	return jl_yaml_place(p->r->doc, p->node, p->base + offset);
 }
 
 struct jl_template *jl_read_template(struct jl_reader *r, const struct jl_yaml *node, const struct jl_mtext *text,
@@ -77,6 +74,25 @@ bool jl_read_is_name(const char *s)
 	while (is_letter(*s) || is_digit(*s) || *s == '.' || *s == '-')
 		s++;
 	return *s == '\0';
+}
+
+/* Of a step, perhaps behind prefixes: "etl:load". */
+static bool is_full_name(const char *s)
+{
+	const char *end = strrchr(s, ':');
+	char part[256];
+
+	if (!end)
+		return jl_read_is_name(s);
+	for (const char *colon; (colon = strchr(s, ':')); s = colon + 1) {
+		if ((size_t)(colon - s) >= sizeof(part))
+			return false;
+		memcpy(part, s, (size_t)(colon - s));
+		part[colon - s] = '\0';
+		if (!jl_read_is_name(part))
+			return false;
+	}
+	return jl_read_is_name(s);
 }
 
 bool jl_read_is_word(const char *s)
@@ -206,7 +222,9 @@ static void read_names(struct jl_reader *r, const struct jl_yaml *node, const st
 	for (uint32_t i = 0; i < n; i++) {
 		if (!jl_read_text(r, &at[i], key->name, &list.at[list.n]))
 			continue;
-		if (env ? !jl_read_is_env_name(at[i].s) && strcmp(at[i].s, "*") != 0 : !jl_read_is_name(at[i].s)) {
+		if (env ? !jl_read_is_env_name(at[i].s) && strcmp(at[i].s, "*") != 0
+			: key->type == JL_TYPE_STEP_NAMES ? !is_full_name(at[i].s)
+							  : !jl_read_is_name(at[i].s)) {
 			jl_read_fault(r, &at[i], "\"%s\" wants %s, not \"%s\"", key->name,
 				      env ? "names of environment variables, or \"*\""
 					  : "names of letters, digits, _ . -",
@@ -314,7 +332,6 @@ void jl_read_vars(struct jl_reader *r, const struct jl_yaml *node, const struct 
 void jl_read_item(struct jl_reader *r, const struct jl_yaml *node, const char *what, struct jl_value *ret)
 {
 	*ret = (struct jl_value){.text = {.s = "", .mark = jl_read_mark(r, node)}};
-	ret->text.mark.file = r->m->file;
 	ret->keys = jl_arena_alloc(&r->m->arena, (node->n ? node->n : 1) * sizeof(*ret->keys));
 	ret->values = jl_arena_alloc(&r->m->arena, node->n * sizeof(*ret->values));
 	for (uint32_t k = 0; k < node->n; k++) {
@@ -402,7 +419,6 @@ void jl_read_foreach(struct jl_reader *r, const struct jl_yaml *node, struct jl_
 		return;
 	}
 	ret->mark = jl_read_mark(r, node);
-	ret->mark.file = r->m->file;
 	if (node->kind == JL_YAML_LIST) {
 		read_items(r, node, ret);
 	} else if (node->kind == JL_YAML_MAP) {
@@ -435,6 +451,7 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 			*(struct jl_mtext *)(void *)field = jl_read_copy(r, node);
 		break;
 	case JL_TYPE_NAMES:
+	case JL_TYPE_STEP_NAMES:
 	case JL_TYPE_ENV_NAMES: read_names(r, node, key, (struct jl_mtexts *)(void *)field); break;
 	case JL_TYPE_WORDS: read_words(r, node, key->name, (struct jl_mtexts *)(void *)field); break;
 	case JL_TYPE_BOOL: read_bool(r, node, key->name, (bool *)field); break;
@@ -471,6 +488,7 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 	case JL_TYPE_STEPS:
 	case JL_TYPE_DEFAULTS:
 	case JL_TYPE_STORE:
+	case JL_TYPE_INCLUDE:
 	case JL_TYPE_LATER: jl_bug_if(true); /* read.c's */
 	}
 }

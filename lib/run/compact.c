@@ -112,6 +112,7 @@ void jl_compact(struct jl_project *p)
 	struct jl_plan_head *h = jl_table_add(&m.to.head, 1);
 	*h = *jl_plan_head(&p->plan);
 	h->env = move_refs(&m, h->env, h->n_env, true);
+	h->includes = move_refs(&m, h->includes, h->n_includes, false);
 	h->manifest = move_text(&m, h->manifest);
 	h->store_dir = move_text(&m, h->store_dir);
 	jl_table_reserve(&m.to.rules, p->plan.rules.len);

@@ -12,13 +12,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-int jl_compile_path(struct jl_buf *out, const char *text, bool *ret_folder)
+/* Characters of a name that a pattern would read otherwise. */
+static void add_escaped(struct jl_buf *out, const char *s, size_t len)
 {
+	for (size_t i = 0; i < len; i++) {
+		if (strchr("*?[\\", s[i]))
+			jl_buf_char(out, '\\');
+		jl_buf_char(out, s[i]);
+	}
+}
+
+int jl_compile_path(struct jl_buf *out, const char *dir, const char *text, bool glob, bool *ret_folder)
+{
+	struct jl_buf escaped = JL_BUF_INIT;
 	size_t len = strlen(text);
 	if (len == 0)
 		return JL_EINVAL;
 	*ret_folder = text[len - 1] == '/' || strcmp(text, ".") == 0;
-	return jl_path_join(out, "", text);
+	if (glob)
+		add_escaped(&escaped, dir, strlen(dir));
+	int r = jl_path_join(out, glob ? escaped.data : dir, text);
+	jl_buf_release(&escaped);
+	return r;
 }
 
 static uint32_t add_text(struct jl_project *p, const char *s)
@@ -38,11 +53,11 @@ static uint32_t add_texts(struct jl_project *p, const struct jl_mtexts *texts)
 
 /* Text of a pattern as jl_glob_overlap reads it: clean, a component with "**" inside a longer one cut to "**" alone (a value
  * may hold slashes), a folder as all that is below it. */
-static void pattern_text(struct jl_buf *out, const char *raw, bool literal)
+static void pattern_text(struct jl_buf *out, const char *dir, const char *raw, bool literal)
 {
 	struct jl_buf clean = JL_BUF_INIT;
 	bool folder = false;
-	if (jl_compile_path(&clean, raw, &folder) != JL_OK)
+	if (jl_compile_path(&clean, dir, raw, !literal, &folder) != JL_OK)
 		jl_buf_str(&clean, "**");
 	jl_buf_clear(out);
 	for (const char *s = clean.data; *s;) {
@@ -53,11 +68,10 @@ static void pattern_text(struct jl_buf *out, const char *raw, bool literal)
 			folder = false;
 			break;
 		}
-		for (size_t i = 0; i < len; i++) {
-			if (literal && strchr("*?[\\", s[i]))
-				jl_buf_char(out, '\\');
-			jl_buf_char(out, s[i]);
-		}
+		if (literal)
+			add_escaped(out, s, len);
+		else
+			jl_buf_add(out, s, len);
 		s += len;
 		if (*s == '/')
 			jl_buf_char(out, *s++);
@@ -79,7 +93,7 @@ static void port_pattern(struct jl_project *p, const struct jl_port *port, const
 		jl_buf_str(&raw, fixed);
 	else
 		jl_template_pattern(port->path, &scope, &raw);
-	pattern_text(out, raw.data, fixed && !port->glob);
+	pattern_text(out, step->from->dir, raw.data, fixed && !port->glob);
 	jl_buf_release(&raw);
 }
 
@@ -137,8 +151,9 @@ static void collect_env(struct jl_project *p)
 		ports_env(p, &s->inputs);
 		ports_env(p, &s->outputs);
 	}
-	for (uint32_t i = 0; i < p->ast->vars.n; i++)
-		jl_template_env(p->ast->vars.at[i].value, add_env_name, p);
+	for (uint32_t i = 0; i < p->ast->n_files; i++)
+		for (uint32_t k = 0; k < p->ast->files[i]->vars.n; k++)
+			jl_template_env(p->ast->files[i]->vars.at[k].value, add_env_name, p);
 	/* The number of jobs counts as one more variable if any template may hold it. */
 	char jobs[32];
 	snprintf(jobs, sizeof(jobs), "\1jobs=%u", p->jobs);
@@ -206,7 +221,7 @@ static void compile_items(struct jl_project *p, const struct jl_step *s, struct 
 	bool folder;
 	jl_scope_init(&scope, p, s);
 	if (jl_template_eval(s->foreach.pattern, &scope, JL_TMPL_PLAIN, &raw, p->msgs) == JL_OK) {
-		if (jl_compile_path(out, raw.data, &folder) != JL_OK)
+		if (jl_compile_path(out, s->from->dir, raw.data, s->foreach.kind == JL_FOREACH_GLOB, &folder) != JL_OK)
 			jl_messages_add(p->msgs, s->foreach.mark, false,
 					"foreach names nothing; give a glob or a list");
 		else if (folder)
@@ -417,7 +432,7 @@ static void connect(struct jl_project *p, uint32_t rule, const struct connecting
 	}
 	excludes.len = 0; /* they are about inputs */
 	if (s->foreach.pattern) {
-		pattern_text(&b, jl_project_text(p, r->items_text), s->foreach.kind == JL_FOREACH_LINES);
+		pattern_text(&b, "", jl_project_text(p, r->items_text), s->foreach.kind == JL_FOREACH_LINES);
 		makers(p, c, rule, b.data, false, &excludes, &waits);
 	}
 	r->after = jl_plan_add_refs(&p->plan, after.data, after.len);
@@ -433,16 +448,30 @@ static void connect(struct jl_project *p, uint32_t rule, const struct connecting
 	jl_buf_release(&b);
 }
 
-void jl_compile(struct jl_project *p, const struct jl_digest *source)
+/* The files that the manifest takes in: the plan is of their content too. */
+static void add_includes(struct jl_project *p)
+{
+	struct jl_table ids = JL_TABLE_INIT(uint32_t);
+	for (uint32_t i = 1; i < p->ast->n_files; i++) {
+		const char *path = p->ast->files[i]->path;
+		*(uint32_t *)jl_table_add(&ids, 1) = jl_files_id(&p->state->files, path, strlen(path));
+	}
+	uint32_t first = jl_plan_add_refs(&p->plan, ids.data, ids.len);
+	jl_plan_head(&p->plan)->includes = first;
+	jl_plan_head(&p->plan)->n_includes = ids.len;
+	jl_table_release(&ids);
+}
+
+void jl_compile(struct jl_project *p)
 {
 	struct jl_plan_head *h = jl_table_add(&p->plan.head, 1);
 	struct jl_map names;
 	struct connecting c = {.names = &names, .makes = JL_TABLE_INIT(struct make)};
 	h->format = JL_PLAN_FORMAT;
-	h->source = *source;
 	h->manifest = add_text(p, p->manifest_name);
 	collect_env(p);
 	jl_plan_head(&p->plan)->store_dir = 0;
+	add_includes(p);
 	if (p->ast->store_dir) {
 		struct jl_buf dir = JL_BUF_INIT;
 		jl_path_join(&dir, p->root, p->ast->store_dir);

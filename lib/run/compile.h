@@ -4,12 +4,12 @@
 
 #include "run/project.h"
 
-/* Make p->plan anew from p->ast: head and rules, nothing expanded. `source`: digest of all that the plan is made from. Faults
- * go to p->msgs; the plan is of use only if there are none. */
-void jl_compile(struct jl_project *p, const struct jl_digest *source);
+/* Make p->plan anew from p->ast: head and rules, nothing expanded; head's `source` is the caller's. Faults go to p->msgs; the
+ * plan is of use only if there are none. */
+void jl_compile(struct jl_project *p);
 
-/* A clean path or pattern out of text that a template gave: workspace-relative, without a trailing slash (*ret_folder says
- * there was one). JL_EINVAL when it is empty. */
-int jl_compile_path(struct jl_buf *out, const char *text, bool *ret_folder);
+/* A clean path (`glob`: pattern) out of text that a template gave, relative to `dir`, the folder of the step's file: as seen
+ * from the workspace, without a trailing slash (*ret_folder says there was one). JL_EINVAL when it is empty. */
+int jl_compile_path(struct jl_buf *out, const char *dir, const char *text, bool glob, bool *ret_folder);
 
 #endif

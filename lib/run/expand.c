@@ -20,7 +20,21 @@ struct items {
 	uint64_t hash;
 };
 
-static int glob_items(struct jl_project *p, const struct jl_rule *r, struct items *out, struct jl_err *err)
+/* A path as the file that its step stands in would name it. */
+static uint32_t item_text(struct jl_project *p, const char *dir, uint32_t id)
+{
+	struct jl_buf b = JL_BUF_INIT;
+	if (!dir[0])
+		return jl_file_at(&p->state->files, id)->text;
+	(void)!jl_path_relative(&b, dir, jl_files_path(&p->state->files, id)); /* both lie in the workspace */
+	uint32_t text = jl_text_add(&p->state->text, b.data, b.len);
+	jl_buf_release(&b);
+	return text;
+}
+
+/* `dir`: NULL when only the hash is wanted. */
+static int glob_items(struct jl_project *p, const struct jl_rule *r, const char *dir, struct items *out,
+		      struct jl_err *err)
 {
 	struct jl_files *files = &p->state->files;
 	struct jl_table ids = JL_TABLE_INIT(uint32_t);
@@ -35,8 +49,9 @@ static int glob_items(struct jl_project *p, const struct jl_rule *r, struct item
 			own = jl_glob_match(jl_project_text(p, jl_plan_ref(&p->plan, r->makes + k)), path);
 		if (own)
 			continue;
-		*(uint32_t *)jl_table_add(&out->at, 1) = jl_file_at(files, id)->text;
 		jl_buf_add(&all, path, strlen(path) + 1);
+		if (dir) /* moves the texts */
+			*(uint32_t *)jl_table_add(&out->at, 1) = item_text(p, dir, id);
 	}
 	out->hash = jl_hash64(all.data, all.len);
 	jl_table_release(&ids);
@@ -106,7 +121,8 @@ static int list_items(struct jl_project *p, uint32_t rule, struct items *out, bo
 		return JL_OK;
 	}
 	switch ((enum jl_foreach_kind)r->items_kind) {
-	case JL_FOREACH_GLOB: return glob_items(p, r, out, err);
+	case JL_FOREACH_GLOB:
+		return glob_items(p, r, want_items ? p->ast->steps[rule].from->dir : NULL, out, err);
 	case JL_FOREACH_LINES: return line_items(p, r, out, want_items, err);
 	default:
 		out->hash = 1;
@@ -181,7 +197,8 @@ static int add_ports(struct jl_project *p, const struct jl_step *s, const struct
 			r = JL_EINVAL;
 			continue;
 		}
-		if (memchr(raw.data, 0, raw.len) || jl_compile_path(&path, raw.data, &folder) != JL_OK) {
+		if (memchr(raw.data, 0, raw.len) ||
+		    jl_compile_path(&path, s->from->dir, raw.data, port->glob || port->exclude, &folder) != JL_OK) {
 			jl_messages_add(p->msgs, port->text.mark, false,
 					"an empty path for step \"%s\"; give a file or folder", s->name.s);
 			r = JL_EINVAL;

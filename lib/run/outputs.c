@@ -36,7 +36,7 @@ int jl_outputs_globbed(struct jl_engine *e, uint32_t inst, const struct jl_pport
 	for (uint32_t i = from; i < ids->len; i++) {
 		uint32_t id = *JL_AT(*ids, uint32_t, i), maker = jl_expand_maker(e->p, id);
 		bool other = (maker != JL_NONE && maker != inst) ||
-			     strcmp(jl_files_path(files, id), e->p->manifest_name) == 0;
+			     jl_project_is_manifest(e->p, id);
 		for (uint32_t k = t->ins; k < t->ins + t->n_ins && !other; k++) {
 			const struct jl_pport *in = jl_plan_port(&e->p->plan, k);
 			other = !(in->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)) && in->what == id;

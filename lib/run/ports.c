@@ -21,9 +21,15 @@ bool jl_ports_refuse_output(struct jl_project *p, const char *path, bool folder,
 	}
 	if (jl_path_inside(path, ".jl") || jl_path_inside(path, ".git"))
 		holds = "is in a folder that jl never writes to";
+	/* The first manifest, .jl and .git lie at the top, where no folder holds them; an included file may lie anywhere. */
 	else if (strcmp(path, p->manifest_name) == 0)
 		holds = "is the manifest itself";
-	(void)folder; /* the manifest, .jl and .git lie at the top: no folder below holds them */
+	for (uint32_t i = 1; i < p->ast->n_files && !holds; i++) {
+		if (strcmp(path, p->ast->files[i]->path) == 0)
+			holds = "is an included manifest";
+		else if (folder && jl_path_inside(p->ast->files[i]->path, path))
+			holds = "holds an included manifest";
+	}
 	if (holds)
 		jl_messages_add(p->msgs, mark, false, "output \"%s\" %s; choose another path", path, holds);
 	return holds != NULL;
@@ -56,7 +62,7 @@ static int overlap(struct jl_project *p, uint32_t inst, const struct jl_pport *p
 			theirs = out_mark(p, o->rule, q);
 	}
 	/* The place is the later output's, whichever was claimed first. */
-	if (theirs.line > mark.line || (theirs.line == mark.line && theirs.column > mark.column)) {
+	if (strcmp(theirs.file, mark.file) == 0 && (theirs.line > mark.line || (theirs.line == mark.line && theirs.column > mark.column))) {
 		struct jl_mark swap = mark;
 		mark = theirs;
 		theirs = swap;
@@ -68,9 +74,10 @@ static int overlap(struct jl_project *p, uint32_t inst, const struct jl_pport *p
 	else
 		jl_messages_add(
 			p->msgs, mark, false,
-			"output \"%s\" of step \"%s\" overlaps \"%s\" of step \"%s\" (line %u); give each its own path",
+			"output \"%s\" of step \"%s\" overlaps \"%s\" of step \"%s\" (%s%sline %u); give each its own path",
 			path, jl_project_text(p, t->label), jl_files_path(&p->state->files, file),
-			jl_project_text(p, o->label), theirs.line);
+			jl_project_text(p, o->label), strcmp(theirs.file, mark.file) == 0 ? "" : theirs.file,
+			strcmp(theirs.file, mark.file) == 0 ? "" : ", ", theirs.line);
 	return JL_EINVAL;
 }
 
@@ -165,7 +172,7 @@ int jl_ports_workdir(const struct jl_step *s, const struct jl_scope *scope, stru
 	if (s->workdir)
 		r = jl_template_eval(s->workdir, scope, JL_TMPL_PLAIN, &raw, msgs);
 	if (r == JL_OK)
-		jl_path_join(out, "", raw.len ? raw.data : ".");
+		jl_path_join(out, s->from->dir, raw.len ? raw.data : ".");
 	jl_buf_release(&raw);
 	return r;
 }

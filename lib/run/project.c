@@ -10,6 +10,7 @@
 #include "run/compile.h"
 #include "run/expand.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,19 +80,35 @@ static int locate(struct jl_project *p, struct jl_err *err)
 	return r;
 }
 
-/* The source digest covers all that the rules are made from, but for the environment, which the plan lists by name. */
-static void source_digest(const struct jl_project *p, const struct jl_digest *manifest, struct jl_digest *ret)
+/* A manifest behind a symlink is read through it: its digest is of the link's text, so the plan is not trusted then. */
+static bool is_plain(const struct jl_project *p, uint32_t file)
 {
+	return jl_file_kind(jl_file_at(&p->state->files, file)) == JL_KIND_FILE;
+}
+
+/* The source digest covers all that the rules are made from, but for the environment, which the plan lists by name. False:
+ * one of the files cannot be looked at, or has no content of its own. */
+static bool source_digest(struct jl_project *p, uint32_t manifest, const struct jl_plan *plan, struct jl_digest *ret)
+{
+	struct jl_files *files = &p->state->files;
+	const struct jl_plan_head *h = jl_plan_head(plan);
+	bool good = is_plain(p, manifest);
 	struct jl_buf b = JL_BUF_INIT;
 	jl_buf_u32(&b, JL_PLAN_FORMAT);
 	jl_buf_bytes(&b, p->manifest_name, strlen(p->manifest_name));
-	jl_buf_add(&b, manifest, sizeof(*manifest));
+	jl_buf_add(&b, &jl_file_at(files, manifest)->digest, sizeof(struct jl_digest));
+	for (uint32_t i = 0; i < h->n_includes && good; i++) {
+		uint32_t id = jl_plan_ref(plan, h->includes + i);
+		good = jl_files_digest(files, id, NULL) == JL_OK && is_plain(p, id);
+		jl_buf_add(&b, &jl_file_at(files, id)->digest, sizeof(struct jl_digest));
+	}
 	for (uint32_t i = 0; i < p->opts->n_vars; i++) {
 		jl_buf_bytes(&b, p->opts->vars[i].name, strlen(p->opts->vars[i].name));
 		jl_buf_bytes(&b, p->opts->vars[i].value, strlen(p->opts->vars[i].value));
 	}
 	jl_digest_bytes(b.data, b.len, ret);
 	jl_buf_release(&b);
+	return good;
 }
 
 /* "NAME=VALUE" as the environment has it now, "NAME" when unset; "\1jobs=N" for the number of jobs. */
@@ -109,13 +126,14 @@ static bool env_holds(const struct jl_project *p, const char *ref)
 	return ref[len] == '\0';
 }
 
-static bool plan_holds(const struct jl_project *p, const struct jl_digest *source)
+static bool plan_holds(struct jl_project *p, uint32_t manifest)
 {
 	const struct jl_plan *plan = &p->plan;
+	struct jl_digest source;
 	if (!jl_plan_check(plan, p->state->files.at.len, p->state->results.at.len, p->state->text.len))
 		return false;
 	const struct jl_plan_head *h = jl_plan_head(plan);
-	if (!jl_digest_equal(&h->source, source))
+	if (!source_digest(p, manifest, plan, &source) || !jl_digest_equal(&h->source, &source))
 		return false;
 	for (uint32_t i = 0; i < h->n_env; i++)
 		if (!env_holds(p, jl_project_text(p, jl_plan_ref(plan, h->env + i))))
@@ -123,16 +141,47 @@ static bool plan_holds(const struct jl_project *p, const struct jl_digest *sourc
 	return true;
 }
 
+bool jl_project_is_manifest(const struct jl_project *p, uint32_t file)
+{
+	const struct jl_plan_head *h = jl_plan_head(&p->plan);
+	for (uint32_t i = 0; i < h->n_includes; i++)
+		if (jl_plan_ref(&p->plan, h->includes + i) == file)
+			return true;
+	return strcmp(jl_files_path(&p->state->files, file), p->manifest_name) == 0;
+}
+
+/* What a manifest takes in must be the caller's, root's, or its own owner's. */
+static int read_included(void *ctx, const char *path, struct jl_buf *out, struct jl_err *err)
+{
+	struct jl_project *p = ctx;
+	struct stat st, own;
+	uint32_t id = jl_files_id(&p->state->files, path, strlen(path));
+	/* Digested before it is read: a change in between is noticed by the next run. */
+	int r = jl_files_digest(&p->state->files, id, err);
+	if (r != JL_OK)
+		return r;
+	if (fstatat(p->state->root_fd, path, &st, 0) != 0)
+		return errno == ENOENT || errno == ENOTDIR ? JL_ENOTFOUND : jl_err_sys(err, errno, "cannot look at it");
+	if (fstatat(p->state->root_fd, p->manifest_name, &own, 0) != 0)
+		return jl_err_sys(err, errno, "cannot look at the manifest");
+	if (!S_ISREG(st.st_mode))
+		return jl_err_set(err, JL_EINVAL, "it is no file");
+	if (st.st_uid != geteuid() && st.st_uid != 0 && st.st_uid != own.st_uid)
+		return jl_err_set(err, JL_EINVAL, "it belongs to another user");
+	return jl_file_read(&jl_io_system, p->state->root_fd, path, out, err);
+}
+
 int jl_project_ast(struct jl_project *p, struct jl_manifest **ret, struct jl_err *err)
 {
+	const struct jl_manifest_source source = {.read = read_included, .ctx = p};
 	struct jl_buf text;
 	int r = JL_OK;
 	if (!p->ast) {
 		jl_buf_init(&text, MANIFEST_MAX);
 		r = jl_file_read(&jl_io_system, p->state->root_fd, p->manifest_name, &text, err);
 		if (r == JL_OK)
-			r = jl_manifest_read(p->manifest_shown, text.data, text.len, p->opts->vars, p->opts->n_vars,
-					     &p->ast, p->msgs);
+			r = jl_manifest_read(p->manifest_shown, text.data, text.len, &source, p->opts->vars,
+					     p->opts->n_vars, &p->ast, p->msgs);
 		else if (r == JL_ENOTFOUND)
 			r = jl_err_set(err, JL_EINVAL, "no manifest \"%s\"", p->manifest_shown);
 		else
@@ -144,7 +193,7 @@ int jl_project_ast(struct jl_project *p, struct jl_manifest **ret, struct jl_err
 	return r;
 }
 
-static int compile(struct jl_project *p, const struct jl_digest *source, struct jl_err *err)
+static int compile(struct jl_project *p, uint32_t manifest, struct jl_err *err)
 {
 	/* What the stored plan's instances left behind is compared rule by rule when they are expanded. */
 	if (jl_plan_check(&p->plan, p->state->files.at.len, p->state->results.at.len, p->state->text.len))
@@ -156,7 +205,8 @@ static int compile(struct jl_project *p, const struct jl_digest *source, struct 
 	int r = jl_project_ast(p, NULL, err);
 	if (r != JL_OK)
 		return r;
-	jl_compile(p, source);
+	jl_compile(p);
+	(void)!source_digest(p, manifest, &p->plan, &jl_plan_head(&p->plan)->source); /* asked again when it is used */
 	jl_state_plan_changed(p->state);
 	return p->msgs->errors ? jl_err_set(err, JL_EINVAL, "the manifest has errors") : JL_OK;
 }
@@ -206,7 +256,6 @@ int jl_project_open(const struct jl_run_opts *opts, bool write, struct jl_projec
 		    struct jl_err *err)
 {
 	struct jl_project *p = jl_calloc(1, sizeof(*p));
-	struct jl_digest source;
 	int r;
 	*p = (struct jl_project){.opts = opts,
 				 .msgs = msgs,
@@ -235,10 +284,8 @@ int jl_project_open(const struct jl_run_opts *opts, bool write, struct jl_projec
 		r = jl_err_set(err, JL_EINVAL, "no manifest \"%s\"", p->manifest_shown);
 		goto out;
 	}
-	source_digest(p, &f->digest, &source);
-	/* A manifest behind a symlink is read through it: its digest is of the link's text, so never trust the plan then. */
-	if (jl_file_kind(f) != JL_KIND_FILE || !plan_holds(p, &source))
-		r = compile(p, &source, err);
+	if (!plan_holds(p, id))
+		r = compile(p, id, err);
 	if (r == JL_OK)
 		r = settle(p, err);
 out:

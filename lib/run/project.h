@@ -50,6 +50,9 @@ void jl_project_abandon(struct jl_project *p);
 /* The parsed manifest, parsing it now if the plan came from the snapshot. */
 int jl_project_ast(struct jl_project *p, struct jl_manifest **ret, struct jl_err *err) JL_MUST_CHECK;
 
+/* Is the file the manifest or one that it includes? */
+bool jl_project_is_manifest(const struct jl_project *p, uint32_t file);
+
 /* The store's folder by option, variable, manifest, default (borrowed from opts or the plan). */
 const char *jl_project_store_dir(const struct jl_project *p);
 

@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				 .inputs = {.at = words, .n = 2},
 				 .outputs = {.at = words, .n = 1}};
 	uint32_t n_overrides = size > 0 && data[0] == '#';
-	int rc = jl_manifest_read("m.yaml", (const char *)data, size, &override, n_overrides, &m, &msgs);
+	int rc = jl_manifest_read("m.yaml", (const char *)data, size, NULL, &override, n_overrides, &m, &msgs);
 
 	jl_bug_if((rc == JL_OK) != (m != NULL) || (rc != JL_OK && msgs.errors == 0) || msgs.n > 21);
 	for (uint32_t i = 0; m && i < m->n_steps && i < 100; i++) {

@@ -21,7 +21,7 @@ static struct jl_manifest *read_ok(const char *text)
 {
 	struct jl_messages msgs = {0};
 	struct jl_manifest *m = NULL;
-	int rc = jl_manifest_read("m.yaml", text, strlen(text), NULL, 0, &m, &msgs);
+	int rc = jl_manifest_read("m.yaml", text, strlen(text), NULL, NULL, 0, &m, &msgs);
 
 	if (rc != JL_OK || msgs.n > 0)
 		fail_msg("%s\n%u:%u: %s", text, msgs.n ? msgs.at[0].mark.line : 0, msgs.n ? msgs.at[0].mark.column : 0,
@@ -37,7 +37,7 @@ static char *read_bad(const char *text, size_t len, const struct jl_var_override
 	struct jl_manifest *m = NULL;
 	struct jl_buf out = JL_BUF_INIT;
 
-	if (jl_manifest_read("m.yaml", text, len, overrides, n, &m, &msgs) != JL_EINVAL)
+	if (jl_manifest_read("m.yaml", text, len, NULL, overrides, n, &m, &msgs) != JL_EINVAL)
 		fail_msg("no error in:\n%s", text);
 	assert_null(m);
 	for (uint32_t i = 0; i < msgs.n; i++) {
@@ -568,7 +568,7 @@ static void overrides(void **state)
 	char *got;
 
 	(void)state;
-	assert_int_equal(jl_manifest_read("m.yaml", text, strlen(text), &good, 1, &m, &msgs), JL_OK);
+	assert_int_equal(jl_manifest_read("m.yaml", text, strlen(text), NULL, &good, 1, &m, &msgs), JL_OK);
 	assert_string_equal(fixed(m->vars.at[0].value), "${{ x");
 	scope.manifest = m;
 	assert_int_equal(jl_template_eval(m->vars.at[1].value, &scope, JL_TMPL_PLAIN, &out, &msgs), JL_OK);

@@ -28,14 +28,14 @@ static void test_compile_path(void **state)
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		struct jl_buf out = JL_BUF_INIT;
 		bool folder = !paths[i].folder;
-		assert_int_equal(jl_compile_path(&out, paths[i].in, &folder), JL_OK);
+		assert_int_equal(jl_compile_path(&out, "", paths[i].in, false, &folder), JL_OK);
 		assert_string_equal(out.data, paths[i].out);
 		assert_int_equal(folder, paths[i].folder);
 		jl_buf_release(&out);
 	}
 	struct jl_buf out = JL_BUF_INIT;
 	bool folder;
-	assert_int_equal(jl_compile_path(&out, "", &folder), JL_EINVAL);
+	assert_int_equal(jl_compile_path(&out, "", "", false, &folder), JL_EINVAL);
 	jl_buf_release(&out);
 }
 
