@@ -365,11 +365,11 @@ EOF
 	write_manifest <<'EOF'
 version: 1
 steps:
-  a: {command: "tally a", retries: 3}
+  a: {command: "tally a", executor: x}
 EOF
 	run_jl run
 	assert_status 2
-	assert_regex "$stderr" '^joblib\.yaml:3:27: .*"retries"'
+	assert_regex "$stderr" '^joblib\.yaml:3:27: .*"executor"'
 	assert_tallies 0
 }
 
