@@ -30,6 +30,10 @@ struct jl_settings {
 	int64_t timeout_ns, kill_after_ns;
 	uint32_t retries;
 	bool quiet, dry_run, force, no_wait;
+	struct jl_opt_list force_steps; /* NULL: all that was asked for */
+	const char *from, *shuffle;
+	double max_load;
+	uint64_t min_memory;
 	unsigned verbose;
 	const char *events, *junit, *trace;
 	/* clean */

@@ -115,6 +115,10 @@ int jl_settings_run_opts(const struct jl_settings *s, struct jl_arena *arena, st
 		.cache = (enum jl_cache_mode)s->cache,
 		.fail = (enum jl_fail_mode)s->fail,
 		.force = s->force,
+		.from = s->from,
+		.shuffle = s->shuffle,
+		.max_load = s->max_load,
+		.min_memory = s->min_memory,
 		.no_wait = s->no_wait,
 		.retries = s->retries,
 		.timeout_ns = s->timeout_ns,
@@ -124,6 +128,17 @@ int jl_settings_run_opts(const struct jl_settings *s, struct jl_arena *arena, st
 	};
 	char *cwd = getcwd(NULL, 0);
 	int r;
+
+	/* `--force` alone stands in the list as NULL. */
+	const char **steps = jl_arena_alloc(arena, ((size_t)s->force_steps.n + 1) * sizeof(*steps));
+
+	o.force_steps = steps;
+	for (uint32_t i = 0; i < s->force_steps.n; i++) {
+		if (s->force_steps.at[i])
+			steps[o.n_force_steps++] = s->force_steps.at[i];
+		else
+			o.force = true;
+	}
 
 	if (!cwd)
 		return jl_err_sys(err, errno, "cannot tell the current folder");

@@ -147,6 +147,17 @@ static int take_number(const struct jl_opt *o, const char *text, uint32_t *ret, 
 	return JL_OK;
 }
 
+static int take_load(const char *text, double *ret, struct jl_err *err)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (end == text || *end || !(v > 0 && v < 1e6))
+		return jl_err_set(err, JL_EINVAL, "\"%s\" is no load; write a number such as 4 or 2.5", text);
+	*ret = v;
+	return JL_OK;
+}
+
 static int take(const struct jl_opt *o, const char *text, void *target, struct jl_err *err)
 {
 	void *at = (char *)target + o->target;
@@ -173,6 +184,10 @@ static int take(const struct jl_opt *o, const char *text, void *target, struct j
 		return jl_clock_parse(text, at, err);
 	case JL_OPT_JOBS:
 		return jl_opt_jobs(text, jl_cpu_count(), at, err);
+	case JL_OPT_SIZE:
+		return jl_size_parse(text, at, err);
+	case JL_OPT_LOAD:
+		return take_load(text, at, err);
 	case JL_OPT_NUMBER:
 		return take_number(o, text, at, err);
 	}

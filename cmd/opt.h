@@ -27,10 +27,12 @@ enum jl_opt_kind {
 	JL_OPT_SET,      /* int: becomes row.value; with an argument in brackets ("[=now|soon]"), value + its place */
 	JL_OPT_CHOICE,   /* int: the place of the argument among the words of row.arg ("rw|ro|wo|off") */
 	JL_OPT_TEXT,     /* const char * */
-	JL_OPT_LIST,     /* struct jl_opt_list: one more text each time */
+	JL_OPT_LIST,     /* struct jl_opt_list: one more text each time; NULL where an argument in brackets is left out */
 	JL_OPT_DURATION, /* int64_t nanoseconds */
 	JL_OPT_JOBS,     /* uint32_t: slots; 0 for auto */
 	JL_OPT_NUMBER,   /* uint32_t: from row.value on */
+	JL_OPT_SIZE,     /* uint64_t bytes */
+	JL_OPT_LOAD,     /* double: more than 0 */
 };
 
 struct jl_opt {

@@ -16,12 +16,18 @@ static const struct jl_opt run_opts[] = {
 	{"fail-fast", 0, "[=soon|now]", "after a failure start none (default), or end all now", JL_OPT_SET, AT(fail),
          JL_FAIL_SOON},
 	{"dry-run", 'n', NULL, "only list what would be done, as jl plan does", JL_OPT_FLAG, AT(dry_run), 0},
-	{"force", 0, NULL, "run what was asked for, whatever the store knows", JL_OPT_FLAG, AT(force), 0},
+	{"force", 0, "[=STEP]", "run what was asked for, or STEP, whatever the store knows", JL_OPT_LIST, AT(force_steps),
+         0},
+	{"from", 0, "STEP", "run STEP, and all that depends on it", JL_OPT_TEXT, AT(from), 0},
+	{"shuffle", 0, "SEED", "run ready steps in an order by chance, made from SEED", JL_OPT_TEXT, AT(shuffle), 0},
+	{"load", 0, "N", "start nothing while the load is N or more", JL_OPT_LOAD, AT(max_load), 0},
+	{"memfree", 0, "SIZE", "start nothing while less memory is free", JL_OPT_SIZE, AT(min_memory), 0},
 	{"no-wait", 0, NULL, "fail rather than wait for another run here", JL_OPT_FLAG, AT(no_wait), 0},
 	{0},
 };
 static const struct jl_opt plan_opts[] = {
-	{"force", 0, NULL, "as if run was told so", JL_OPT_FLAG, AT(force), 0},
+	{"force", 0, "[=STEP]", "as if run was told so", JL_OPT_LIST, AT(force_steps), 0},
+	{"from", 0, "STEP", "as if run was told so", JL_OPT_TEXT, AT(from), 0},
 	{0},
 };
 static const struct jl_opt adopt_opts[] = {

@@ -36,6 +36,7 @@ void jl_graph_edge(struct jl_graph *g, uint32_t before, uint32_t after)
 	g->measured = false;
 	if (b->state == JL_NODE_DONE) {
 		a->blocked |= b->blocked;
+		a->marked |= b->marked;
 		return;
 	}
 	struct edge *e = jl_table_add(&g->edges, 1);
@@ -83,6 +84,7 @@ void jl_graph_done(struct jl_graph *g, uint32_t node, bool ok)
 		struct edge *edge = JL_AT(g->edges, struct edge, e);
 		struct jl_node *to = jl_graph_node(g, edge->to);
 		to->blocked |= !ok;
+		to->marked |= n->marked;
 		if (--to->pending == 0)
 			make_ready(g, edge->to);
 		e = edge->next;

@@ -31,6 +31,7 @@ struct jl_node {
 	uint32_t urgency;  /* ms from its start to the end of all, along the longest path; by jl_graph_measure() */
 	uint8_t state;     /* enum jl_node_state */
 	bool blocked;      /* a predecessor was not ok */
+	bool marked;       /* the owner's; what is done hands it on to its followers */
 };
 
 struct jl_graph {

@@ -91,6 +91,17 @@ static bool specs_in(const struct jl_plan *p, uint32_t spec, int n)
 	return n == 1 || specs_in(p, (uint32_t)(at - (const char *)p->spec.data), n - 1);
 }
 
+static bool takes_in(const struct jl_plan *p, const struct jl_rule *r)
+{
+	const struct jl_plan_head *h = jl_plan_head(p);
+	if (r->n_takes > UINT32_MAX / 2 || !range_in(r->takes, 2 * r->n_takes, p->refs.len))
+		return false;
+	for (uint32_t i = 0; i < r->n_takes; i++)
+		if (jl_plan_ref(p, r->takes + 2 * i) >= h->n_pools)
+			return false;
+	return true;
+}
+
 static bool rule_in(const struct jl_plan *p, const struct jl_rule *r, uint32_t n_text)
 {
 	uint32_t n_rules = p->rules.len;
@@ -98,7 +109,8 @@ static bool rule_in(const struct jl_plan *p, const struct jl_rule *r, uint32_t n
 	       range_in(r->first, r->n, p->insts.len) &&
 	       refs_in(p, r->tags, r->n_tags, n_text) && refs_in(p, r->after, r->n_after, n_rules) &&
 	       refs_in(p, r->waits, r->n_waits, n_rules) && refs_in(p, r->makes, r->n_makes, n_text) &&
-	       refs_in(p, r->pass_env, r->n_pass_env, n_text) && refs_in(p, r->keep, r->n_keep, n_text) && refs_in(p, r->tools, r->n_tools, n_text);
+	       refs_in(p, r->pass_env, r->n_pass_env, n_text) && refs_in(p, r->keep, r->n_keep, n_text) && refs_in(p, r->tools, r->n_tools, n_text) &&
+	       takes_in(p, r);
 }
 
 static bool inst_in(const struct jl_plan *p, const struct jl_inst *t, uint32_t n_results, uint32_t n_text)
@@ -125,7 +137,8 @@ bool jl_plan_check(const struct jl_plan *p, uint32_t n_files, uint32_t n_results
 		return false;
 	const struct jl_plan_head *h = jl_plan_head(p);
 	if (h->manifest >= n_text || h->store_dir >= n_text || !refs_in(p, h->env, h->n_env, n_text) ||
-	    !refs_in(p, h->includes, h->n_includes, n_files))
+	    !refs_in(p, h->includes, h->n_includes, n_files) ||
+	    h->n_pools > JL_PLAN_POOLS_MAX || !range_in(h->pools, h->n_pools, p->refs.len))
 		return false;
 	if (p->spec.len > 0 && ((const char *)p->spec.data)[p->spec.len - 1] != '\0')
 		return false;

@@ -18,6 +18,8 @@
 
 #define JL_PLAN_FORMAT 3 /* raised whenever the meaning of a table changes */
 
+#define JL_PLAN_POOLS_MAX 62u
+
 struct jl_plan_head {           /* one element */
 	uint32_t format;
 	uint32_t env, n_env;    /* refs: text offsets of "NAME=VALUE" (or "NAME" when unset) that templates read */
@@ -28,6 +30,7 @@ struct jl_plan_head {           /* one element */
 	uint8_t pad2[7];
 	uint32_t store_dir;     /* text; 0: none */
 	uint32_t includes, n_includes; /* refs: files that the manifest includes */
+	uint32_t pools, n_pools; /* refs: the size of each */
 	uint32_t pad3;
 };
 
@@ -61,6 +64,9 @@ struct jl_rule {
 	uint32_t first, n;           /* instances */
 	uint32_t version;            /* text; 0: none */
 	uint32_t tools, n_tools;     /* refs: text of programs' names */
+	uint32_t cpus;               /* 0: one */
+	uint32_t takes, n_takes;     /* refs, two each: a pool, how much of it */
+	uint64_t memory;             /* bytes */
 	int32_t retries;             /* after the first attempt; < 0: as the run says */
 	int64_t retry_delay_ns;
 	int64_t ttl_ns;              /* 0: a result counts at any age */

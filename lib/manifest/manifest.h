@@ -98,6 +98,18 @@ struct jl_condition {            /* `if`: a template whose text must be "true" o
 	struct jl_mark mark;
 };
 
+struct jl_pool {                 /* of the top level: its size; of a step: what it takes */
+	struct jl_mtext name;
+	int64_t n;                   /* from 1 */
+	bool checked;                /* of a step: the manifest has it (steps may share the one of defaults) */
+};
+struct jl_resources {
+	int64_t cpus;                /* 0: not given */
+	uint64_t memory;             /* bytes; 0: not given */
+	struct jl_pool *pools;
+	uint32_t n_pools;
+};
+
 struct jl_retries {
 	int64_t times, delay_ns;     /* times < 0: not given */
 };
@@ -138,6 +150,7 @@ struct jl_step {
 	int64_t timeout_ns;          /* 0: none */
 	int64_t ttl_ns;              /* a result older than this counts no more; 0: any age does */
 	struct jl_retries retries;
+	struct jl_resources resources;
 	struct jl_port stream[3];    /* stdin, stdout, stderr: also in inputs and outputs; path NULL: not given */
 	struct jl_mtexts tools;      /* names of programs; those with a '/' are in inputs instead */
 	bool manual, cache, portable, allow_failure;
@@ -153,6 +166,8 @@ struct jl_manifest {
 	struct jl_vars vars;         /* of the top */
 	struct jl_step *steps;       /* in the order of the file; those of included files behind, in the order of `include` */
 	uint32_t n_steps;
+	struct jl_pool *pools;
+	uint32_t n_pools;
 	const char *store_dir;       /* `store: {dir: …}`, or NULL */
 };
 

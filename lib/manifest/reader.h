@@ -93,6 +93,10 @@ void jl_read_ports(struct jl_reader *r, const struct jl_yaml *node, const struct
 void jl_read_stream(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key,
 		    struct jl_port *ret);
 void jl_read_retries(struct jl_reader *r, const struct jl_yaml *node, struct jl_retries *ret);
+void jl_read_resources(struct jl_reader *r, const struct jl_yaml *node, struct jl_resources *ret);
+void jl_read_pools(struct jl_reader *r, const struct jl_yaml *node);
+/* After the document: does the manifest have those pools, large enough? */
+void jl_read_check_resources(struct jl_reader *r, const struct jl_resources *res);
 void jl_read_tools(struct jl_reader *r, const struct jl_yaml *node, struct jl_mtexts *ret);
 /* Once the defaults are merged: streams and tools that are files of the workspace become inputs and outputs. */
 void jl_read_join_streams(struct jl_reader *r, struct jl_step *step);

@@ -40,6 +40,8 @@ enum jl_schema_type {
 	JL_TYPE_STDIN,   /* struct jl_port: one path */
 	JL_TYPE_STDOUT,  /* the same, of an output */
 	JL_TYPE_RETRIES, /* struct jl_retries */
+	JL_TYPE_RESOURCES, /* struct jl_resources */
+	JL_TYPE_POOLS,   /* the top's */
 	JL_TYPE_TOOLS,   /* struct jl_mtexts: names or paths of programs */
 	JL_TYPE_ENV, /* struct jl_vars */
 	JL_TYPE_FOREACH,

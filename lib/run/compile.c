@@ -230,6 +230,31 @@ static void compile_items(struct jl_project *p, const struct jl_step *s, struct 
 	jl_buf_release(&raw);
 }
 
+/* What it takes of each pool, as pairs. */
+static uint32_t add_takes(struct jl_project *p, const struct jl_resources *res)
+{
+	struct jl_table refs = JL_TABLE_INIT(uint32_t);
+	for (uint32_t i = 0; i < res->n_pools; i++) {
+		uint32_t *pair = jl_table_add(&refs, 2);
+		while (strcmp(p->ast->pools[pair[0]].name.s, res->pools[i].name.s) != 0)
+			pair[0]++;
+		pair[1] = (uint32_t)res->pools[i].n;
+	}
+	uint32_t first = jl_plan_add_refs(&p->plan, refs.data, refs.len);
+	jl_table_release(&refs);
+	return first;
+}
+
+static void add_pools(struct jl_project *p)
+{
+	for (uint32_t i = 0; i < p->ast->n_pools; i++) {
+		uint32_t size = (uint32_t)p->ast->pools[i].n, at = jl_plan_add_refs(&p->plan, &size, 1);
+		if (i == 0)
+			jl_plan_head(&p->plan)->pools = at;
+	}
+	jl_plan_head(&p->plan)->n_pools = p->ast->n_pools;
+}
+
 static void compile_rule(struct jl_project *p, const struct jl_step *s)
 {
 	struct jl_table makes = JL_TABLE_INIT(uint32_t), keep = JL_TABLE_INIT(uint32_t);
@@ -250,6 +275,10 @@ static void compile_rule(struct jl_project *p, const struct jl_step *s)
 	r.n_pass_env = s->pass_env.n;
 	r.tools = add_texts(p, &s->tools);
 	r.n_tools = s->tools.n;
+	r.cpus = (uint32_t)s->resources.cpus;
+	r.memory = s->resources.memory;
+	r.takes = add_takes(p, &s->resources);
+	r.n_takes = s->resources.n_pools;
 	for (uint32_t i = 0; i < s->outputs.n; i++) {
 		port_pattern(p, &s->outputs.at[i], s, &b);
 		*(uint32_t *)jl_table_add(&makes, 1) = add_text(p, b.data);
@@ -470,6 +499,7 @@ void jl_compile(struct jl_project *p)
 	h->format = JL_PLAN_FORMAT;
 	h->manifest = add_text(p, p->manifest_name);
 	collect_env(p);
+	add_pools(p);
 	jl_plan_head(&p->plan)->store_dir = 0;
 	add_includes(p);
 	if (p->ast->store_dir) {

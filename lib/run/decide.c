@@ -309,10 +309,23 @@ struct jl_record *jl_decide_record(struct jl_engine *e, uint32_t inst, const str
 	return rec;
 }
 
-/* What was asked for, not what it needs. */
+/* The step of --from, or behind it: its node hands that on. */
+static bool after_from(const struct jl_engine *e, uint32_t inst)
+{
+	struct jl_node *n = jl_graph_node(&e->graph, *JL_AT(e->node_of, uint32_t, inst));
+	n->marked |= jl_engine_is(e, inst, e->opts->from);
+	return n->marked;
+}
+
+/* What was asked for, not what it needs; and what was named. */
 static bool forced(const struct jl_engine *e, uint32_t inst)
 {
-	return e->opts->force && jl_engine_asked(e, inst);
+	if (e->opts->force && jl_engine_asked(e, inst))
+		return true;
+	for (uint32_t i = 0; i < e->opts->n_force_steps; i++)
+		if (jl_engine_is(e, inst, e->opts->force_steps[i]))
+			return true;
+	return e->opts->from && after_from(e, inst);
 }
 
 static void say_why(struct jl_engine *e, uint32_t inst, const struct jl_result *res, struct jl_decided *d)

@@ -3,6 +3,7 @@
 
 #include "manifest/shell.h"
 #include "run/again.h"
+#include "run/needs.h"
 #include "run/node.h"
 
 #include <fcntl.h>
@@ -301,6 +302,7 @@ void jl_ended_take_in(struct jl_engine *e, struct jl_running *r)
 	struct jl_outputs outs = {.at = JL_TABLE_INIT(struct jl_record_output)};
 	struct jl_err err = JL_ERR_INIT;
 	bool ok = succeeded(r);
+	jl_needs_give(e, r);
 	jl_ended_forget(e, r->inst);
 	jl_joblog_close(r->log);
 	if (ok && jl_outputs_collect(e, r->inst, &outs, &err) != JL_OK) {

@@ -8,10 +8,12 @@
 #include "run/ended.h"
 #include "run/expand.h"
 #include "run/loop.h"
+#include "run/needs.h"
 #include "run/node.h"
 #include "run/start.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define FLUSH_NS (500 * JL_NS_MS)
 
@@ -42,12 +44,24 @@ static void output(void *owner, struct jl_slot_job *job, int stream, const void 
 
 /* ---- deciding ---- */
 
+/* Another order within the graph: each node's urgency is chance, the same for the same seed. */
+static void shuffle(struct jl_engine *e)
+{
+	uint64_t seed = jl_hash64(e->opts->shuffle, strlen(e->opts->shuffle));
+	for (uint32_t i = 0; i < e->graph.nodes.len; i++) {
+		uint64_t mix[2] = {seed, i};
+		jl_graph_node(&e->graph, i)->urgency = (uint32_t)jl_hash64(mix, sizeof(mix));
+	}
+}
+
 static void begin_urgency(struct jl_engine *e)
 {
 	uint32_t node;
 	if (e->by_urgency && e->graph.measured)
 		return;
 	jl_graph_measure(&e->graph, NULL);
+	if (e->opts->shuffle)
+		shuffle(e);
 	if (e->by_urgency)
 		jl_urgent_rebuild(&e->queue, &e->graph);
 	e->by_urgency = true;
@@ -76,6 +90,12 @@ static void fresh(struct jl_engine *e, uint32_t inst, uint32_t node, const struc
 		ev.key = jl_digest_text(key, text);
 	jl_ended_tell(e, inst, &ev);
 	jl_graph_done(&e->graph, node, true);
+}
+
+bool jl_engine_is(const struct jl_engine *e, uint32_t inst, const char *word)
+{
+	return strcmp(jl_engine_label(e, inst), word) == 0 ||
+	       strcmp(jl_project_text(e->p, jl_engine_rule(e, inst)->name), word) == 0;
 }
 
 static bool replay_log(struct jl_engine *e, uint32_t inst, const struct jl_record *rec)
@@ -145,12 +165,14 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 		jl_graph_done(&e->graph, node, false);
 		return;
 	}
+	begin_urgency(e);
+	if (e->opts->mode == JL_MODE_RUN && jl_needs_park(e, inst, node))
+		return;
 	struct jl_running *r = jl_calloc(1, sizeof(*r));
 	r->inst = inst;
 	r->node = node;
 	r->what = *d;
 	d->inputs = (struct jl_table)JL_TABLE_INIT(struct jl_job_input);
-	begin_urgency(e);
 	if (e->opts->mode == JL_MODE_ADOPT) {
 		bool asked = jl_engine_asked(e, inst);
 		r->log = jl_joblog_new(e, inst);
@@ -271,7 +293,7 @@ static bool work(void *owner)
 		jl_slots_hold(&e->slots, &again->job);
 		return true;
 	}
-	if (!next_ready(e, &node))
+	if (!jl_needs_unpark(e, e->slots.stopping, &node) && !next_ready(e, &node))
 		return false;
 	visit(e, node);
 	return true;
@@ -287,7 +309,9 @@ static void ended(void *owner, struct jl_slot_job *job)
 static void dropped(void *owner, struct jl_slot_job *job)
 {
 	struct jl_running *r = (struct jl_running *)job;
+	jl_needs_give(owner, r); /* it may have been refused by the machine */
 	if (r->attempt > 1) { /* it waited for another attempt: the last one counts */
+		r->attempt--;
 		jl_ended_give_up(owner, r);
 		return;
 	}
@@ -327,4 +351,5 @@ const struct jl_slots_ops jl_engine_slots = {.work = work,
 					     .ended = ended,
 					     .is_good = jl_ended_is_good,
 					     .dropped = dropped,
+					     .may_start = jl_needs_met,
 					     .turn = turn};

@@ -38,6 +38,7 @@ struct jl_running {            /* an instance that is executed */
 	struct jl_slot_job job;  /* first */
 	uint32_t inst, node;
 	uint32_t attempt;        /* from 1 */
+	bool takes;              /* its needs are counted as taken: run/needs.h */
 	int64_t again_ns;        /* while it waits for its next attempt: when that begins */
 	struct jl_running *next; /* ... and who waits, too */
 	struct jl_decided what;  /* inputs and key as they were when it was decided */
@@ -59,6 +60,18 @@ struct jl_starting {           /* room for what a start needs until the executor
 	struct jl_table argv, env; /* const char * */
 	struct jl_buf text, workdir;
 	int fds[3];              /* its stdin, stdout, stderr where they are files; else -1 */
+};
+
+struct jl_need_state {         /* run/needs.h */
+	struct jl_table parked;
+	uint32_t cpus;           /* taken, as all here */
+	uint64_t memory;
+	uint32_t *used;          /* by pool */
+	uint64_t memory_total;   /* 0: not looked at yet */
+	uint32_t turn;           /* the parked node whose turn it is: those behind it do not count; else JL_NONE */
+	bool stuck;              /* none of the parked may run before something is given back */
+	bool room;               /* of the machine, when it was looked at */
+	int64_t looked_ns;
 };
 
 enum jl_rule_state_flag {
@@ -94,6 +107,8 @@ struct jl_engine {
 	struct jl_decided deciding; /* room for one decision */
 	struct jl_slots slots;   /* run/slots.h: the loop */
 	struct jl_starting starting;
+	struct jl_need_state needs;
+	const struct jl_machine *machine;
 	struct jl_running *again; /* those that wait for their next attempt: run/again.h */
 	struct jl_tools tools;   /* what `tools` name; opened with the first */
 	struct jl_trashed trash;
@@ -136,6 +151,8 @@ static inline const char *jl_engine_label(const struct jl_engine *e, uint32_t in
 {
 	return jl_project_text(e->p, jl_engine_inst(e, inst)->label);
 }
+/* Is it the instance, or one of the step, that the word names? */
+bool jl_engine_is(const struct jl_engine *e, uint32_t inst, const char *word);
 /* Named by the user, not only needed by what is. */
 static inline bool jl_engine_asked(const struct jl_engine *e, uint32_t inst)
 {

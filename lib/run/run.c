@@ -7,6 +7,7 @@
 #include "run/engine.h"
 #include "run/expand.h"
 #include "run/loop.h"
+#include "run/needs.h"
 #include "run/node.h"
 
 #include <dirent.h>
@@ -229,6 +230,7 @@ static int run(struct jl_engine *e, struct jl_err *err)
 	if (r != JL_OK)
 		return r;
 	jl_slots_init(&e->slots, e->p->jobs, e->exec, e->clock, &jl_engine_slots, e);
+	jl_needs_init(e);
 	e->had_logs = fstatat(jl_engine_files(e)->root_fd, ".jl/logs", &st, 0) == 0;
 	jl_engine_emit(e, &ev);
 	if (e->opts->mode == JL_MODE_RUN)
@@ -254,6 +256,7 @@ void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts)
 	*e = (struct jl_engine){
 		.opts = opts,
 		.clock = opts->clock ? opts->clock : &jl_clock_system,
+		.machine = opts->machine ? opts->machine : &jl_machine_system,
 		.store = opts->store,
 		.graph = JL_GRAPH_INIT,
 		.queue = JL_URGENT_INIT,
@@ -295,6 +298,7 @@ void jl_engine_release(struct jl_engine *e)
 	jl_table_release(&e->starting.env);
 	jl_table_release(&e->trees);
 	jl_tools_release(&e->tools);
+	jl_needs_release(e);
 	jl_buf_release(&e->trash.first);
 	jl_buf_release(&e->trash.to);
 	jl_buf_release(&e->starting.text);

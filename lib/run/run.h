@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/machine.h"
 #include "manifest/manifest.h"
 #include "run/event.h"
 
@@ -37,6 +38,12 @@ struct jl_run_opts {
 	enum jl_cache_mode cache;
 	enum jl_fail_mode fail;
 	bool force;                       /* run what was asked for whatever the store knows */
+	const char *const *force_steps;   /* ... and these steps or instances */
+	uint32_t n_force_steps;
+	const char *from;                 /* a step: it and what depends on it run; NULL: none */
+	const char *shuffle;              /* a seed: ready steps are run in an order made from it; NULL: by urgency */
+	double max_load;                  /* while others run, start nothing when the load is that high; 0: none */
+	uint64_t min_memory;              /* ... or less than so many bytes are free; 0: none */
 	bool no_wait;
 	uint32_t retries;                 /* for steps that do not say */
 	int64_t timeout_ns;               /* for steps that have none; 0: none */
@@ -52,6 +59,7 @@ struct jl_run_opts {
 	struct jl_exec *exec;
 	struct jl_store *store;
 	const struct jl_clock *clock;
+	const struct jl_machine *machine;
 };
 
 struct jl_run_summary {

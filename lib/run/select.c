@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WEIGHT_MAX 0x7fffffffu /* 24 days in ms: what takes longer is urgent enough */
+
 static uint32_t *slot_of(struct jl_table *t, uint32_t index, uint32_t len)
 {
 	if (index >= t->len) {
@@ -26,7 +28,9 @@ static uint32_t weight_of(const struct jl_engine *e, uint32_t inst)
 {
 	int64_t wall = jl_result_at(&e->p->state->results, jl_engine_inst(e, inst)->result)->wall_ns;
 	/* One that never ran counts as a tenth of a second: longer than nothing, shorter than what is known to be long. */
-	return wall > 0 ? (uint32_t)(wall / JL_NS_MS) + 1 : 100;
+	if (wall <= 0)
+		return 100;
+	return wall / JL_NS_MS < WEIGHT_MAX ? (uint32_t)(wall / JL_NS_MS) + 1 : WEIGHT_MAX;
 }
 
 /* ---- what a thing needs ---- */
@@ -228,8 +232,10 @@ void jl_select_settled(struct jl_engine *e, uint32_t rule)
 			}
 			jl_buf_release(&path);
 		}
-		if (named || (rs->flags & JL_RS_ALL))
-			want_inst(e, i, named || (rs->flags & JL_RS_ASKED));
+		if (!named && !(rs->flags & JL_RS_ALL))
+			continue;
+		want_inst(e, i, named || (rs->flags & JL_RS_ASKED));
+		jl_graph_node(&e->graph, *node_of(e, i))->marked |= jl_graph_node(&e->graph, rs->settle)->marked;
 	}
 	if (rs->barrier != JL_NONE)
 		for (uint32_t i = r.first; i < r.first + r.n; i++)
@@ -356,10 +362,24 @@ static int want_word(struct jl_engine *e, const char *word, struct jl_err *err)
 	return r;
 }
 
+/* The steps that options name are there. */
+static int check_words(struct jl_engine *e, struct jl_err *err)
+{
+	uint32_t rule, inst;
+	int r = e->opts->from ? jl_project_find(e->p, e->opts->from, &rule, &inst, err) : JL_OK;
+	if (r != JL_OK)
+		return jl_err_add(err, "--from");
+	for (uint32_t i = 0; i < e->opts->n_force_steps && r == JL_OK; i++)
+		r = jl_project_find(e->p, e->opts->force_steps[i], &rule, &inst, err);
+	return r == JL_OK ? r : jl_err_add(err, "--force");
+}
+
 int jl_select(struct jl_engine *e, struct jl_err *err)
 {
 	uint32_t n_rules = e->p->plan.rules.len;
-	int r = JL_OK;
+	int r = check_words(e, err);
+	if (r != JL_OK)
+		return r;
 	e->rule = jl_calloc(n_rules + 1, sizeof(*e->rule));
 	for (uint32_t i = 0; i < n_rules; i++)
 		e->rule[i] = (struct jl_rule_state){.barrier = JL_NONE, .settle = JL_NONE};

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "run/ended.h"
+#include "run/needs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,6 +56,7 @@ int jl_start_begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, str
 	struct jl_running *r = (struct jl_running *)job;
 	struct jl_starting *st = &e->starting;
 	struct jl_spec spec;
+	jl_needs_take(e, r);
 	jl_joblog_free(r->log); /* of an attempt before */
 	r->log = jl_joblog_new(e, r->inst);
 	int status = jl_place_prepare(e, r->inst, err);

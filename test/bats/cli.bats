@@ -55,7 +55,7 @@ load helper
 	usage 'plan: option "--jobs" needs an argument: N' plan --jobs
 	usage 'run: option "-j": "x" is no number of slots; write 4, 50%, -1 (all), -2 (all but one) or auto' run -j x
 	usage 'run: option "--cache": "no" must be one of rw|ro|wo|off' run --cache no
-	usage 'run: option "--force" takes no argument' run --force=x
+	usage 'run: option "--no-wait" takes no argument' run --no-wait=x
 	usage 'hash: something is missing: jl hash FILE|DIR ...' hash
 	usage 'adopt: something is missing: jl adopt STEP ...' adopt
 	usage 'list takes no operand, not "x"' list x

@@ -130,3 +130,52 @@ EOF
 	jl_ok run -v
 	assert_stderr_has "ran  a  its inputs or command changed"
 }
+
+@test "resources: a pool of one is used by one at a time; an unknown pool is refused with its place" {
+	write_manifest <<'EOF'
+version: 1
+pools: {disk: 1}
+steps:
+  a: {foreach: {from: 1, to: 6}, command: "mkdir here; sleep 0.01; rmdir here", resources: {disk: 1}}
+  b: {foreach: {from: 1, to: 6}, command: "mkdir there; sleep 0.01; rmdir there", resources: {cpus: 3}}
+EOF
+	jl_ok run -j4
+	assert_counts ran=12
+	sed -i 's/{disk: 1}}/{disc: 1}}/' joblib.yaml
+	run_jl run
+	assert_status 2
+	assert_stderr_has 'joblib.yaml:4:93: there is no pool "disc"; did you mean "disk"?'
+}
+
+@test "--from, --force=STEP, --shuffle, --load, --memfree from the command line" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: "tally a; echo a > ${{ output }}", outputs: a}
+  b: {command: "tally b; cat a > ${{ output }}", inputs: a, outputs: b}
+  c: {command: "tally c; cat b > ${{ output }}", inputs: b, outputs: c}
+  d: {command: "tally d; cat a > ${{ output }}", inputs: a, outputs: d}
+EOF
+	jl_ok run --shuffle 7
+	assert_counts ran=4
+	jl_ok run --from b
+	assert_counts ran=2 fresh=2
+	assert_tallies 2 c
+	jl_ok plan --from b
+	assert_regex "$output" "would run  b  forced"
+	jl_ok run --force=d --force=b
+	assert_counts ran=2 fresh=2
+	jl_ok run --force
+	assert_counts ran=4
+	jl_ok run --force --load 0.000001 --memfree 1000000GiB -j4
+	assert_counts ran=4
+	run_jl run --from x
+	assert_status 2
+	assert_stderr_has '--from'
+	run_jl run --load no
+	assert_status 2
+	run_jl run --memfree 1G
+	assert_status 2
+	run_jl run --force=e
+	assert_status 2
+}

@@ -278,6 +278,285 @@ static void a_result_older_than_its_ttl_counts_no_more(void **state)
 	world_free(w);
 }
 
+/* ---- resources ---- */
+
+struct small_machine {
+	struct jl_machine m; /* first */
+	uint64_t total, left;
+	double load;
+	unsigned looks;
+};
+static uint64_t small_total(const struct jl_machine *m)
+{
+	return ((const struct small_machine *)m)->total;
+}
+static uint64_t small_left(const struct jl_machine *m)
+{
+	((struct small_machine *)m)->looks++;
+	return ((const struct small_machine *)m)->left;
+}
+static double small_load(const struct jl_machine *m)
+{
+	((struct small_machine *)m)->looks++;
+	return ((const struct small_machine *)m)->load;
+}
+static uint64_t no_kills(const struct jl_machine *m)
+{
+	(void)m;
+	return 0;
+}
+#define SMALL_MACHINE {.m = {small_total, small_left, small_load, no_kills, NULL}, .total = 8u << 20, .left = 8u << 20}
+
+/* What ran at the same time: no line of the log starts what is forbidden between start and end of `label`. */
+static bool overlap(struct world *w, const char *label, const char *other)
+{
+	char start[60], end[60], begin[60];
+	snprintf(start, sizeof(start), "start %s\n", label);
+	snprintf(end, sizeof(end), "end %s\n", label);
+	snprintf(begin, sizeof(begin), "start %s\n", other);
+	const char *from = strstr(w->x->log.data, start), *to = strstr(w->x->log.data, end);
+	const char *at = strstr(w->x->log.data, begin);
+	assert_true(from && to && at);
+	snprintf(begin, sizeof(begin), "end %s\n", other);
+	const char *at_end = strstr(w->x->log.data, begin);
+	return at < to && from < at_end;
+}
+
+static void takes(struct world *w, const char *label, int64_t seconds)
+{
+	fake_exec_on(w->x, label, &(struct fake_run){.duration_ns = seconds * JL_NS_S, .effect = world_play});
+}
+
+static void processors_are_counted(void **state)
+{
+	(void)state;
+	struct world *w = world_new("steps:\n"
+				    "  one: {foreach: [1, 2, 3, 4], command: [x], resources: {cpus: 1}}\n"
+				    "  two: {command: [x], resources: {cpus: 2}}\n"
+				    "  all: {command: [x], resources: {cpus: 64}}\n");
+	w->o.jobs = 3;
+	w->x->fallback.duration_ns = JL_NS_S;
+	world_run(w);
+	assert_int_equal(w->sum.counts.ran, 6);
+	assert_false(overlap(w, "all", "two"));
+	for (int i = 1; i <= 4; i++) {
+		char label[20];
+		snprintf(label, sizeof(label), "one[%d]", i);
+		assert_false(overlap(w, "all", label));
+	}
+	assert_int_equal(w->x->max_running, 3);
+	world_free(w);
+}
+
+static void pools_are_shared_and_others_pass(void **state)
+{
+	(void)state;
+	struct world *w = world_new("pools: {gpu: 2, net: 1}\nsteps:\n"
+				    "  big: {command: [x], resources: {gpu: 2}}\n"
+				    "  g1: {command: [x], resources: {gpu: 1, net: 1}}\n"
+				    "  g2: {command: [x], resources: {gpu: 1, net: 1}}\n"
+				    "  free: {foreach: [1, 2, 3], command: [x]}\n");
+	w->o.jobs = 8;
+	w->x->fallback.duration_ns = JL_NS_S;
+	world_run(w);
+	assert_int_equal(w->sum.counts.ran, 6);
+	assert_false(overlap(w, "big", "g1"));
+	assert_false(overlap(w, "big", "g2"));
+	assert_false(overlap(w, "g1", "g2"));
+	assert_true(overlap(w, "big", "free[3]"));
+	assert_true(w->sum.wall_ns < 4 * JL_NS_S);
+	world_free(w);
+}
+
+/* Small ones come one after the other, and some always run; the large one gets its turn all the same. */
+static void a_large_need_does_not_starve(void **state)
+{
+	(void)state;
+	struct small_machine machine = SMALL_MACHINE;
+	struct world *w = world_new("steps:\n"
+				    "  s: {foreach: {from: 1, to: 20}, command: [x], resources: {memory: 3MiB}}\n"
+				    "  large: {command: [x], resources: {memory: 8MiB}}\n");
+	w->o.machine = &machine.m;
+	w->o.jobs = 4;
+	/* Of different lengths, so that they never end together. */
+	for (int i = 1; i <= 20; i++) {
+		char label[20];
+		snprintf(label, sizeof(label), "s[%d]", i);
+		takes(w, label, 1 + i % 3);
+	}
+	world_run(w);
+	assert_int_equal(w->sum.counts.ran, 21);
+	assert_int_equal(w->x->max_running, 2);
+	world_next(w);
+	/* Now it is known as the least urgent of all, and is ready from the beginning. */
+	takes(w, "large", 1);
+	for (int i = 1; i <= 20; i++) {
+		char label[20];
+		snprintf(label, sizeof(label), "s[%d]", i);
+		takes(w, label, 1 + i % 3);
+	}
+	w->o.shuffle = "3"; /* puts it among the others */
+	world_run(w);
+	const char *large = strstr(w->x->log.data, "start large\n");
+	unsigned before = 0, after = 0;
+	for (const char *s = w->x->log.data; (s = strstr(s, "start s[")); s++)
+		*(s < large ? &before : &after) += 1;
+	if (before == 0 || after < 2)
+		fail_msg("%s", w->x->log.data);
+	for (int i = 1; i <= 20; i++) {
+		char label[20];
+		snprintf(label, sizeof(label), "s[%d]", i);
+		assert_false(overlap(w, "large", label));
+	}
+	world_free(w);
+}
+
+static void more_than_there_is_runs_alone(void **state)
+{
+	(void)state;
+	struct small_machine machine = SMALL_MACHINE;
+	struct world *w = world_new("steps:\n"
+				    "  a: {command: [x], resources: {memory: 1TiB}}\n"
+				    "  b: {command: [x], resources: {memory: 1MiB}}\n"
+				    "  c: {command: [x]}\n");
+	w->o.machine = &machine.m;
+	w->o.jobs = 3;
+	w->x->fallback.duration_ns = JL_NS_S;
+	world_run(w);
+	assert_int_equal(w->sum.counts.ran, 3);
+	assert_false(overlap(w, "a", "b"));
+	assert_true(overlap(w, "a", "c") || overlap(w, "b", "c"));
+	world_free(w);
+}
+
+static void a_busy_machine_gets_one_at_a_time(void **state)
+{
+	(void)state;
+	struct small_machine machine = SMALL_MACHINE;
+	struct world *w = world_new("steps: {a: {foreach: {from: 1, to: 5}, command: [x]}}\n");
+	w->o.machine = &machine.m;
+	w->o.jobs = 3;
+	w->o.max_load = 2.5;
+	machine.load = 4;
+	w->x->fallback.duration_ns = JL_NS_S;
+	world_run(w);
+	assert_int_equal(w->sum.counts.ran, 5);
+	assert_int_equal(w->x->max_running, 1);
+	assert_true(machine.looks > 0);
+	machine.load = 1;
+	world_next(w)->fallback.duration_ns = JL_NS_S;
+	world_run(w);
+	assert_int_equal(w->x->max_running, 3);
+	w->o.max_load = 0;
+	w->o.min_memory = 9u << 20;
+	world_next(w)->fallback.duration_ns = JL_NS_S;
+	world_run(w);
+	assert_int_equal(w->x->max_running, 1);
+	world_free(w);
+}
+
+static void needs_that_are_wrong(void **state)
+{
+	static const char *const wrong[][2] = {
+		{"steps: {a: {command: x, resources: {gpu: 1}}}\n", "there is no pool \"gpu\"; add it to \"pools\""},
+		{"pools: {gpus: 1}\nsteps: {a: {command: x, resources: {gpu: 1}}}\n", "did you mean \"gpus\"?"},
+		{"pools: {gpu: 1}\nsteps: {a: {command: x, resources: {gpu: 2}}}\n", "has 1, so that 2 can never be had"},
+		{"pools: {gpu: 0}\nsteps: {a: {command: x}}\n", "\"gpu\" wants a number from 1 to a million"},
+		{"pools: {cpus: 2}\nsteps: {a: {command: x}}\n", "\"cpus\" is known without a pool"},
+		{"pools: [gpu]\nsteps: {a: {command: x}}\n", "\"pools\" wants a mapping of names to sizes"},
+		{"steps: {a: {command: x, resources: {cpus: 0}}}\n", "\"cpus\" wants a number from 1"},
+		{"steps: {a: {command: x, resources: {memory: 1G}}}\n", "\"memory\""},
+		{"steps: {a: {command: x, resources: 4}}\n", "\"resources\" wants a mapping such as"},
+		{"defaults: {resources: {gpu: 1}}\nsteps: {a: {command: x}}\n", "there is no pool \"gpu\""},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct world *w = world_new(wrong[i][0]);
+		assert_int_equal(world_try(w), JL_EINVAL);
+		if (w->msgs.n != 1 || !strstr(w->msgs.at[0].text, wrong[i][1]))
+			fail_msg("%s: %s", wrong[i][0], w->msgs.n ? w->msgs.at[0].text : "no message");
+		world_free(w);
+	}
+}
+
+/* ---- order and force ---- */
+
+static const char chain[] = "steps:\n"
+			    "  a: {command: [put, \"${{ output }}\", a], outputs: a.out}\n"
+			    "  b: {command: [split, parts, x, y], inputs: a.out, outputs: parts/}\n"
+			    "  c: {foreach: parts/*, command: [cat, \"${{ output }}\", \"${{ input }}\"],\n"
+			    "      inputs: \"${{ item }}\", outputs: \"c/${{ item.name }}\"}\n"
+			    "  d: {command: [cat, \"${{ output }}\", \"${{ inputs }}\"], inputs: c/*, outputs: d.out}\n"
+			    "  e: {command: [put, \"${{ output }}\", e], outputs: e.out}\n";
+
+static void from_a_step_on(void **state)
+{
+	(void)state;
+	struct world *w = world_new(chain);
+	w->o.jobs = 1;
+	world_run(w);
+	assert_int_equal(w->sum.counts.ran, 6);
+	w->o.from = "b"; /* through the expansion of c, though every content stays the same */
+	world_run(w);
+	assert_int_equal(w->sum.counts.ran, 4);
+	assert_int_equal(w->sum.counts.fresh, 2);
+	assert_non_null(strstr(w->ends.data, "fresh a\n"));
+	assert_non_null(strstr(w->ends.data, "fresh e\n"));
+	w->o.from = "c[parts/x]";
+	world_run(w);
+	assert_int_equal(w->sum.counts.ran, 2);
+	assert_non_null(strstr(w->ends.data, "ran c[parts/x]\nran d\n"));
+	w->o.from = "f";
+	assert_int_equal(world_try(w), JL_EINVAL);
+	assert_non_null(strstr(w->err.text, "--from"));
+	world_free(w);
+}
+
+static void forced_by_name(void **state)
+{
+	(void)state;
+	static const char *const steps[] = {"a", "c[parts/y]"};
+	static const char *const unknown[] = {"x"};
+	struct world *w = world_new(chain);
+	world_run(w);
+	w->o.force_steps = steps;
+	w->o.n_force_steps = 2;
+	w->o.mode = JL_MODE_PLAN;
+	world_run(w);
+	assert_non_null(strstr(w->reasons.data, "a: forced\n"));
+	w->o.mode = JL_MODE_RUN;
+	world_run(w);
+	assert_int_equal(w->sum.counts.ran, 2);
+	assert_int_equal(w->sum.counts.fresh, 4);
+	w->o.force_steps = unknown;
+	w->o.n_force_steps = 1;
+	assert_int_equal(world_try(w), JL_EINVAL);
+	world_free(w);
+}
+
+static void shuffled_by_a_seed(void **state)
+{
+	(void)state;
+	static const char *const seeds[] = {"1", "1", "2"};
+	char *logs[3];
+	for (int i = 0; i < 3; i++) {
+		struct world *w = world_new("steps:\n"
+					    "  a: {foreach: {from: 1, to: 9}, command: [x]}\n"
+					    "  z: {command: [x], after: a}\n");
+		w->o.jobs = 1;
+		w->o.shuffle = seeds[i];
+		world_run(w);
+		logs[i] = jl_strdup(w->x->log.data);
+		assert_non_null(strstr(logs[i], "start z\nend z\n"));
+		assert_string_equal(strstr(logs[i], "start z\n"), "start z\nend z\n"); /* last */
+		world_free(w);
+	}
+	assert_string_equal(logs[0], logs[1]);
+	assert_string_not_equal(logs[0], logs[2]);
+	for (int i = 0; i < 3; i++)
+		free(logs[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +569,15 @@ int main(void)
 		cmocka_unit_test(streams_are_inputs_and_outputs),
 		cmocka_unit_test(streams_that_are_wrong),
 		cmocka_unit_test(a_tool_is_of_the_key),
+		cmocka_unit_test(processors_are_counted),
+		cmocka_unit_test(pools_are_shared_and_others_pass),
+		cmocka_unit_test(a_large_need_does_not_starve),
+		cmocka_unit_test(more_than_there_is_runs_alone),
+		cmocka_unit_test(a_busy_machine_gets_one_at_a_time),
+		cmocka_unit_test(needs_that_are_wrong),
+		cmocka_unit_test(from_a_step_on),
+		cmocka_unit_test(forced_by_name),
+		cmocka_unit_test(shuffled_by_a_seed),
 		cmocka_unit_test(a_result_older_than_its_ttl_counts_no_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

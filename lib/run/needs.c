@@ -1,0 +1,156 @@
+/* See needs.h. */
+#include "run/needs.h"
+
+#include <stdlib.h>
+
+#define LOOK_NS    (200 * JL_NS_MS) /* how old what is known of the machine may be */
+#define OF_MEMORY  UINT64_C(1)
+#define OF_POOL(i) (UINT64_C(2) << (i))
+
+struct parked {
+	uint32_t inst, node;
+	uint64_t lacked; /* bits: what it ever lacked */
+};
+
+void jl_needs_init(struct jl_engine *e)
+{
+	e->needs.parked = (struct jl_table)JL_TABLE_INIT(struct parked);
+	e->needs.turn = JL_NONE;
+	e->needs.used = jl_calloc(jl_plan_head(&e->p->plan)->n_pools + 1, sizeof(*e->needs.used));
+}
+
+void jl_needs_release(struct jl_engine *e)
+{
+	jl_table_release(&e->needs.parked);
+	free(e->needs.used);
+}
+
+static uint32_t cpus_of(const struct jl_engine *e, const struct jl_rule *r)
+{
+	return r->cpus == 0 ? 1 : r->cpus < e->slots.n ? r->cpus : e->slots.n;
+}
+
+static uint64_t memory_total(struct jl_engine *e)
+{
+	if (e->needs.memory_total == 0)
+		e->needs.memory_total = e->machine->memory_total(e->machine);
+	return e->needs.memory_total;
+}
+
+static bool lacks_memory(struct jl_engine *e, const struct jl_rule *r)
+{
+	if (r->memory == 0 || e->needs.memory == 0)
+		return false; /* one that wants more than there is runs alone */
+	return r->memory > memory_total(e) || e->needs.memory > memory_total(e) - r->memory;
+}
+
+/* Bits of what it lacks now. */
+static uint64_t lacks(struct jl_engine *e, const struct jl_rule *r)
+{
+	const struct jl_plan *plan = &e->p->plan;
+	uint64_t bits = lacks_memory(e, r) ? OF_MEMORY : 0;
+	for (uint32_t i = 0; i < r->n_takes; i++) {
+		uint32_t pool = jl_plan_ref(plan, r->takes + 2 * i), want = jl_plan_ref(plan, r->takes + 2 * i + 1);
+		uint32_t size = jl_plan_ref(plan, jl_plan_head(plan)->pools + pool);
+		if (want > size || e->needs.used[pool] > size - want)
+			bits |= OF_POOL(pool);
+	}
+	return bits;
+}
+
+/* Bits of what it needs at all. */
+static uint64_t wants(const struct jl_engine *e, const struct jl_rule *r)
+{
+	uint64_t bits = r->memory ? OF_MEMORY : 0;
+	for (uint32_t i = 0; i < r->n_takes; i++)
+		bits |= OF_POOL(jl_plan_ref(&e->p->plan, r->takes + 2 * i));
+	return bits;
+}
+
+bool jl_needs_park(struct jl_engine *e, uint32_t inst, uint32_t node)
+{
+	const struct jl_rule *r = jl_engine_rule(e, inst);
+	uint64_t lacked = wants(e, r), waited_for = 0;
+	if (lacked == 0 || node == e->needs.turn)
+		return false;
+	for (uint32_t i = 0; i < e->needs.parked.len; i++)
+		waited_for |= JL_AT(e->needs.parked, struct parked, i)->lacked;
+	lacked = lacks(e, r) | (lacked & waited_for);
+	if (lacked)
+		*(struct parked *)jl_table_add(&e->needs.parked, 1) =
+			(struct parked){.inst = inst, .node = node, .lacked = lacked};
+	return lacked != 0;
+}
+
+bool jl_needs_unpark(struct jl_engine *e, bool all, uint32_t *ret_node)
+{
+	struct jl_table *t = &e->needs.parked;
+	uint64_t waited_for = 0;
+	if (t->len == 0 || (e->needs.stuck && !all))
+		return false;
+	for (uint32_t i = 0; i < t->len; i++) {
+		struct parked *p = JL_AT(*t, struct parked, i);
+		const struct jl_rule *r = jl_engine_rule(e, p->inst);
+		uint64_t now = lacks(e, r);
+		if (all || (!now && !(wants(e, r) & waited_for))) {
+			*ret_node = e->needs.turn = p->node;
+			for (uint32_t k = i + 1; k < t->len; k++)
+				*JL_AT(*t, struct parked, k - 1) = *JL_AT(*t, struct parked, k);
+			t->len--;
+			return true;
+		}
+		p->lacked |= now;
+		waited_for |= p->lacked;
+	}
+	e->needs.stuck = true; /* until something is given back */
+	return false;
+}
+
+/* --load, --memfree. */
+static bool has_room(struct jl_engine *e)
+{
+	const struct jl_run_opts *o = e->opts;
+	int64_t now = e->clock->now_ns(e->clock);
+	if (o->max_load <= 0 && o->min_memory == 0)
+		return true;
+	if (e->needs.looked_ns == 0 || now - e->needs.looked_ns >= LOOK_NS) {
+		e->needs.looked_ns = now;
+		e->needs.room = (o->max_load <= 0 || e->machine->load(e->machine) < o->max_load) &&
+				(o->min_memory == 0 || e->machine->memory_free(e->machine) >= o->min_memory);
+	}
+	return e->needs.room;
+}
+
+bool jl_needs_met(void *owner, struct jl_slot_job *job)
+{
+	struct jl_engine *e = owner;
+	const struct jl_rule *r = jl_engine_rule(e, ((struct jl_running *)job)->inst);
+	return e->needs.cpus + cpus_of(e, r) <= e->slots.n && lacks(e, r) == 0 && has_room(e);
+}
+
+static void count(struct jl_engine *e, struct jl_running *r, bool taken)
+{
+	const struct jl_plan *plan = &e->p->plan;
+	const struct jl_rule *rule = jl_engine_rule(e, r->inst);
+	if (r->takes == taken)
+		return;
+	r->takes = taken;
+	e->needs.stuck &= taken;
+	e->needs.cpus = taken ? e->needs.cpus + cpus_of(e, rule) : e->needs.cpus - cpus_of(e, rule);
+	e->needs.memory = taken ? e->needs.memory + rule->memory : e->needs.memory - rule->memory;
+	for (uint32_t i = 0; i < rule->n_takes; i++) {
+		uint32_t pool = jl_plan_ref(plan, rule->takes + 2 * i), n = jl_plan_ref(plan, rule->takes + 2 * i + 1);
+		e->needs.used[pool] = taken ? e->needs.used[pool] + n : e->needs.used[pool] - n;
+	}
+}
+
+void jl_needs_take(struct jl_engine *e, struct jl_running *r)
+{
+	count(e, r, true);
+	e->needs.looked_ns = 0; /* what just started is not in what was seen */
+}
+
+void jl_needs_give(struct jl_engine *e, struct jl_running *r)
+{
+	count(e, r, false);
+}
