@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 static int sys_openat(const struct jl_io *io, int dirfd, const char *path, int flags, mode_t mode)
@@ -35,6 +36,12 @@ static ssize_t sys_write(const struct jl_io *io, int fd, const void *data, size_
 {
 	(void)io;
 	return write(fd, data, len);
+}
+
+static ssize_t sys_pwrite(const struct jl_io *io, int fd, const void *data, size_t len, off_t at)
+{
+	(void)io;
+	return pwrite(fd, data, len, at);
 }
 
 static int sys_fsync(const struct jl_io *io, int fd)
@@ -85,6 +92,24 @@ static int sys_ftruncate(const struct jl_io *io, int fd, off_t len)
 	return ftruncate(fd, len);
 }
 
+static int sys_utimensat(const struct jl_io *io, int dirfd, const char *path, const struct timespec times[2], int flags)
+{
+	(void)io;
+	return utimensat(dirfd, path, times, flags);
+}
+
+static int sys_lock(const struct jl_io *io, int fd, int cmd, struct flock *range)
+{
+	(void)io;
+	return fcntl(fd, cmd, range);
+}
+
+static int sys_fstatfs(const struct jl_io *io, int fd, struct statfs *ret)
+{
+	(void)io;
+	return fstatfs(fd, ret);
+}
+
 static int sys_reflink(const struct jl_io *io, int dst_fd, int src_fd)
 {
 	(void)io;
@@ -97,6 +122,7 @@ const struct jl_io jl_io_system = {
 	.read = sys_read,
 	.pread = sys_pread,
 	.write = sys_write,
+	.pwrite = sys_pwrite,
 	.fsync = sys_fsync,
 	.fstat = sys_fstat,
 	.fstatat = sys_fstatat,
@@ -105,5 +131,8 @@ const struct jl_io jl_io_system = {
 	.unlinkat = sys_unlinkat,
 	.mkdirat = sys_mkdirat,
 	.ftruncate = sys_ftruncate,
+	.utimensat = sys_utimensat,
+	.lock = sys_lock,
+	.fstatfs = sys_fstatfs,
 	.reflink = sys_reflink,
 };

@@ -5,9 +5,12 @@
 #ifndef JL_BASE_IO_H
 #define JL_BASE_IO_H
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+
+struct statfs;
 
 struct jl_io {
 	int (*openat)(const struct jl_io *io, int dirfd, const char *path, int flags, mode_t mode);
@@ -15,6 +18,7 @@ struct jl_io {
 	ssize_t (*read)(const struct jl_io *io, int fd, void *data, size_t len);
 	ssize_t (*pread)(const struct jl_io *io, int fd, void *data, size_t len, off_t at);
 	ssize_t (*write)(const struct jl_io *io, int fd, const void *data, size_t len);
+	ssize_t (*pwrite)(const struct jl_io *io, int fd, const void *data, size_t len, off_t at);
 	int (*fsync)(const struct jl_io *io, int fd);
 	int (*fstat)(const struct jl_io *io, int fd, struct stat *st);
 	int (*fstatat)(const struct jl_io *io, int dirfd, const char *path, struct stat *st, int flags);
@@ -23,6 +27,9 @@ struct jl_io {
 	int (*unlinkat)(const struct jl_io *io, int dirfd, const char *path, int flags);
 	int (*mkdirat)(const struct jl_io *io, int dirfd, const char *path, mode_t mode);
 	int (*ftruncate)(const struct jl_io *io, int fd, off_t len);
+	int (*utimensat)(const struct jl_io *io, int dirfd, const char *path, const struct timespec times[2], int flags);
+	int (*lock)(const struct jl_io *io, int fd, int cmd, struct flock *range); /* fcntl: F_OFD_… */
+	int (*fstatfs)(const struct jl_io *io, int fd, struct statfs *ret);
 	int (*reflink)(const struct jl_io *io, int dst_fd, int src_fd); /* FICLONE */
 	void *ctx; /* the replacement's own */
 };

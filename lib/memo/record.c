@@ -5,6 +5,7 @@
 #include "memo/record.h"
 
 #include "base/arena.h"
+#include "base/table.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -381,4 +382,48 @@ void jl_record_free(struct jl_record *r)
 		return;
 	jl_arena_release(&o->arena);
 	free(o);
+}
+
+static void pass_content(struct jl_cur *c, struct jl_table *out, uint32_t first)
+{
+	const uint64_t size = jl_cur_u64(c);
+	struct jl_digest d;
+	uint8_t is_inline;
+	size_t len;
+
+	get_digest(c, &d);
+	is_inline = jl_cur_u8(c);
+	jl_cur_bytes(c, &len);
+	if (c->bad || is_inline || size == 0 || d.algo == JL_DIGEST_NONE)
+		return;
+	for (uint32_t i = first; i < out->len; i++) {
+		if (jl_digest_equal(JL_AT(*out, struct jl_digest, i), &d))
+			return;
+	}
+	*(struct jl_digest *)jl_table_add(out, 1) = d;
+}
+
+void jl_record_blobs(const void *data, size_t len, struct jl_table *out)
+{
+	const uint32_t first = out->len;
+	struct jl_digest key;
+	struct jl_cur c;
+	uint32_t n;
+	size_t skip;
+
+	if (len < HEAD_LEN + CHECK_LEN || memcmp(data, magic, MAGIC_LEN) != 0)
+		return;
+	c = (struct jl_cur){(const uint8_t *)data + HEAD_LEN, (const uint8_t *)data + len - CHECK_LEN, 0};
+	get_digest(&c, &key);
+	jl_cur_take(&c, 5 * 8 + 2 * 4); /* times, memory, exit, signal */
+	for (int i = 0; i < 3; i++) /* label, host, manifest */
+		jl_cur_bytes(&c, &skip);
+	n = jl_cur_u32(&c);
+	for (uint32_t i = 0; i < n && !c.bad; i++) {
+		jl_cur_bytes(&c, &skip);
+		jl_cur_take(&c, 4 + 1 + 4);
+		pass_content(&c, out, first);
+	}
+	if (!c.bad)
+		pass_content(&c, out, first);
 }

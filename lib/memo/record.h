@@ -23,6 +23,8 @@
 #define JL_RECORD_INLINE_MAX 4096u
 #define JL_RECORD_MAX (64u << 20) /* bytes of an encoded record: refused beyond */
 
+struct jl_table;
+
 struct jl_content {
 	uint64_t size;
 	struct jl_digest digest;
@@ -59,5 +61,9 @@ int jl_record_encode(const struct jl_record *r, struct jl_buf *out, struct jl_er
  * escaping, in order, without duplicates. */
 int jl_record_decode(const void *data, size_t len, struct jl_record **ret, struct jl_err *err) JL_MUST_CHECK;
 void jl_record_free(struct jl_record *r);
+
+/* Append what a record names and does not hold: the digests of its blobs, each once (struct jl_digest). Light: nothing is
+ * copied or checked; bytes that are no record give nothing. A store's blobs_of (store/store.h). */
+void jl_record_blobs(const void *data, size_t len, struct jl_table *out);
 
 #endif

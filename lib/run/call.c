@@ -48,6 +48,9 @@ static void close_store(struct jl_calls *all)
 
 void jl_calls_release(struct jl_calls *all)
 {
+	const struct jl_key_set none = {0};
+	if (all->run->cache == JL_CACHE_RW && !all->run->store && (all->day.hits || all->day.runs))
+		(void)jl_uses_note(&jl_io_system, store_dir(all->run), &none, &all->day);
 	close_store(all);
 	jl_tools_release(&all->tools);
 }
@@ -74,6 +77,9 @@ static void open_store(struct jl_calls *all, bool write)
 	all->own_store = r == JL_OK;
 	all->writes = write;
 	if (r == JL_OK) {
+		struct jl_store_rules rules;
+		jl_run_store_rules(all->run, &rules);
+		jl_store_local_rules(all->store, &rules);
 		all->store->warn = store_warns;
 		all->store->warn_ctx = all;
 		return;
@@ -203,6 +209,7 @@ static bool use(struct jl_call *c, const struct jl_record *rec)
 		c->result.hit = true;
 		return true;
 	}
+	jl_engine_used(&c->e, &rec->key);
 	for (uint32_t i = 0; i < rec->n_outputs; i++) {
 		const struct jl_record_output *out = &rec->outputs[i];
 		if (out->kind != JL_KIND_DIR || out->declared >= c->o->outputs.n)
@@ -226,6 +233,8 @@ static bool use(struct jl_call *c, const struct jl_record *rec)
 	c->result.exit_code = rec->exit_code;
 	c->result.hit = c->result.stored = true;
 	c->result.saved_ns = c->run.job.result.wall_ns = rec->wall_ns;
+	c->all->day.hits++;
+	c->all->day.saved_ms += (uint64_t)rec->wall_ns / (uint64_t)JL_NS_MS;
 	c->status = rec->exit_code ? JL_STEP_FAILED : fresh ? JL_STEP_FRESH : JL_STEP_RESTORED;
 	return true;
 }
@@ -359,10 +368,12 @@ static void store(struct jl_call *c, const struct jl_outputs *outs)
 		snprintf(why, sizeof(why), "standard input changed while it ran");
 	else if (jl_decide_same(&c->e, INST, &c->run.what, why, sizeof(why)) &&
 		 (jl_capture_end(&c->log, &log, &err) != JL_OK || !c->e.store ||
-		  jl_outputs_store(&c->e, &c->run, outs, &log, c->log.fd, &err) != JL_OK))
-		snprintf(why, sizeof(why), "%.*s", (int)sizeof(why) - 1, err.text);
-	else
+		  jl_outputs_store(&c->e, &c->run, outs, &log, c->log.fd, &err) != JL_OK)) {
+		if (err.status != JL_ENOSPC || err.sys_errno) /* that there is no room is told by the store, once */
+			snprintf(why, sizeof(why), "%.*s", (int)sizeof(why) - 1, err.text);
+	} else {
 		c->result.stored = why[0] == '\0';
+	}
 	if (why[0])
 		jl_engine_warn(&c->e, jl_call_label(c), "not stored: %s", why);
 }
@@ -394,6 +405,7 @@ int jl_call_take_in(struct jl_call *c, const struct jl_slot_job *job, struct jl_
 {
 	const struct jl_job_result *r = &c->run.job.result;
 	c->run.job.result = job->result;
+	c->all->day.runs++;
 	c->result.exit_code = r->exit_code;
 	c->result.signal = r->signal;
 	c->status = JL_STEP_FAILED;

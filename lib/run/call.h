@@ -22,6 +22,7 @@
 #include "run/tools.h"
 #include "run/written.h"
 #include "store/flight.h"
+#include "store/uses.h"
 
 struct jl_calls {
 	const struct jl_run_opts *run; /* borrowed: store, cache, sinks, environ, cwd */
@@ -29,6 +30,7 @@ struct jl_calls {
 	struct jl_tools tools;
 	struct jl_store *store; /* NULL: not open */
 	bool own_store, writes, failed;
+	struct jl_day day; /* what the store was good for */
 };
 
 void jl_calls_init(struct jl_calls *all, const struct jl_run_opts *run);

@@ -133,7 +133,8 @@ static bool keep(struct jl_engine *e, struct jl_running *r, const struct jl_outp
 		struct jl_content log;
 		jl_joblog_content(r->log, &log);
 		stored = jl_outputs_store(e, r, outs, &log, -1, &err) == JL_OK;
-		if (!stored && e->store)
+		/* That there is no room for it has been told, once for all. */
+		if (!stored && e->store && !(err.status == JL_ENOSPC && err.sys_errno == 0))
 			snprintf(why, size, "not stored: %.*s", (int)size - 16, err.text);
 	} else if (reason[0]) {
 		snprintf(why, size, "not stored: %s", reason);

@@ -33,7 +33,16 @@ struct jl_store *jl_engine_store(struct jl_engine *e)
 	e->own_store = true;
 	e->store->warn = jl_loop_store_warning;
 	e->store->warn_ctx = e;
+	struct jl_store_rules rules;
+	jl_project_store_rules(e->p, &rules);
+	jl_store_local_rules(e->store, &rules);
 	return e->store;
+}
+
+void jl_engine_used(struct jl_engine *e, const struct jl_digest *key)
+{
+	if (e->store && e->store->ops->use_record && e->opts->mode != JL_MODE_PLAN && e->opts->cache == JL_CACHE_RW)
+		(void)e->store->ops->use_record(e->store, key, NULL);
 }
 
 static void output(void *owner, struct jl_slot_job *job, int stream, const void *data, size_t len)
@@ -128,6 +137,7 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 		jl_graph_done(&e->graph, node, false);
 		return true;
 	}
+	jl_engine_used(e, &d->key); /* first, so that it does not go while it is read */
 	if (!there) {
 		int r = jl_place_restore(e, inst, rec, &err);
 		jl_ended_forget(e, inst);

@@ -138,6 +138,11 @@ void jl_engine_warn(struct jl_engine *e, const char *step, const char *fmt, ...)
 
 /* The store, opened at the first use; NULL if it cannot be (told once). */
 struct jl_store *jl_engine_store(struct jl_engine *e);
+/* A stored result was found and is used now: told to the store, if that is what the cache mode allows. */
+void jl_engine_used(struct jl_engine *e, const struct jl_digest *key);
+/* note.c: the run is over: tell the store what it was good for and, of a run of the graph, that the results of all its steps
+ * were used: as one time stamp if they are the same as in an earlier run. A no-op opens no store for it. */
+void jl_engine_note(struct jl_engine *e);
 
 static inline struct jl_inst *jl_engine_inst(const struct jl_engine *e, uint32_t inst)
 {

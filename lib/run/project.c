@@ -6,6 +6,7 @@
 #include "base/near.h"
 #include "base/path.h"
 #include "base/pool.h"
+#include "memo/record.h"
 #include "run/compact.h"
 #include "run/compile.h"
 #include "run/expand.h"
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #define MANIFEST_MAX ((size_t)64 << 20)
+#define STORE_MAX    ((uint64_t)10 << 30) /* unless somebody says otherwise */
 
 /* The manifest as git would look for it. What a search finds in a parent folder must be the caller's or root's: a command
  * must not be run because somebody else put a file into /tmp. */
@@ -340,6 +342,17 @@ const char *jl_project_store_dir(const struct jl_project *p)
 		return p->opts->store_dir;
 	uint32_t own = jl_plan_head(&p->plan)->store_dir;
 	return own ? jl_project_text(p, own) : p->opts->default_store_dir;
+}
+
+void jl_run_store_rules(const struct jl_run_opts *opts, struct jl_store_rules *ret)
+{
+	(void)opts;
+	*ret = (struct jl_store_rules){.max_size = STORE_MAX, .blobs_of = jl_record_blobs};
+}
+
+void jl_project_store_rules(const struct jl_project *p, struct jl_store_rules *ret)
+{
+	jl_run_store_rules(p->opts, ret);
 }
 
 /* ---- names ---- */

@@ -11,6 +11,7 @@
 #include "manifest/manifest.h"
 #include "run/run.h"
 #include "state/state.h"
+#include "store/store.h"
 
 struct jl_gone {             /* an output of an instance that left its foreach */
 	uint32_t file;
@@ -55,6 +56,9 @@ bool jl_project_is_manifest(const struct jl_project *p, uint32_t file);
 
 /* The store's folder by option, variable, manifest, default (borrowed from opts or the plan). */
 const char *jl_project_store_dir(const struct jl_project *p);
+/* How that store is kept: caps and packing, from where the manual says. */
+void jl_project_store_rules(const struct jl_project *p, struct jl_store_rules *ret);
+void jl_run_store_rules(const struct jl_run_opts *opts, struct jl_store_rules *ret); /* the same without a manifest */
 
 /* The rule or instance that a word names: "NAME" → *ret_rule, "NAME[item]" → both; JL_EINVAL with the nearest name. */
 int jl_project_find(struct jl_project *p, const char *word, uint32_t *ret_rule, uint32_t *ret_inst,

@@ -323,6 +323,7 @@ int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl
 	ret->signal = e.slots.signal;
 	if (r == JL_OK) {
 		struct jl_err state_err = JL_ERR_INIT;
+		jl_engine_note(&e);
 		if (e.void_plan)
 			jl_plan_release(&e.p->plan);
 		if (jl_project_close(e.p, &state_err) != JL_OK && !e.state_told)

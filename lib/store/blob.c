@@ -177,7 +177,8 @@ static int clone_raw(struct jl_local *l, const struct jl_digest *digest, int fd,
 		return jl_err_sys(err, errno, "store \"%s\": cannot read a blob", l->dir);
 	if (!same_time(&after.st_mtim, &st->st_mtim) || !same_time(&after.st_ctim, &st->st_ctim))
 		return 1;
-	note_checked(l, digest, st);
+	if (!jl_local_is_remote(l))
+		note_checked(l, digest, st);
 	return JL_OK;
 }
 
@@ -237,7 +238,7 @@ int jl_local_get_blob(struct jl_store *s, const struct jl_digest *digest, uint64
 	if (status != JL_OK)
 		l->io->ftruncate(l->io, dst_fd, 0);
 	if (status == JL_ECORRUPT)
-		jl_local_damaged(l, "blob", l->cas_fd, path, fd);
+		jl_local_damaged(l, JL_OBJECT_BLOB, digest, (uint8_t)codec->id, fd);
 	if (status == JL_ECORRUPT || status == JL_ENOTFOUND)
 		status = miss(digest, err);
 	l->io->close(l->io, fd);
@@ -376,9 +377,12 @@ static int is_present(struct jl_local *l, const struct jl_digest *digest, uint64
 		if (l->io->fstatat(l->io, l->cas_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 			bool fits = forms[i] == JL_CODEC_RAW ? (uint64_t)st.st_size == size : st.st_size > 0;
 
-			if (S_ISREG(st.st_mode) && fits)
+			if (S_ISREG(st.st_mode) && fits) {
+				/* Whoever makes room meanwhile sees that it is wanted. */
+				jl_local_want(l, path);
 				return 1;
-			jl_local_damaged(l, "blob", l->cas_fd, path, -1);
+			}
+			jl_local_damaged(l, JL_OBJECT_BLOB, digest, (uint8_t)forms[i], -1);
 		} else if (!is_miss(errno)) {
 			return jl_local_put_error(l, errno, path, err);
 		}
@@ -386,36 +390,55 @@ static int is_present(struct jl_local *l, const struct jl_digest *digest, uint64
 	return 0;
 }
 
-static int put(struct jl_local *l, const struct jl_digest *digest, uint64_t size, struct source *src,
-               struct jl_err *err)
+static int write_blob(struct jl_local *l, const struct jl_digest *digest, uint64_t size, struct source *src,
+                      struct jl_err *err)
 {
+	const bool packs = !l->rules.bare && jl_codec_sample(&src->io, src->fd, size);
+	const struct jl_codec *codec = jl_codec_get(packs ? JL_CODEC_ZSTD : JL_CODEC_RAW);
+	struct jl_local_object o = {.kind = JL_OBJECT_BLOB, .digest = digest, .form = (uint8_t)codec->id};
 	struct jl_err inner = JL_ERR_INIT;
-	char temp[JL_LOCAL_TEMP], path[JL_LOCAL_PATH];
-	const struct jl_codec *codec;
-	uint64_t written = 0;
-	int fd = -1, status = is_present(l, digest, size, err);
+	char temp[JL_LOCAL_TEMP];
+	int fd = -1, status;
 
-	if (status != 0)
-		return status == 1 ? JL_OK : status;
-	codec = jl_codec_get(jl_codec_sample(&src->io, src->fd, size) ? JL_CODEC_ZSTD : JL_CODEC_RAW);
+	/* What cannot fit is not even written. */
+	if (!packs && l->rules.max_size && size > l->rules.max_size)
+		return jl_local_too_large(l, err);
 	src->at = 0;
 	jl_hasher_reset(src->hasher);
 	status = jl_local_temp_open(l, &fd, temp, err);
 	if (status != JL_OK)
 		return status;
-	status = fill(l, codec, digest, size, src, fd, &written, &inner);
+	status = fill(l, codec, digest, size, src, fd, &o.bytes, &inner);
 	if (status != JL_OK) {
 		jl_local_temp_drop(l, fd, temp);
 		if (err)
 			*err = inner;
 		return status;
 	}
-	jl_local_path(digest, codec->suffix, path);
-	status = jl_local_temp_commit(l, fd, temp, l->cas_fd, path, err);
+	status = jl_local_put_object(l, fd, temp, &o, err);
 	if (status == JL_OK) {
 		jl_store_count(&l->s.stats.blobs_put, 1);
-		jl_store_count(&l->s.stats.bytes_put, written);
+		jl_store_count(&l->s.stats.bytes_put, o.bytes);
 	}
+	return status;
+}
+
+static int put(struct jl_local *l, const struct jl_digest *digest, uint64_t size, struct source *src,
+               struct jl_err *err)
+{
+	struct jl_err inner = JL_ERR_INIT;
+	int status = is_present(l, digest, size, err);
+
+	if (status != 0)
+		return status == 1 ? JL_OK : status;
+	status = write_blob(l, digest, size, src, &inner);
+	/* A full disk: once with less of what is older. */
+	if (status == JL_ENOSPC && inner.sys_errno && jl_local_free_disk(l, size)) {
+		jl_err_clear(&inner);
+		status = write_blob(l, digest, size, src, &inner);
+	}
+	if (status < 0 && err)
+		*err = inner;
 	return status;
 }
 

@@ -2,6 +2,7 @@
 #include "store/local.h"
 
 #include "base/file.h"
+#include "store/evict.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -84,7 +85,7 @@ static int local_get_record(struct jl_store *s, const struct jl_digest *key, str
 	if (is_miss(e)) {
 		status = miss(l, err);
 	} else if (e == EISDIR || e == ELOOP || e == EFBIG || (e == 0 && out->len == start)) {
-		jl_local_damaged(l, "record", l->ac_fd, path, fd); /* empty: a power cut leaves that */
+		jl_local_damaged(l, JL_OBJECT_RECORD, key, 0, fd); /* empty: a power cut leaves that */
 		status = miss(l, err);
 	} else if (e != 0) {
 		status = jl_err_sys(err, e, "store \"%s\": cannot read record %s", l->dir, path + 3);
@@ -98,40 +99,59 @@ static int local_get_record(struct jl_store *s, const struct jl_digest *key, str
 	return status;
 }
 
-static int write_file(struct jl_local *l, int dirfd, const char *path, const void *data, size_t len, bool sync,
-                      struct jl_err *err)
+static int write_temp(struct jl_local *l, const char *what, const void *data, size_t len, bool sync, int *ret_fd,
+                      char temp[JL_LOCAL_TEMP], struct jl_err *err)
 {
 	struct jl_err inner = JL_ERR_INIT;
-	char temp[JL_LOCAL_TEMP];
-	int fd, status = jl_local_temp_open(l, &fd, temp, err);
+	int status = jl_local_temp_open(l, ret_fd, temp, err);
 
 	if (status != JL_OK)
 		return status;
-	status = jl_file_write_all(l->io, fd, data, len, &inner);
-	if (status == JL_OK && sync && l->io->fsync(l->io, fd) < 0)
+	status = jl_file_write_all(l->io, *ret_fd, data, len, &inner);
+	if (status == JL_OK && sync && l->io->fsync(l->io, *ret_fd) < 0)
 		status = jl_err_sys(&inner, errno, "cannot sync");
-	if (status != JL_OK) {
-		jl_local_temp_drop(l, fd, temp);
-		return jl_local_put_error(l, inner.sys_errno, path, err);
-	}
-	return jl_local_temp_commit(l, fd, temp, dirfd, path, err);
+	if (status == JL_OK)
+		return JL_OK;
+	jl_local_temp_drop(l, *ret_fd, temp);
+	return jl_local_put_error(l, inner.sys_errno, what, err);
+}
+
+static int write_record(struct jl_local *l, const struct jl_local_object *o, const void *data, struct jl_err *err)
+{
+	char temp[JL_LOCAL_TEMP];
+	int fd = -1, status = write_temp(l, "a record", data, (size_t)o->bytes, false, &fd, temp, err);
+
+	return status == JL_OK ? jl_local_put_object(l, fd, temp, o, err) : status;
 }
 
 static int local_put_record(struct jl_store *s, const struct jl_digest *key, const void *data, size_t len,
                             struct jl_err *err)
 {
 	struct jl_local *l = (struct jl_local *)s;
-	char path[JL_LOCAL_PATH];
+	struct jl_table blobs = JL_TABLE_INIT(struct jl_digest);
+	struct jl_local_object o = {.kind = JL_OBJECT_RECORD, .digest = key, .bytes = len};
+	struct jl_err inner = JL_ERR_INIT;
 	int status;
 
 	if (!jl_local_writable(l))
 		return JL_OK;
-	jl_local_path(key, "", path);
-	status = write_file(l, l->ac_fd, path, data, len, false, err);
+	if (l->rules.blobs_of)
+		l->rules.blobs_of(data, len, &blobs);
+	o.blobs = blobs.data;
+	o.n_blobs = blobs.len;
+	status = write_record(l, &o, data, &inner);
+	/* A full disk: once with less of what is older. */
+	if (status == JL_ENOSPC && inner.sys_errno && jl_local_free_disk(l, len)) {
+		jl_err_clear(&inner);
+		status = write_record(l, &o, data, &inner);
+	}
 	if (status == JL_OK) {
 		jl_store_count(&s->stats.records_put, 1);
 		jl_store_count(&s->stats.bytes_put, len);
+	} else if (status < 0 && err) {
+		*err = inner;
 	}
+	jl_table_release(&blobs);
 	return status == JL_LOCAL_READ_ONLY ? JL_OK : status;
 }
 
@@ -139,12 +159,19 @@ static int local_drop_record(struct jl_store *s, const struct jl_digest *key, st
 {
 	struct jl_local *l = (struct jl_local *)s;
 	char path[JL_LOCAL_PATH];
+	struct stat st;
 	int status;
 
 	if (!jl_local_writable(l))
 		return JL_OK;
 	jl_local_path(key, "", path);
-	if (l->io->unlinkat(l->io, l->ac_fd, path, 0) == 0 || is_miss(errno))
+	if (l->io->fstatat(l->io, l->ac_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		st.st_size = 0;
+	if (l->io->unlinkat(l->io, l->ac_fd, path, 0) == 0) {
+		jl_local_gone(l, JL_OBJECT_RECORD, key, jl_blocks((uint64_t)st.st_size));
+		return JL_OK;
+	}
+	if (is_miss(errno))
 		return JL_OK;
 	status = jl_local_put_error(l, errno, path, err);
 	return status == JL_LOCAL_READ_ONLY ? JL_OK : status;
@@ -153,12 +180,10 @@ static int local_drop_record(struct jl_store *s, const struct jl_digest *key, st
 static int local_damaged_record(struct jl_store *s, const struct jl_digest *key, struct jl_err *err)
 {
 	struct jl_local *l = (struct jl_local *)s;
-	char path[JL_LOCAL_PATH];
 
 	(void)err;
-	jl_local_path(key, "", path);
 	if (l->ac_fd >= 0)
-		jl_local_damaged(l, "record", l->ac_fd, path, -1);
+		jl_local_damaged(l, JL_OBJECT_RECORD, key, 0, -1);
 	return JL_OK;
 }
 
@@ -168,10 +193,31 @@ static void close_fd(const struct jl_io *io, int fd)
 		io->close(io, fd);
 }
 
+/* What belongs to the end of a process that put something: what is too old goes, a long index gets short. */
+static void tidy(struct jl_local *l)
+{
+	if (l->rules.max_age_ns && jl_index_enter(&l->index, NULL) == JL_OK) {
+		(void)!jl_evict_room(l, 0, 0, JL_EVICT_SHARE, NULL);
+		(void)!jl_index_leave(&l->index, NULL);
+	}
+	(void)!jl_index_rewrite(&l->index, false, NULL);
+	jl_uses_trim_days(l);
+}
+
 static void local_free(struct jl_store *s)
 {
 	struct jl_local *l = (struct jl_local *)s;
 
+	if (!atomic_load(&l->read_only) && l->used_ns > l->index.head.last_ns && jl_index_enter(&l->index, NULL) == JL_OK) {
+		jl_index_used(&l->index, l->used_ns);
+		(void)!jl_index_leave(&l->index, NULL);
+	}
+	if (l->noted && !atomic_load(&l->read_only))
+		tidy(l);
+	jl_hold_release(l);
+	jl_uses_release(&l->uses);
+	jl_index_release(&l->index);
+	pthread_mutex_destroy(&l->index_lock);
 	close_fd(l->io, l->tmp_fd);
 	close_fd(l->io, l->cas_fd);
 	close_fd(l->io, l->ac_fd);
@@ -191,8 +237,15 @@ static const struct jl_store_ops local_ops = {
 	.put_bytes = jl_local_put_bytes,
 	.get_blob = jl_local_get_blob,
 	.has_blob = jl_local_has_blob,
+	.use_record = jl_local_use_record,
+	.use_keys = jl_local_use_keys,
 	.free = local_free,
 };
+
+void jl_store_local_rules(struct jl_store *s, const struct jl_store_rules *rules)
+{
+	((struct jl_local *)s)->rules = *rules;
+}
 
 /* The root, made if it may be. Stays -1 for an absent store that is only read. */
 static int open_root(struct jl_local *l, struct jl_err *err)
@@ -224,7 +277,8 @@ static int open_root(struct jl_local *l, struct jl_err *err)
 
 static bool is_ours(const char *name)
 {
-	static const char *const names[] = {".", "..", "ac", "cas", "tmp", "quarantine", "prog", "flight", "version", "lost+found"};
+	static const char *const names[] = {".",    "..",   "ac",   "cas",   "tmp",     "quarantine", "prog",
+	                                    "live", "pins", "uses", "index", "version", "flight",     "days", "lost+found"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(name, names[i]) == 0)
@@ -310,6 +364,14 @@ static int open_folder(struct jl_local *l, const char *name, int *ret_fd, struct
 	return JL_OK;
 }
 
+static int write_version(struct jl_local *l, struct jl_err *err)
+{
+	char temp[JL_LOCAL_TEMP];
+	int fd = -1, status = write_temp(l, "version", version_text, strlen(version_text), true, &fd, temp, err);
+
+	return status == JL_OK ? jl_local_temp_commit(l, fd, temp, l->root_fd, "version", err) : status;
+}
+
 static int open_local(struct jl_local *l, struct jl_err *err)
 {
 	bool missing;
@@ -327,7 +389,7 @@ static int open_local(struct jl_local *l, struct jl_err *err)
 	if (status != JL_OK || l->read_only)
 		return status;
 	if (missing)
-		status = write_file(l, l->root_fd, "version", version_text, strlen(version_text), true, err);
+		status = write_version(l, err);
 	if (status == JL_LOCAL_READ_ONLY) {
 		l->told = false;
 		return JL_OK;
@@ -347,6 +409,11 @@ int jl_store_local_open(const struct jl_io *io, const char *dir, bool read_only,
 	l->io = io;
 	l->dir = jl_strdup(dir);
 	l->root_fd = l->ac_fd = l->cas_fd = l->tmp_fd = -1;
+	l->network = -1;
+	pthread_mutex_init(&l->index_lock, NULL);
+	jl_index_init(&l->index, l);
+	jl_hold_init(&l->hold);
+	jl_uses_init(&l->uses);
 	l->read_only = read_only;
 	l->told = read_only;
 	if (!read_only)

@@ -1,13 +1,17 @@
 /* The inside of the local store: what its records, blobs and folders share. For lib/store only.
  *
- * A write is: jl_local_temp_open, write, then jl_local_temp_commit or jl_local_temp_drop. No lock is taken anywhere:
- * a temporary has one owner, and a rename shows readers the old file or the new one, whole. */
+ * A write is: jl_local_temp_open, write, then jl_local_put_object (or, for other files, jl_local_temp_commit) or
+ * jl_local_temp_drop. Files need no lock: a temporary has one owner, and a rename shows readers the old file or the new
+ * one, whole. The index has one, for as long as a few calls take (index.h). */
 #ifndef JL_STORE_LOCAL_H
 #define JL_STORE_LOCAL_H
 
 #include "base/map.h"
 #include "base/table.h"
+#include "store/hold.h"
+#include "store/index.h"
 #include "store/kind.h"
+#include "store/uses.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,6 +29,16 @@ struct jl_local {
 	int root_fd, ac_fd, cas_fd, tmp_fd; /* -1: not there, in a store that is only read */
 	atomic_bool read_only;
 	atomic_bool told;            /* that it is read-only, or that it was asked to be */
+	struct jl_store_rules rules;
+	/* How much there is, in which order it goes, what has to stay. */
+	pthread_mutex_t index_lock;
+	struct jl_index index;
+	struct jl_hold hold;
+	struct jl_uses uses;
+	int64_t used_ns;             /* the last time given to a use: times of one process never stand still */
+	bool noted;                  /* puts of this process may call for a look at the age of things */
+	atomic_bool full_told;       /* that something could not be kept for want of room */
+	int network;                 /* is it on a file system of the network? -1: not asked yet */
 	char temp[JL_LOCAL_TEMP];    /* what our temporaries' names begin with */
 	atomic_uint temp_count;
 	/* Blobs that this process has hashed, with their stat then: struct checked of blob.c. */
@@ -42,6 +56,21 @@ bool jl_local_writable(struct jl_local *l);
  * status, never JL_ENOTFOUND, which would be taken for a miss. */
 int jl_local_put_error(struct jl_local *l, int sys_errno, const char *what, struct jl_err *err);
 
+/* The time of day, as the rules have it. */
+int64_t jl_local_real_ns(const struct jl_local *l);
+/* Within the index, or with what was last known of it: a time for a use, later than every one before. */
+int64_t jl_local_stamp_ns(struct jl_local *l);
+/* The file's time is `used_ns` from now on: 0 or an errno. */
+int jl_local_stamp(struct jl_local *l, int dirfd, const char *path, int64_t used_ns);
+/* The blob at `path` is there already for a record that is to come. */
+void jl_local_want(struct jl_local *l, const char *path);
+/* The record was used then, unless it was used later. */
+void jl_local_stamp_record(struct jl_local *l, const struct jl_digest *key, int64_t used_ns);
+/* Bytes on a network: their stat comes from a cache of this host, and proves nothing. */
+bool jl_local_is_remote(struct jl_local *l);
+/* Is a temporary of that name (or a file named as one) and age nobody's any more? */
+bool jl_local_is_old(const struct jl_local *l, const char *name, int64_t age_ns);
+
 /* Make an empty temporary, open for reading and writing. */
 int jl_local_temp_open(struct jl_local *l, int *ret_fd, char name[JL_LOCAL_TEMP], struct jl_err *err) JL_MUST_CHECK;
 /* Close it and give it its name below `dirfd`, making the two-hex folder when that is missing. Takes fd and temporary
@@ -50,12 +79,38 @@ int jl_local_temp_commit(struct jl_local *l, int fd, const char *name, int dirfd
                          struct jl_err *err) JL_MUST_CHECK;
 void jl_local_temp_drop(struct jl_local *l, int fd, const char *name);
 
+/* What is to become of a temporary that holds an object. */
+struct jl_local_object {
+	enum jl_object_kind kind;
+	const struct jl_digest *digest;
+	uint8_t form;                  /* enum jl_codec_id of a blob */
+	uint64_t bytes;
+	const struct jl_digest *blobs; /* a record names these */
+	uint32_t n_blobs;
+};
+/* The same as jl_local_temp_commit() for an object: what has to go for it goes first, then it is put into the index, then it
+ * gets its name. JL_ENOSPC: the caps leave no room for it. */
+int jl_local_put_object(struct jl_local *l, int fd, const char *name, const struct jl_local_object *o,
+                        struct jl_err *err) JL_MUST_CHECK;
+/* JL_ENOSPC, told once: it is larger than all of the store may be. */
+int jl_local_too_large(struct jl_local *l, struct jl_err *err);
+/* An object's file is gone, or is to be taken for gone. `blocks` as far as known. Best effort. */
+void jl_local_gone(struct jl_local *l, enum jl_object_kind kind, const struct jl_digest *digest, uint64_t blocks);
+/* The disk is full: make room for so many bytes. false: there is nothing that may go. */
+bool jl_local_free_disk(struct jl_local *l, uint64_t bytes);
+/* An object's folder and its path in it. */
+int jl_local_object_path(const struct jl_local *l, enum jl_object_kind kind, const struct jl_digest *digest, uint8_t form,
+                         char path[JL_LOCAL_PATH]);
+
 /* Count, tell and set aside a damaged file. `fd` is the damaged file as it was read (or -1): if the name holds another
- * one by now, somebody has repaired it, and it stays. `what` is "record" or "blob". */
-void jl_local_damaged(struct jl_local *l, const char *what, int dirfd, const char *path, int fd);
+ * one by now, somebody has repaired it, and it stays. */
+void jl_local_damaged(struct jl_local *l, enum jl_object_kind kind, const struct jl_digest *digest, uint8_t form, int fd);
 
 /* Remove temporaries that nobody will finish. Bounded, best effort. */
 void jl_local_sweep(const struct jl_local *l);
+
+int jl_local_use_record(struct jl_store *s, const struct jl_digest *key, struct jl_err *err);
+int jl_local_use_keys(struct jl_store *s, const struct jl_digest *keys, uint32_t n, struct jl_err *err);
 
 int jl_local_put_blob(struct jl_store *s, const struct jl_digest *digest, uint64_t size, int src_fd,
                       struct jl_err *err);

@@ -7,13 +7,9 @@
  * a miss, told through `warn`, and the damaged file is set aside under quarantine/. A record checks itself when it is
  * decoded: on JL_ECORRUPT call damaged_record() and take it for a miss.
  *
- * Local layout, version 1 (folders 0700, of the caller; refused if somebody else owns the root):
- *     DIR/version            "jl store 1\n"
- *     DIR/ac/ab/KEYHEX       a record (memo/record.h grammar; opaque here)
- *     DIR/cas/ab/HEX         a blob, bare bytes       DIR/cas/ab/HEX.zst, .gz   a packed one
- *     DIR/tmp/               temporaries, made unique by jl_file_temp_name, then renamed: same file system
- *     DIR/quarantine/        damaged files
- * Left for the caps of a later version: where use is noted (`touch`) and what a running process holds (`pin`).
+ * Layout of a local store: docs/formats/store.md (folders 0700, of the caller; refused if somebody else owns the root).
+ * It is kept within caps as it is written (struct jl_store_rules): what was used longest ago goes first, in exact order. A
+ * use is a put, use_record() or use_keys(); to read something is none.
  */
 #ifndef JL_STORE_STORE_H
 #define JL_STORE_STORE_H
@@ -27,6 +23,19 @@
 
 struct jl_store_stats {
 	uint64_t record_hits, record_misses, records_put, blobs_put, bytes_put, damaged; /* bytes as written: packed */
+	uint64_t evicted, bytes_evicted; /* for want of room, or of age */
+};
+
+struct jl_table;
+
+struct jl_store_rules {
+	uint64_t max_size;   /* bytes on disk, each file rounded up to 4 KiB; 0: no cap */
+	uint64_t max_items;  /* files: records and blobs; 0: no cap */
+	int64_t max_age_ns;  /* since the last use; 0: no cap */
+	bool bare;           /* blobs are not packed */
+	/* What a record names: append struct jl_digest. NULL: it names nothing. */
+	void (*blobs_of)(const void *record, size_t len, struct jl_table *out);
+	int64_t (*real_ns)(void); /* the time of day; NULL: the system's */
 };
 
 struct jl_store;
@@ -54,6 +63,11 @@ struct jl_store_ops {
 	int (*get_blob)(struct jl_store *s, const struct jl_digest *digest, uint64_t size, int dst_fd, struct jl_err *err);
 	/* Is it there (no check of its bytes)? 1, 0 or a negative status. */
 	int (*has_blob)(struct jl_store *s, const struct jl_digest *digest, struct jl_err *err);
+	/* The result was found and is used: it is the youngest now, and stays until this process ends (nothing of it is kept
+	 * when it is killed). Never fails a caller: a note that cannot be made is only told. NULL: no uses here. */
+	int (*use_record)(struct jl_store *s, const struct jl_digest *key, struct jl_err *err);
+	/* All these were used, without a look at them. NULL as above. */
+	int (*use_keys)(struct jl_store *s, const struct jl_digest *keys, uint32_t n, struct jl_err *err);
 	void (*free)(struct jl_store *s);
 };
 
@@ -71,6 +85,8 @@ struct jl_store {
  * JL_EUNSUPPORTED: of a newer version. `io` must outlive the store. */
 int jl_store_local_open(const struct jl_io *io, const char *dir, bool read_only, struct jl_store **ret,
                         struct jl_err *err) JL_MUST_CHECK;
+/* How it is kept, from now on: at once after opening. Without this nothing ever goes. */
+void jl_store_local_rules(struct jl_store *s, const struct jl_store_rules *rules);
 /* In memory, for tests. */
 struct jl_store *jl_store_mem_new(void);
 void jl_store_free(struct jl_store *s); /* NULL is fine */

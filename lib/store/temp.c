@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define SWEEP_MAX 256
+#define TRIES     20
 /* A process of this host that is gone may be of another container that shares the host's name: a minute without a write
  * shows that it is not at work. */
 #define DEAD_AGE_NS (60 * JL_NS_S)
@@ -82,18 +83,19 @@ int jl_local_temp_commit(struct jl_local *l, int fd, const char *name, int dirfd
 		status = jl_local_put_error(l, errno, path, err);
 		goto drop;
 	}
-	if (l->io->renameat(l->io, l->tmp_fd, name, dirfd, path) == 0)
-		return JL_OK;
-	if (errno == ENOENT && slash) {
+	/* The folder may be missing, or go at this moment because it has become empty. */
+	for (int i = 0; l->io->renameat(l->io, l->tmp_fd, name, dirfd, path) < 0; i++) {
+		if (errno != ENOENT || !slash || i == TRIES) {
+			status = jl_local_put_error(l, errno, path, err);
+			goto drop;
+		}
 		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
 		if (l->io->mkdirat(l->io, dirfd, folder, 0700) < 0 && errno != EEXIST) {
 			status = jl_local_put_error(l, errno, folder, err);
 			goto drop;
 		}
-		if (l->io->renameat(l->io, l->tmp_fd, name, dirfd, path) == 0)
-			return JL_OK;
 	}
-	status = jl_local_put_error(l, errno, path, err);
+	return JL_OK;
 drop:
 	l->io->unlinkat(l->io, l->tmp_fd, name, 0);
 	return status;
@@ -114,17 +116,34 @@ static bool same_file(const struct jl_local *l, int dirfd, const char *path, int
 	       (now.st_dev == then.st_dev && now.st_ino == then.st_ino);
 }
 
-void jl_local_damaged(struct jl_local *l, const char *what, int dirfd, const char *path, int fd)
+/* Out of the index, into the sum of what lies aside. */
+static void note_aside(struct jl_local *l, enum jl_object_kind kind, const struct jl_digest *digest, uint64_t blocks,
+                       bool kept)
 {
+	pthread_mutex_lock(&l->index_lock);
+	if (jl_index_enter(&l->index, NULL) == JL_OK) {
+		jl_index_gone(&l->index, kind, digest, blocks);
+		l->index.head.aside += kept ? blocks : 0;
+		(void)!jl_index_leave(&l->index, NULL);
+	}
+	pthread_mutex_unlock(&l->index_lock);
+}
+
+void jl_local_damaged(struct jl_local *l, enum jl_object_kind kind, const struct jl_digest *digest, uint8_t form, int fd)
+{
+	const char *what = kind == JL_OBJECT_RECORD ? "record" : "blob", *fate = "it is not used";
 	const struct jl_io *io = l->io;
-	const char *fate = "it is not used";
+	char path[JL_LOCAL_PATH], to[JL_LOCAL_PATH + 32];
+	const int dirfd = jl_local_object_path(l, kind, digest, form, path);
+	struct stat st;
 	bool moved;
-	char to[JL_LOCAL_PATH + 32];
 
 	jl_store_count(&l->s.stats.damaged, 1);
 	if (fd >= 0 && !same_file(l, dirfd, path, fd))
 		return;
 	if (!atomic_load(&l->read_only)) {
+		if (io->fstatat(io, dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			st.st_size = 0;
 		/* The same thing damaged again takes the same place, so that this cannot grow without end. */
 		snprintf(to, sizeof(to), "quarantine/%s-%s", what, path + 3);
 		moved = io->renameat(io, dirfd, path, l->root_fd, to) == 0;
@@ -138,6 +157,7 @@ void jl_local_damaged(struct jl_local *l, const char *what, int dirfd, const cha
 			fate = "set aside in quarantine";
 		else if (io->unlinkat(io, dirfd, path, 0) == 0)
 			fate = "removed, so that it does not stand in the way of a good one";
+		note_aside(l, kind, digest, jl_blocks((uint64_t)st.st_size), moved);
 	}
 	jl_store_warn(&l->s, "store \"%s\": %s %s is damaged: %s", l->dir, what, path + 3, fate);
 }
@@ -159,7 +179,7 @@ static pid_t owner_of(const struct jl_local *l, const char *name)
 	return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
 }
 
-static bool is_old(const struct jl_local *l, const char *name, int64_t age_ns)
+bool jl_local_is_old(const struct jl_local *l, const char *name, int64_t age_ns)
 {
 	pid_t pid = owner_of(l, name);
 
@@ -189,7 +209,7 @@ void jl_local_sweep(const struct jl_local *l)
 	for (int i = 0; i < SWEEP_MAX && (entry = readdir(dir)) != NULL; i++) {
 		if (l->io->fstatat(l->io, l->tmp_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
 			continue;
-		if (is_old(l, entry->d_name, now_ns - ((int64_t)st.st_mtim.tv_sec * JL_NS_S + st.st_mtim.tv_nsec)))
+		if (jl_local_is_old(l, entry->d_name, now_ns - ((int64_t)st.st_mtim.tv_sec * JL_NS_S + st.st_mtim.tv_nsec)))
 			l->io->unlinkat(l->io, l->tmp_fd, entry->d_name, 0);
 	}
 	closedir(dir);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 static const struct jl_io *const sys = &jl_io_system;
@@ -69,6 +70,19 @@ static ssize_t f_write(const struct jl_io *io, int fd, const void *data, size_t 
 	return -1;
 }
 
+static ssize_t f_pwrite(const struct jl_io *io, int fd, const void *data, size_t len, off_t at)
+{
+	struct fault_io *f = io->ctx;
+
+	f->writes++;
+	if (!fails(io, FAULT_WRITE))
+		return sys->pwrite(sys, fd, data, shorter(io, len), at);
+	if (f->half_write && len > 1 && sys->pwrite(sys, fd, data, len / 2, at) < 0)
+		return -1;
+	errno = f->fail_errno;
+	return -1;
+}
+
 static int f_fsync(const struct jl_io *io, int fd)
 {
 	((struct fault_io *)io->ctx)->fsyncs++;
@@ -111,6 +125,31 @@ static int f_ftruncate(const struct jl_io *io, int fd, off_t len)
 	return fails(io, FAULT_TRUNCATE) ? -1 : sys->ftruncate(sys, fd, len);
 }
 
+static int f_utimensat(const struct jl_io *io, int dirfd, const char *path, const struct timespec times[2], int flags)
+{
+	return fails(io, FAULT_TIMES) ? -1 : sys->utimensat(sys, dirfd, path, times, flags);
+}
+
+static int f_lock(const struct jl_io *io, int fd, int cmd, struct flock *range)
+{
+	struct fault_io *f = io->ctx;
+
+	if (f->no_locks) {
+		errno = ENOLCK;
+		return -1;
+	}
+	return fails(io, FAULT_LOCK) ? -1 : sys->lock(sys, fd, cmd, range);
+}
+
+static int f_fstatfs(const struct jl_io *io, int fd, struct statfs *ret)
+{
+	int r = fails(io, FAULT_STAT) ? -1 : sys->fstatfs(sys, fd, ret);
+
+	if (r == 0 && ((struct fault_io *)io->ctx)->network)
+		ret->f_type = 0x6969; /* NFS */
+	return r;
+}
+
 /* As FICLONE: all of the source, whatever the two descriptors' places. */
 static int clone_by_copy(int dst_fd, int src_fd)
 {
@@ -147,6 +186,7 @@ void fault_io_init(struct fault_io *f, unsigned fail_at, int fail_errno)
 			.read = f_read,
 			.pread = f_pread,
 			.write = f_write,
+			.pwrite = f_pwrite,
 			.fsync = f_fsync,
 			.fstat = f_fstat,
 			.fstatat = f_fstatat,
@@ -155,6 +195,9 @@ void fault_io_init(struct fault_io *f, unsigned fail_at, int fail_errno)
 			.unlinkat = f_unlinkat,
 			.mkdirat = f_mkdirat,
 			.ftruncate = f_ftruncate,
+			.utimensat = f_utimensat,
+			.lock = f_lock,
+			.fstatfs = f_fstatfs,
 			.reflink = f_reflink,
 			.ctx = f,
 		},

@@ -21,16 +21,18 @@ enum fault_op {
 	FAULT_OPEN = 1 << 0,
 	FAULT_CLOSE = 1 << 1, /* the descriptor is closed all the same, as the kernel does */
 	FAULT_READ = 1 << 2,  /* read and pread */
-	FAULT_WRITE = 1 << 3,
+	FAULT_WRITE = 1 << 3, /* write and pwrite */
 	FAULT_FSYNC = 1 << 4,
-	FAULT_STAT = 1 << 5, /* fstat and fstatat */
+	FAULT_STAT = 1 << 5, /* fstat, fstatat, fstatfs */
 	FAULT_RENAME = 1 << 6,
 	FAULT_LINK = 1 << 7,
 	FAULT_UNLINK = 1 << 8,
 	FAULT_MKDIR = 1 << 9,
 	FAULT_TRUNCATE = 1 << 10,
 	FAULT_REFLINK = 1 << 11,
-	FAULT_ALL = (1 << 12) - 1,
+	FAULT_TIMES = 1 << 12,
+	FAULT_LOCK = 1 << 13,
+	FAULT_ALL = (1 << 14) - 1,
 };
 
 struct fault_io {
@@ -42,6 +44,8 @@ struct fault_io {
 	bool half_write;  /* a failing write first writes half of its bytes */
 	bool short_io;    /* reads and writes give 1 byte less than they could, when they could give 2 */
 	bool clone;       /* reflink works, by a copy: for machines whose file system has none */
+	bool no_locks;    /* the file system has no locks */
+	bool network;     /* the file system is one of the network */
 	atomic_uint calls;  /* counted so far */
 	atomic_uint failed; /* failed so far */
 	atomic_uint writes, renames, reflinks, fsyncs;

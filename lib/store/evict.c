@@ -1,0 +1,222 @@
+/* See evict.h. The catalog knows an order that may be behind the truth; the truth is in the files: the time stamp of a
+ * record, or of a set that names it. So the first of the order is looked at; if it was used later than known it goes to its
+ * right place, and the first that was not is the oldest of all. */
+#include "store/evict.h"
+
+#include "base/clock.h"
+#include "codec/codec.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SHARE_NS     (20 * JL_NS_MS)
+#define HOUR_NS      (3600 * JL_NS_S)
+#define IN_FLIGHT_NS (10 * JL_NS_S)
+#define READ_AHEAD   ((uint64_t)512 << 10)
+
+uint64_t jl_evict_blocks(const struct jl_local *l)
+{
+	const struct jl_index_head *h = &l->index.head;
+
+	return h->blocks + h->aside + h->sets + jl_blocks(h->end);
+}
+
+static uint64_t cap_blocks(const struct jl_local *l)
+{
+	return l->rules.max_size ? l->rules.max_size / JL_BLOCK : UINT64_MAX / 4;
+}
+
+static uint64_t cap_items(const struct jl_local *l)
+{
+	return l->rules.max_items ? l->rules.max_items : UINT64_MAX / 4;
+}
+
+/* --- the truth about one object ---------------------------------------------------------------------------------- */
+
+enum state { GONE, STAYS, USED };
+
+static int64_t mtime_ns(const struct stat *st)
+{
+	return (int64_t)st->st_mtim.tv_sec * JL_NS_S + st->st_mtim.tv_nsec;
+}
+
+static enum state look(struct jl_local *l, const struct jl_object *o, int64_t *ret_used_ns)
+{
+	char path[JL_LOCAL_PATH];
+	const int dirfd = jl_local_object_path(l, (enum jl_object_kind)o->kind, &o->digest, o->form, path);
+	struct stat st;
+	int64_t of_set_ns;
+
+	*ret_used_ns = o->used_ns;
+	if (l->io->fstatat(l->io, dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		const int64_t age_ns = jl_local_real_ns(l) - o->used_ns;
+
+		/* Its frame comes before its name. */
+		return errno == ENOENT && (age_ns > IN_FLIGHT_NS || age_ns < -IN_FLIGHT_NS) ? GONE : STAYS;
+	}
+	if (mtime_ns(&st) > *ret_used_ns)
+		*ret_used_ns = mtime_ns(&st);
+	of_set_ns = o->kind == JL_OBJECT_RECORD ? jl_uses_of(l, &o->digest) : 0;
+	if (of_set_ns > *ret_used_ns)
+		*ret_used_ns = of_set_ns;
+	if (*ret_used_ns > o->used_ns)
+		return USED;
+	return o->kind == JL_OBJECT_RECORD && jl_hold_has(l, &o->digest) ? STAYS : USED;
+}
+
+/* --- taking away ------------------------------------------------------------------------------------------------- */
+
+static void take_file(struct jl_local *l, uint32_t i, bool really)
+{
+	const struct jl_object o = *jl_catalog_at(&l->index.catalog, i);
+	char path[JL_LOCAL_PATH];
+	const int dirfd = jl_local_object_path(l, (enum jl_object_kind)o.kind, &o.digest, o.form, path);
+
+	if (really && l->io->unlinkat(l->io, dirfd, path, 0) == 0) {
+		char *slash = strchr(path, '/');
+
+		/* A folder that this leaves empty goes; who is just putting something there makes it again. Only what is
+		 * small is worth the try. */
+		*slash = '\0';
+		if (l->index.catalog.items < 512)
+			l->io->unlinkat(l->io, dirfd, path, AT_REMOVEDIR);
+		jl_store_count(&l->s.stats.evicted, 1);
+		jl_store_count(&l->s.stats.bytes_evicted, o.blocks * JL_BLOCK);
+	} else if (really && errno != ENOENT) {
+		jl_catalog_hold(&l->index.catalog, i); /* cannot be taken: not now */
+		return;
+	}
+	jl_index_gone(&l->index, (enum jl_object_kind)o.kind, &o.digest, o.blocks);
+}
+
+void jl_evict_object(struct jl_local *l, uint32_t object)
+{
+	struct jl_catalog *c = &l->index.catalog;
+	const struct jl_object o = *jl_catalog_at(c, object);
+
+	take_file(l, object, true);
+	if (jl_catalog_at(c, object)->present)
+		return;
+	for (uint32_t k = o.refs; k < o.refs + o.n_refs; k++) {
+		const uint32_t blob = *JL_AT(c->refs, uint32_t, k);
+		const struct jl_object *b = jl_catalog_at(c, blob);
+		int64_t used_ns;
+
+		if (!b->present || b->users > 0)
+			continue;
+		/* One that was wanted again since is perhaps of a record that is to come. */
+		if (look(l, b, &used_ns) == USED && used_ns > o.used_ns)
+			jl_catalog_used(c, blob, used_ns);
+		else
+			take_file(l, blob, true);
+	}
+}
+
+static void empty_quarantine(struct jl_local *l)
+{
+	int fd = l->io->openat(l->io, l->root_fd, "quarantine", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	char path[512];
+
+	if (!dir && fd >= 0)
+		l->io->close(l->io, fd);
+	while (dir && (entry = readdir(dir)) != NULL) {
+		snprintf(path, sizeof(path), "quarantine/%s", entry->d_name);
+		if (entry->d_name[0] != '.')
+			l->io->unlinkat(l->io, l->root_fd, path, 0);
+	}
+	if (dir)
+		closedir(dir);
+	l->index.head.aside = 0;
+	l->index.dirty = true;
+}
+
+/* --- shares ------------------------------------------------------------------------------------------------------ */
+
+struct want {
+	uint64_t blocks, items;
+	enum jl_evict_how how;
+	int64_t aged_ns; /* what was used before goes; 0: nothing for its age */
+	int64_t began_ns;
+};
+
+static bool over(const struct jl_local *l, const struct want *w, unsigned percent)
+{
+	const uint64_t blocks = cap_blocks(l), items = cap_items(l);
+
+	return jl_evict_blocks(l) + w->blocks > blocks + blocks * percent / 100 ||
+	       l->index.head.items + w->items > items + items * percent / 100;
+}
+
+/* A clock that was set forward a day or more may be wrong: for an hour nothing is old for it. */
+static int64_t aged(const struct jl_local *l, enum jl_evict_how how)
+{
+	const int64_t now_ns = jl_local_real_ns(l), stepped_ns = l->index.head.stepped_ns;
+
+	if (!l->rules.max_age_ns || (how != JL_EVICT_ALL && stepped_ns && now_ns - stepped_ns < HOUR_NS))
+		return 0;
+	return now_ns > l->rules.max_age_ns ? now_ns - l->rules.max_age_ns : 0;
+}
+
+static bool time_is_up(const struct want *w)
+{
+	return w->how == JL_EVICT_SHARE && jl_clock_system.now_ns(&jl_clock_system) - w->began_ns > SHARE_NS;
+}
+
+static int evict(struct jl_local *l, const struct want *w, struct jl_err *err)
+{
+	struct jl_catalog *c = &l->index.catalog;
+
+	for (unsigned n = 0;; n++) {
+		const uint32_t i = jl_catalog_oldest(c);
+		const bool full = over(l, w, 0);
+		int64_t used_ns;
+
+		if (i == JL_NONE || (!full && jl_catalog_at(c, i)->used_ns >= w->aged_ns))
+			break;
+		if (n % 16 == 15 && time_is_up(w) && !over(l, w, 5))
+			break;
+		switch (look(l, jl_catalog_at(c, i), &used_ns)) {
+		case GONE: take_file(l, i, false); break;
+		case STAYS: jl_catalog_hold(c, i); break;
+		case USED:
+			if (used_ns > jl_catalog_at(c, i)->used_ns)
+				jl_catalog_used(c, i, used_ns);
+			else
+				jl_evict_object(l, i);
+			break;
+		}
+	}
+	while (over(l, w, 5) && jl_uses_drop(l))
+		;
+	if (over(l, w, 5))
+		return jl_err_set(err, JL_ENOSPC, "the store \"%s\" is full of what has to stay", l->dir);
+	return JL_OK;
+}
+
+int jl_evict_room(struct jl_local *l, uint64_t blocks, uint64_t items, enum jl_evict_how how, struct jl_err *err)
+{
+	struct want w = {.blocks = blocks, .items = items, .how = how, .aged_ns = aged(l, how)};
+	const bool full = over(l, &w, 0);
+	int status;
+
+	if (blocks > cap_blocks(l) || items > cap_items(l))
+		return jl_err_set(err, JL_ENOSPC, "it is larger than the store \"%s\" may be", l->dir);
+	if (full && l->index.head.aside > 0)
+		empty_quarantine(l);
+	if (!over(l, &w, 0) && how == JL_EVICT_SHARE && !(w.aged_ns && blocks == 0))
+		return JL_OK;
+	w.began_ns = jl_clock_system.now_ns(&jl_clock_system);
+	status = jl_index_load(&l->index, err);
+	if (status != JL_OK)
+		return status;
+	jl_uses_look(l);
+	if (jl_hold_look(l))
+		jl_catalog_free_held(&l->index.catalog);
+	return evict(l, &w, err);
+}
