@@ -12,6 +12,9 @@ set -eu
 # package  what it is wanted for
 packages() {
 	case $1 in
+	make) cat <<-'END' ;;
+		make           cmd:make
+	END
 	build) cat <<-'END' ;;
 		gcc            cmd:gcc
 		libc6-dev      file:/usr/include/stdio.h
@@ -62,7 +65,7 @@ packages() {
 		nginx          file:/usr/sbin/nginx
 	END
 	*)
-		echo "deps.sh: unknown purpose \"$1\"; build, test, demo, bench, lint, fuzz or servers" >&2
+		echo "deps.sh: unknown purpose \"$1\"; make, build, test, demo, bench, lint, fuzz or servers" >&2
 		exit 2
 		;;
 	esac
@@ -105,9 +108,14 @@ install() { # as root: packages
 	policy_on
 	lists=$(find /var/lib/apt/lists -name '*_Packages*' 2>/dev/null | head -n 1)
 	if [ -n "$lists" ] && apt install -y --no-install-recommends "$@"; then return 0; fi
-	# One source out of order need not matter: the install says whether it did.
-	apt update || true
-	apt install -y --no-install-recommends "$@"
+	# One source out of order need not matter: the install says whether it did. A machine that has just come up may be at
+	# work on its lists itself, and a mirror may be busy: more than one try.
+	for pause in 10 30 0; do
+		apt update || true
+		if apt install -y --no-install-recommends "$@"; then return 0; fi
+		sleep $pause
+	done
+	return 1
 }
 
 if [ "${1-}" = --install ]; then

@@ -82,7 +82,8 @@ run_part() { # name, kind (check, tap), limit in seconds, command...
 	mkdir -p "$home/home" "$home/tmp" "$home/run"
 	chmod 700 "$home/run"
 	# What the caller's own settings say must not matter: neither make's job server nor a store of theirs; and a shell
-	# starts what is in the background with SIGINT ignored.
+	# starts what is in the background with SIGINT ignored. Nobody's open files are passed on: a process that outlives
+	# its test would keep a caller's pipe open.
 	env --default-signal -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES -u JL_MAX_SIZE -u JL_SECRET_KEY -u NO_COLOR -u CDPATH \
 		-u BASH_ENV -u ENV -u GIT_DIR -u TZ HOME="$home/home" TMPDIR="$home/tmp" JL_STORE="$home/store" \
 		XDG_CACHE_HOME="$home/home/.cache" XDG_CONFIG_HOME="$home/home/.config" \
@@ -91,7 +92,7 @@ run_part() { # name, kind (check, tap), limit in seconds, command...
 		JL_SOURCE="$PWD" JL_SAN="${SAN-}" \
 		ASAN_OPTIONS="${ASAN_OPTIONS-detect_stack_use_after_return=1:strict_string_checks=1}" \
 		UBSAN_OPTIONS="${UBSAN_OPTIONS-print_stacktrace=1}" TSAN_OPTIONS="${TSAN_OPTIONS-halt_on_error=1}" \
-		timeout -k 10 "$limit" "$@" >"$file.out" 2>&1 </dev/null || status=$?
+		timeout -k 10 "$limit" "$@" >"$file.out" 2>&1 </dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- || status=$?
 	if ((status == 124 || status == 137)); then echo "over its time limit of $limit s" >>"$file.out"; fi
 	if ((status != 0)); then echo "exit status $status" >>"$file.out"; fi
 	if [[ $kind == check ]]; then
@@ -152,8 +153,7 @@ if [[ -z $part || $part == bats* ]]; then goals+=(all); fi
 if ((${#goals[@]})); then
 	start=$SECONDS
 	# The output of the compiler is wanted as it comes.
-	$make --no-print-directory -Otarget "${goals[@]}" 2>&1 | tee "$results/build.out"
-	if ((PIPESTATUS[0] == 0)); then
+	if $make --no-print-directory -Otarget "${goals[@]}" 2>&1; then
 		report build 1 0 0 $((SECONDS - start))
 	else
 		printf 'FAILED build: nothing but the static checks is run\n'
@@ -212,5 +212,6 @@ if [[ ${CI-} == true ]] && ((skipped > 0)); then
 	echo "$skipped skipped: on CI that counts as failed"
 	failed=$((failed + skipped)) skipped=0
 fi
+echo "$passed $failed $skipped" >"$results/totals"
 echo "$passed passed, $failed failed, $skipped skipped"
 ((failed == 0))
