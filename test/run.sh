@@ -15,6 +15,13 @@ make=${MAKE:-make}
 results=$build/test/results
 slots=$(nproc)
 passed=0 failed=0 skipped=0
+# Some tests look at the modes of files they made.
+umask 022
+# What of the caller's environment the parts get to see: how things are found and compiled.
+keep=()
+for name in PATH LD_LIBRARY_PATH CC AR CPPFLAGS CFLAGS LDFLAGS DEV SAN COV; do
+	if [[ -n ${!name-} ]]; then keep+=("$name=${!name}"); fi
+done
 
 run=$(mktemp -d "${TMPDIR:-/tmp}/jl-test.XXXXXX") || exit 3
 run=$(cd "$run" && pwd -P)
@@ -81,11 +88,9 @@ run_part() { # name, kind (check, tap), limit in seconds, command...
 	shift 3
 	mkdir -p "$home/home" "$home/tmp" "$home/run"
 	chmod 700 "$home/run"
-	# What the caller's own settings say must not matter: neither make's job server nor a store of theirs; and a shell
-	# starts what is in the background with SIGINT ignored. Nobody's open files are passed on: a process that outlives
-	# its test would keep a caller's pipe open.
-	env --default-signal -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES -u JL_MAX_SIZE -u JL_SECRET_KEY -u NO_COLOR -u CDPATH \
-		-u BASH_ENV -u ENV -u GIT_DIR -u TZ HOME="$home/home" TMPDIR="$home/tmp" JL_STORE="$home/store" \
+	# The caller's environment must not matter; and a shell starts what is in the background with SIGINT ignored.
+	# Nobody's open files are passed on: a process that outlives its test would keep a caller's pipe open.
+	env -i --default-signal "${keep[@]}" HOME="$home/home" TMPDIR="$home/tmp" JL_STORE="$home/store" \
 		XDG_CACHE_HOME="$home/home/.cache" XDG_CONFIG_HOME="$home/home/.config" \
 		XDG_DATA_HOME="$home/home/.local/share" XDG_STATE_HOME="$home/home/.local/state" \
 		XDG_RUNTIME_DIR="$home/run" LC_ALL=C.UTF-8 CMOCKA_MESSAGE_OUTPUT=tap JL_BUILD="$PWD/$build" \
