@@ -349,46 +349,25 @@ EOF
 }
 
 @test "restoring for a user: read-only folders and files are replaced" {
-	if [[ $(id -u) == 0 ]]; then
-		OTHER=$(mktemp -d /tmp/jl-other.XXXXXX)
-		cp "$JL_BUILD/jl" "$OTHER/jl"
-		chmod 755 "$OTHER"
-		mkdir "$OTHER/ws"
-		chown 65534:65534 "$OTHER/ws"
-		cd "$OTHER/ws"
-	else
-		OTHER=$BATS_TEST_TMPDIR/other
-		mkdir "$OTHER"
-		cp "$JL_BUILD/jl" "$OTHER/jl"
-	fi
 	cat >joblib.yaml <<'EOF'
 version: 1
 steps:
   a: {command: "mkdir d/ro; cp i d/ro/f; chmod 444 d/ro/f; chmod 555 d/ro", inputs: i, outputs: d/}
 EOF
 	echo 1 >i
-	local as=()
-	if [[ $(id -u) == 0 ]]; then as=(setpriv --reuid 65534 --regid 65534 --clear-groups); fi
-	as+=(env HOME="$OTHER/ws" JL_STORE="$OTHER/ws/.store" TMPDIR=/tmp XDG_CACHE_HOME="$OTHER/ws" "$OTHER/jl")
-	"${as[@]}" run
+	unprivileged jl run
 	echo 2 >i
-	run --separate-stderr "${as[@]}" run
+	run --separate-stderr unprivileged jl run
 	assert_status 0
 	assert_counts ran=1
 	assert_file d/ro/f 2
 	echo 1 >i
-	run --separate-stderr "${as[@]}" run
+	run --separate-stderr unprivileged jl run
 	assert_status 0
 	assert_counts restored=1
 	assert_file d/ro/f 1
 	assert_equal "$(stat -c %a d/ro d/ro/f)" $'555\n444'
-	run --separate-stderr "${as[@]}" clean
+	run --separate-stderr unprivileged jl clean
 	assert_status 0
 	assert_no_file d/ro/f d
-}
-teardown() {
-	if [[ -n ${OTHER-} ]]; then
-		chmod -R u+w "$OTHER"
-		rm -rf "$OTHER"
-	fi
 }

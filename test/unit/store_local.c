@@ -214,8 +214,8 @@ static void refuses_what_is_no_store(void **state)
 	assert_int_equal(open_status(&p, true), JL_OK);
 	assert_int_equal(open_status(&p, false), JL_OK);
 	assert_int_equal(open_status(&p, false), JL_OK);
-	if (geteuid() == 0) {
-		assert_int_equal(chown(p.dir, 1, 1), 0);
+	/* Root may not, where nobody else is mapped into its namespace. */
+	if (geteuid() == 0 && chown(p.dir, 1, 1) == 0) {
 		assert_int_equal(open_status(&p, false), JL_EINVAL);
 		assert_int_equal(open_status(&p, true), JL_EINVAL);
 	}
