@@ -44,7 +44,7 @@ MAIN_RE := ^(int )?main\(
 UNIT_MAIN := $(if $(UNIT_SRC),$(shell grep -lE '$(MAIN_RE)' $(UNIT_SRC)))
 UNIT_HELP := $(filter-out $(UNIT_MAIN),$(UNIT_SRC))
 UNIT := $(UNIT_MAIN:%.c=$(B)/%)
-FUZZ := $(FUZZ_SRC:%.c=$(B)/%)
+FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
 BENCH_TOOLS := $(BENCH_SRC:%.c=$(B)/%)
 CMD_MAIN := $(if $(CMD_SRC),$(shell grep -lE '$(MAIN_RE)' $(CMD_SRC)))
 # Until there is a main there is no program to link.
@@ -124,7 +124,7 @@ $(UNIT): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/test/unit/libhelp.a $(B)/
 $(call obj,$(UNIT_SRC)): | build/deps/test.ok
 
 # A fuzz target without the fuzzer: it replays files.
-$(FUZZ): $(B)/test/fuzz/%: $(B)/obj/test/fuzz/%.o $(B)/obj/test/fuzz/replay.o $(B)/libjl.a
+$(FUZZERS): $(B)/test/fuzz/%: $(B)/obj/test/fuzz/%.o $(B)/obj/test/fuzz/replay.o $(B)/libjl.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(all_ldflags) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
@@ -134,9 +134,9 @@ $(BENCH_TOOLS): $(B)/test/bench/%: $(B)/obj/test/bench/%.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(all_ldflags) -o $@ $^
 
-tests: all $(UNIT) $(FUZZ)
+tests: all $(UNIT) $(FUZZERS)
 print-tests:
-	@printf '%s\n' $(UNIT) $(FUZZ)
+	@printf '%s\n' $(UNIT) $(FUZZERS)
 
 # The one gate. T=NAME runs the parts whose name holds NAME (unit/buf, bats/run, check-layers), F=REGEX the bats tests
 # whose title matches.
@@ -159,9 +159,10 @@ lint: build/deps/lint.ok
 format: build/deps/lint.ok
 	clang-format -i $(wildcard lib/*/*.[ch] cmd/*.[ch] test/*/*.[ch])
 
-# With the real fuzzer, each target for FUZZ_TIME seconds; what it finds is kept in build/fuzz/NAME.
-fuzz: build/deps/fuzz.ok
-	@FUZZ_TIME='$(or $(FUZZ_TIME),60)' CFLAGS='$(CFLAGS)' sh test/fuzz.sh '$(T)'
+# FUZZ=NAME one target only, MINUTES=N for each (1); ENGINE=libfuzzer, afl or gcc, the first that is there when not named.
+# What was worth keeping is in build/fuzz/ENGINE/NAME.
+fuzz: build/deps/build.ok
+	+@MAKE='$(MAKE)' bash test/fuzz.sh '$(or $(ENGINE),any)' '$(or $(MINUTES),1)' $(FUZZ)
 
 coverage:
 	+@rm -rf build/cov && $(MAKE) --no-print-directory COV=1 test T='$(T)'
@@ -191,7 +192,8 @@ help:
 	@echo 'make demo       run joblib.yaml.example three times'
 	@echo 'make bench      measure against other tools into build/bench.md; BENCH=noop,cold,fanout,oneof,memohit'
 	@echo 'make lint       shellcheck, cppcheck, the order of layers; make format: clang-format'
-	@echo 'make fuzz       run the fuzz targets for FUZZ_TIME seconds each; make coverage: which lines tests reach'
+	@echo 'make fuzz       FUZZ=NAME a target (all), MINUTES=N for each, ENGINE=libfuzzer, afl or gcc'
+	@echo 'make coverage   which lines tests reach'
 	@echo 'make install    into $$DESTDIR$$PREFIX (PREFIX=/usr/local); make uninstall'
 	@echo 'make scenarios  which of the numbered faults have a test; make check-layers check-headers clean'
 	@echo 'Variables: DEV=1 warnings are errors, SAN=address,undefined or SAN=thread, V=1 full lines, CC, CFLAGS, LDFLAGS'

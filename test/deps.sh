@@ -58,14 +58,18 @@ packages() {
 		mandoc         cmd:mandoc
 	END
 	fuzz) cat <<-'END' ;;
-		clang          cmd:clang
+		clang            cmd:clang
+		libclang-rt-dev  package
+	END
+	afl) cat <<-'END' ;;
+		afl++          cmd:afl-fuzz
 	END
 	servers) cat <<-'END' ;;
 		openssh-server file:/usr/sbin/sshd
 		nginx          file:/usr/sbin/nginx
 	END
 	*)
-		echo "deps.sh: unknown purpose \"$1\"; make, build, test, demo, bench, lint, fuzz or servers" >&2
+		echo "deps.sh: unknown purpose \"$1\"; make, build, test, demo, bench, lint, fuzz, afl or servers" >&2
 		exit 2
 		;;
 	esac
