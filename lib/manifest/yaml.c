@@ -435,6 +435,9 @@ static int read_collection(struct jl_yaml_doc *doc, const yaml_event_t *e, struc
 			return rc;
 		if (map && !key_is_fit(doc, &child))
 			continue;
+		if ((p->pending.len - first) >> map == JL_YAML_MAX_ITEMS)
+			return fail(doc, jl_yaml_mark(doc, ret),
+				    "more than 10 million values in one list; put them into a file: foreach: {lines: FILE}");
 		*(struct jl_yaml *)jl_table_add(&p->pending, 1) = child;
 		if (map)
 			*(struct jl_yaml *)jl_table_add(&p->pending, 1) = value;

@@ -19,6 +19,7 @@
 
 #define JL_YAML_MAX_BYTES   ((size_t)64 << 20)
 #define JL_YAML_MAX_DEPTH   64u
+#define JL_YAML_MAX_ITEMS   10000000u /* of one list, pairs of one mapping */
 #define JL_YAML_MAX_ALIASED 1000000u /* nodes that all aliases together stand for */
 
 enum jl_yaml_kind { JL_YAML_SCALAR, JL_YAML_LIST, JL_YAML_MAP };

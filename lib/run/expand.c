@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LINES_MAX 10000000u
+
 /* ---- the item list ---- */
 
 struct items {
@@ -59,6 +61,16 @@ static int glob_items(struct jl_project *p, const struct jl_rule *r, const char 
 	return status;
 }
 
+static bool over_lines(const struct jl_buf *text)
+{
+	uint32_t n = 0;
+	for (const char *s = text->data, *end = s + text->len; s < end && n <= LINES_MAX; n++) {
+		const char *nl = memchr(s, '\n', (size_t)(end - s));
+		s = nl ? nl + 1 : end;
+	}
+	return n > LINES_MAX;
+}
+
 /* The lines of a file; an empty line is no item, a line with a NUL is refused. When only the hash is wanted the file's
  * digest stands for its lines, so that a no-op does not read it. */
 static int line_items(struct jl_project *p, const struct jl_rule *r, struct items *out, bool want_items,
@@ -79,6 +91,9 @@ static int line_items(struct jl_project *p, const struct jl_rule *r, struct item
 	if (!want_items)
 		return JL_OK;
 	status = jl_file_read(&jl_io_system, p->state->root_fd, jl_files_path(files, id), &text, err);
+	if (status == JL_OK && over_lines(&text))
+		status = jl_err_set(err, JL_ELIMIT, "\"%s\" holds more than 10 million lines; use several steps",
+				    jl_files_path(files, id));
 	for (const char *s = text.data, *end = s + text.len; status == JL_OK && s < end;) {
 		const char *nl = memchr(s, '\n', (size_t)(end - s));
 		size_t len = nl ? (size_t)(nl - s) : (size_t)(end - s);
@@ -421,9 +436,10 @@ int jl_expand_rule(struct jl_project *p, uint32_t rule, struct jl_err *err)
 		}
 		if (status == JL_OK)
 			status = make_insts(p, rule, &items, err);
-	} else if (status == JL_EINVAL && jl_project_ast(p, NULL, NULL) == JL_OK) {
+	} else if ((status == JL_EINVAL || status == JL_ELIMIT) && jl_project_ast(p, NULL, NULL) == JL_OK) {
 		jl_messages_add(p->msgs, p->ast->steps[rule].foreach.mark, false, "%s",
 				err ? err->text : "cannot be expanded");
+		status = JL_EINVAL;
 	}
 	jl_table_release(&items.at);
 	return status;

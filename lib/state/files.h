@@ -70,6 +70,7 @@ struct jl_files {
 	struct jl_table below;   /* struct below: what is in each folder; made when first needed */
 	/* counters for tests and -v */
 	uint64_t stats, hashes, hashed_bytes;
+	uint32_t glob_max;      /* 0: JL_FILES_GLOB_MAX; tests lower it */
 	uint64_t forgets;       /* grows when something is to be looked at anew or was set: what is derived may be kept till then */
 };
 
@@ -121,6 +122,7 @@ void jl_files_settle(struct jl_files *f, int64_t wait_ns);
 
 /* All paths that match a glob (base/glob.h), in byte order, files and links only; a pattern that ends in '/' matches
  * folders only. Appends ids to `out` (elements uint32_t). Lists only folders that the pattern can reach. */
+#define JL_FILES_GLOB_MAX 10000000u /* paths that one glob may add; more is JL_ELIMIT */
 int jl_files_glob(struct jl_files *f, const char *pattern, struct jl_table *out, struct jl_err *err) JL_MUST_CHECK;
 /* Everything below a folder (dotfiles too, not `.jl` and `.git` at the workspace's root), folders before their content,
  * in byte order of the whole path. JL_OK with nothing when it is absent. */

@@ -27,6 +27,7 @@ struct walk {
 	struct jl_table *out;
 	struct part parts[MAX_PARTS];
 	unsigned n_parts;
+	uint32_t max; /* length that `out` may come to */
 	bool folders; /* wanted: folders only, else files and links only */
 	struct jl_err *err;
 };
@@ -104,6 +105,11 @@ static void emit(struct jl_table *out, uint32_t id)
 	*(uint32_t *)jl_table_add(out, 1) = id;
 }
 
+static int over_cap(const struct walk *w)
+{
+	return jl_err_set(w->err, JL_ELIMIT, "a glob that matches more than 10 million files; make it narrower");
+}
+
 /* `**` may stand for nothing: what is behind it may come next too. */
 static uint64_t closure(const struct walk *w, uint64_t set)
 {
@@ -159,6 +165,8 @@ static int enter(struct walk *w, uint32_t dir, const char *name, size_t len, enu
 	down = set & ~all && (kind == JL_KIND_DIR || (kind == JL_KIND_LINK && !any_in(w, set)));
 	if (!want && !down)
 		return JL_OK;
+	if (want && w->out->len == w->max)
+		return over_cap(w);
 	id = child_id(w->f, dir, name, len);
 	if (want)
 		emit(w->out, id);
@@ -258,7 +266,7 @@ static int split(struct walk *w, const char *pattern)
 
 int jl_files_glob(struct jl_files *f, const char *pattern, struct jl_table *out, struct jl_err *err)
 {
-	struct walk w = {.f = f, .out = out, .err = err};
+	struct walk w = {.f = f, .out = out, .err = err, .max = out->len + JL_FILES_GLOB_MAX};
 	size_t len = strlen(pattern);
 	/* A copy: the pattern may stand in the text table, which moves as paths are found. */
 	char *own = jl_strndup(pattern, len);
@@ -266,6 +274,8 @@ int jl_files_glob(struct jl_files *f, const char *pattern, struct jl_table *out,
 	bool absolute = pattern[0] == '/';
 	int r;
 
+	if (f->glob_max)
+		w.max = out->len + f->glob_max;
 	w.folders = len > 1 && pattern[len - 1] == '/';
 	r = split(&w, own + absolute);
 	if (r == JL_OK && w.n_parts) {

@@ -389,3 +389,15 @@ EOF
 	jl_ok run
 	assert_equal "$(cat out)" $'hi\nhi'
 }
+
+@test "more than ten million lines are an error with its place, not ten million instances" {
+	printf 'version: 1\nsteps:\n  a: {foreach: {lines: l}, command: "x ${{ item }}"}\n' >joblib.yaml
+	yes a | head -10000001 >l
+	run_jl run
+	assert_status 2
+	assert_stderr_has 'joblib.yaml:3:16: "l" holds more than 10 million lines; use several steps'
+	printf 'version: 1\nsteps:\n  a: {foreach: {from: 0, to: 10000000}, command: "x ${{ item }}"}\n' >joblib.yaml
+	run_jl run
+	assert_status 2
+	assert_stderr_has 'joblib.yaml:3:16: a range of more than 10 million items'
+}

@@ -160,6 +160,15 @@ static void globbing(void **state)
 	assert_int_equal(symlinkat("nowhere", t->fd, "a/dead.c"), 0);
 	s = state_open(t, NULL);
 	assert_glob(s, "*.c", "a.c");
+	{
+		struct jl_table ids = JL_TABLE_INIT(uint32_t);
+
+		s->files.glob_max = 2;
+		assert_int_equal(jl_files_glob(&s->files, "a/*.c", &ids, NULL), JL_ELIMIT);
+		assert_int_equal(jl_files_glob(&s->files, "a/*.h", &ids, NULL), JL_OK);
+		s->files.glob_max = 0;
+		jl_table_release(&ids);
+	}
 	assert_glob(s, "a/*.c", "a/1.c a/dead.c a/st*r.c");
 	assert_glob(s, "a/?.[!h]", "a/1.c");
 	assert_glob(s, "a/st\\*r.c", "a/st*r.c");
