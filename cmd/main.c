@@ -13,8 +13,9 @@ const struct jl_command *const jl_commands[] = {
 	&jl_command_list,    &jl_command_log,
 	&jl_command_cat,     &jl_command_hash,
 	&jl_command_clean,   &jl_command_adopt,
-	&jl_command_init,    &jl_command_help,
-	&jl_command_version, NULL,
+	&jl_command_init,    &jl_command_schema,
+	&jl_command_help,    &jl_command_version,
+	NULL,
 };
 
 static const struct jl_opt opts[] = {

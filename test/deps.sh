@@ -37,6 +37,7 @@ packages() {
 		util-linux     cmd:flock
 		libxml2-utils  cmd:xmllint
 		python3-jsonschema file:/usr/lib/python3/dist-packages/jsonschema
+		python3-yaml   file:/usr/lib/python3/dist-packages/yaml
 	END
 	demo) cat <<-'END' ;;
 		git            cmd:git

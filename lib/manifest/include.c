@@ -29,7 +29,8 @@ static void read_mapping(struct jl_reader *r, const struct jl_yaml *node)
 		return;
 	}
 	if (keys.as.s && !jl_read_is_name(keys.as.s)) {
-		jl_messages_add(r->msgs, keys.as.mark, false, "\"as\" wants a name of letters, digits, _ . -, not \"%s\"",
+		jl_messages_add(r->msgs, keys.as.mark, false,
+				"\"as\" wants a name of letters, digits, _ . -, not \"%s\"",
 				jl_messages_show(r->msgs, keys.as.s));
 		return;
 	}
@@ -107,7 +108,8 @@ static struct jl_mfile *take(struct jl_reader *r, const struct jl_include *inc, 
 	shown = jl_messages_show(r->msgs, path.data);
 	if (jl_path_escapes(path.data) || !source) {
 		jl_messages_add(r->msgs, inc->file.mark, false,
-				"cannot include \"%s\": it is outside the workspace, the folder of the first manifest", shown);
+				"cannot include \"%s\": it is outside the workspace, the folder of the first manifest",
+				shown);
 		goto out;
 	}
 	if (in_cycle(r, inc, path.data))

@@ -106,11 +106,8 @@ void jl_matrix_value(const struct jl_matrix *m, uint32_t item, struct jl_table *
 				add_extra(keys, values, m->n_axes, &n, &v->keys[k], &v->values[k]);
 		}
 	}
-	*ret = (struct jl_value){.text = {.s = ""},
-				 .keys = keys,
-				 .values = values,
-				 .n_keys = n,
-				 .n_unnamed = n - m->n_axes};
+	*ret = (struct jl_value){
+		.text = {.s = ""}, .keys = keys, .values = values, .n_keys = n, .n_unnamed = n - m->n_axes};
 }
 
 bool jl_matrix_has(const struct jl_matrix *m, const char *name)

@@ -300,7 +300,8 @@ void jl_read_merge_defaults(struct jl_reader *r)
 		struct jl_step *step = JL_AT(r->steps, struct jl_step, i);
 		uint64_t set = *JL_AT(r->set, uint64_t, i);
 
-		for (uint32_t row = 0; row < jl_schema_count(); row++) {
+		/* The rows of steps come first: a row's number is its bit. */
+		for (uint32_t row = 0; row < 64 && row < jl_schema_count(); row++) {
 			if (r->defaults_set >> row & 1)
 				merge_key(&m, jl_schema_at(row), step, set >> row & 1, i + 1);
 		}

@@ -75,7 +75,7 @@ static void read_step(struct jl_reader *r, const struct jl_yaml *name, const str
 	*JL_AT(r->set, uint64_t, index) = set;
 	for (uint32_t i = 0; i < step->after.n; i++)
 		add_prefix(r, &step->after.at[i]);
-	if (!(set >> jl_schema_index(jl_schema_find("command", JL_IN_STEP)) & 1))
+	if (!(set >> jl_schema_bit(jl_schema_find("command", JL_IN_STEP)) & 1))
 		jl_read_fault(r, name, "step \"%s\" has no command; add \"command\"",
 			      jl_messages_show(r->msgs, name->s));
 }
@@ -173,7 +173,7 @@ static bool reads_top_key(struct jl_reader *r, const struct jl_yaml *name, const
 		jl_read_unknown_key(r, name, JL_IN_TOP);
 		return false;
 	}
-	row = jl_schema_index(key);
+	row = jl_schema_bit(key);
 	if (*set >> row & 1) {
 		jl_read_fault(r, name, "duplicate key \"%s\"; it stands in line %u already", name->s, lines[row]);
 		return false;
@@ -223,10 +223,10 @@ static int read_top(struct jl_reader *r)
 		if (rc != JL_OK)
 			return rc;
 	}
-	if (!(set >> jl_schema_index(jl_schema_find("version", JL_IN_TOP)) & 1))
+	if (!(set >> jl_schema_bit(jl_schema_find("version", JL_IN_TOP)) & 1))
 		jl_read_fault(r, &root, "\"version\" is missing; begin with \"version: 1\"");
-	if (!(set >> jl_schema_index(jl_schema_find("steps", JL_IN_TOP)) & 1) &&
-	    !(set >> jl_schema_index(jl_schema_find("include", JL_IN_TOP)) & 1))
+	if (!(set >> jl_schema_bit(jl_schema_find("steps", JL_IN_TOP)) & 1) &&
+	    !(set >> jl_schema_bit(jl_schema_find("include", JL_IN_TOP)) & 1))
 		jl_read_fault(r, &root, "\"steps\" is missing; add a step");
 	return JL_OK;
 }

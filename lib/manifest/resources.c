@@ -13,7 +13,7 @@ static bool read_count(struct jl_reader *r, const struct jl_yaml *node, const ch
 	struct {
 		int64_t v;
 	} field = {0};
-	const struct jl_schema_key number = {key, 0, JL_TYPE_INT, 0, sizeof(field.v), 0};
+	const struct jl_schema_key number = {key, 0, JL_TYPE_INT, 0, sizeof(field.v), 0, NULL};
 	uint32_t errors = r->msgs->errors;
 
 	jl_read_value(r, node, &number, &field);
@@ -80,7 +80,7 @@ void jl_read_resources(struct jl_reader *r, const struct jl_yaml *node, struct j
 	struct {
 		uint64_t v;
 	} size = {0};
-	const struct jl_schema_key memory = {"memory", 0, JL_TYPE_SIZE, 0, sizeof(size.v), 0};
+	const struct jl_schema_key memory = {"memory", 0, JL_TYPE_SIZE, 0, sizeof(size.v), 0, NULL};
 
 	if (node->kind != JL_YAML_MAP) {
 		jl_read_wrong_type(r, node, "resources", "a mapping such as {cpus: 4, memory: 8GiB, gpu: 1}");

@@ -1,7 +1,9 @@
 /* Every key of the manifest in one table: its name, where it may stand, its type, the field that it fills.
- * The reader walks trees by it, and it is what a JSON Schema would be made of. */
+ * The reader walks trees by it, and the JSON Schema for editors is made of it (schema_json.c). */
 #ifndef JL_MANIFEST_SCHEMA_H
 #define JL_MANIFEST_SCHEMA_H
+
+#include "base/buf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,14 +64,20 @@ struct jl_schema_key {
 	enum jl_schema_type type;
 	uint16_t offset, size; /* of the field in the struct that the place fills */
 	enum jl_schema_merge merge;
+	const char *doc; /* one line for a person; editors show it */
 };
 
 uint32_t jl_schema_count(void);
 const struct jl_schema_key *jl_schema_at(uint32_t index);
 /* The row of a key in a place (one of enum jl_schema_where), or NULL. */
 const struct jl_schema_key *jl_schema_find(const char *name, unsigned where);
-uint32_t jl_schema_index(const struct jl_schema_key *key);
+/* Which bit the reader keeps for the row: one number within each place, the same for steps and defaults. */
+uint32_t jl_schema_bit(const struct jl_schema_key *key);
 /* "the top level", "a step", …: to say where a key belongs. */
 const char *jl_schema_place(unsigned where);
+
+/* Append the manifest's JSON Schema (draft 7, what editors' YAML servers read). It sees what can be said of a value alone, not
+ * what needs other keys or files. */
+void jl_schema_json(struct jl_buf *out);
 
 #endif

@@ -32,7 +32,7 @@ void jl_read_retries(struct jl_reader *r, const struct jl_yaml *node, struct jl_
 	struct {
 		int64_t v;
 	} field = {-1};
-	const struct jl_schema_key number = {"retries", 0, JL_TYPE_COUNT, 0, sizeof(field.v), 0};
+	const struct jl_schema_key number = {"retries", 0, JL_TYPE_COUNT, 0, sizeof(field.v), 0, NULL};
 	struct jl_retries keys = {.times = -1};
 	uint32_t errors = r->msgs->errors;
 

@@ -374,9 +374,9 @@ static void read_range(struct jl_reader *r, const struct jl_yaml *node, struct j
 	struct jl_foreach_keys k = {.by = 1};
 	uint32_t errors = r->msgs->errors;
 	uint64_t set = jl_read_map(r, node, JL_IN_FOREACH, &k), span;
-	bool lines = set >> jl_schema_index(jl_schema_find("lines", JL_IN_FOREACH)) & 1;
-	bool from = set >> jl_schema_index(jl_schema_find("from", JL_IN_FOREACH)) & 1;
-	bool to = set >> jl_schema_index(jl_schema_find("to", JL_IN_FOREACH)) & 1;
+	bool lines = set >> jl_schema_bit(jl_schema_find("lines", JL_IN_FOREACH)) & 1;
+	bool from = set >> jl_schema_bit(jl_schema_find("from", JL_IN_FOREACH)) & 1;
+	bool to = set >> jl_schema_bit(jl_schema_find("to", JL_IN_FOREACH)) & 1;
 
 	if (r->msgs->errors > errors)
 		return;
@@ -538,7 +538,7 @@ uint64_t jl_read_map(struct jl_reader *r, const struct jl_yaml *map, unsigned wh
 				name->s);
 			continue;
 		}
-		set |= UINT64_C(1) << jl_schema_index(key);
+		set |= UINT64_C(1) << jl_schema_bit(key);
 		jl_read_value(r, name + 1, key, target);
 	}
 	return set;
