@@ -6,6 +6,7 @@
 #include "opt.h"
 
 #include "manifest/manifest.h"
+#include "run/memo.h"
 #include "run/run.h"
 
 enum jl_exit {
@@ -40,11 +41,11 @@ struct jl_settings {
 	bool orphans;
 	/* map */
 	struct {
-		struct jl_opt_list files, env;
+		struct jl_opt_list files;
 		const char *colsep, *header, *halt, *joblog, *results, *workdir;
 		uint32_t per_job, retries;
 		int64_t delay_ns;
-		bool null, fill, context, keep_order, line_buffer, ungroup, tag, eta, resume, resume_failed, skip_blank;
+		bool null, fill, context, keep_order, line_buffer, ungroup, tag, eta, resume, resume_failed, skip_blank, memo;
 	} map;
 	/* memo */
 	struct {
@@ -108,5 +109,8 @@ int jl_print_buf(struct jl_buf *out);
 /* What the settings and the environment say, for jl_run() and jl_project_open(). The strings are in the arena. */
 int jl_settings_run_opts(const struct jl_settings *s, struct jl_arena *arena, struct jl_run_opts *ret,
                          struct jl_err *err) JL_MUST_CHECK;
+/* The same for what is memoized, without its command. */
+int jl_settings_memo_opts(const struct jl_settings *s, struct jl_arena *arena, struct jl_memo_opts *ret,
+                          struct jl_err *err) JL_MUST_CHECK;
 
 #endif

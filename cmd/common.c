@@ -1,6 +1,7 @@
 /* Options that several commands take, and what they and the environment come to. */
 #include "cmd.h"
 
+#include "base/clock.h"
 #include "base/path.h"
 
 #include <errno.h>
@@ -160,4 +161,33 @@ int jl_settings_run_opts(const struct jl_settings *s, struct jl_arena *arena, st
 	if (r == JL_OK)
 		*ret = o;
 	return r;
+}
+
+static int duration(const char *name, const char *text, int64_t *ret, struct jl_err *err)
+{
+	*ret = -1;
+	if (text && jl_clock_parse(text, ret, err) != JL_OK)
+		return jl_err_add(err, "option \"--%s\"", name);
+	return JL_OK;
+}
+
+int jl_settings_memo_opts(const struct jl_settings *s, struct jl_arena *arena, struct jl_memo_opts *ret,
+                          struct jl_err *err)
+{
+	*ret = (struct jl_memo_opts){
+		.inputs = {s->memo.inputs.at, s->memo.inputs.n},
+		.outputs = {s->memo.outputs.at, s->memo.outputs.n},
+		.env = {s->memo.env.at, s->memo.env.n},
+		.tools = {s->memo.tools.at, s->memo.tools.n},
+		.ignore = {s->memo.ignore.at, s->memo.ignore.n},
+		.feed = (enum jl_feed_mode)s->memo.feed,
+		.stdin_fd = STDIN_FILENO,
+		.check = s->memo.check,
+		.label = s->memo.label,
+	};
+	int r = duration("ttl", s->memo.ttl, &ret->ttl_ns, err);
+
+	if (r == JL_OK)
+		r = duration("cache-failures", s->memo.failures, &ret->failures_ns, err);
+	return r == JL_OK ? jl_settings_run_opts(s, arena, &ret->run, err) : r;
 }

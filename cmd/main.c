@@ -119,7 +119,6 @@ int main(int argc, char **argv)
 	jl_opt_list_release(&s.vars);
 	jl_opt_list_release(&s.force_steps);
 	jl_opt_list_release(&s.map.files);
-	jl_opt_list_release(&s.map.env);
 	jl_opt_list_release(&s.memo.inputs);
 	jl_opt_list_release(&s.memo.outputs);
 	jl_opt_list_release(&s.memo.env);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "report/out.h"
+#include "report/term.h"
 #include "run/map.h"
 
 #include <errno.h>
@@ -35,8 +36,22 @@ static const struct jl_opt job_opts[] = {
 	{"halt", 0, "WHEN,fail=N", "after N (or N%) failures start no more (soon) or end all (now)", JL_OPT_TEXT,
 	 AT(map.halt), 0},
 	{"wd", 0, "DIR", "run the jobs in DIR", JL_OPT_TEXT, AT(map.workdir), 0},
-	{"env", 0, "NAME", "pass a variable on; here jobs see them all", JL_OPT_LIST, AT(map.env), 0},
+	{"env", 'e', "NAME", "pass a variable on; here jobs see them all", JL_OPT_LIST, AT(memo.env), 0},
 	{"dry-run", 'n', NULL, "only print the commands", JL_OPT_FLAG, AT(dry_run), 0},
+	{0},
+};
+static const struct jl_opt memo_opts[] = {
+	{"memo", 0, NULL, "run no job whose result is stored, as jl memo", JL_OPT_FLAG, AT(map.memo), 0},
+	{"input", 'i', "TEMPLATE", "with --memo: a path that a job depends on: -i '{}'", JL_OPT_LIST, AT(memo.inputs), 0},
+	{"output", 'o', "TEMPLATE", "with --memo: a path that a job writes: -o '{.}.png'", JL_OPT_LIST, AT(memo.outputs),
+	 0},
+	{"tool", 0, "PROGRAM", "with --memo: a program that results depend on", JL_OPT_LIST, AT(memo.tools), 0},
+	{"ignore", 0, "ARG", "with --memo: leave that word out of the key", JL_OPT_LIST, AT(memo.ignore), 0},
+	{"ttl", 0, "DUR", "with --memo: do not use a result as old as that", JL_OPT_TEXT, AT(memo.ttl), 0},
+	{"cache-failures", 0, "DUR", "with --memo: store failures, too, for that long", JL_OPT_TEXT, AT(memo.failures), 0},
+	{"cache", 0, "rw|ro|wo|off", "with --memo: use and fill the store, or only one of both", JL_OPT_CHOICE, AT(cache),
+	 0},
+	{"force", 0, NULL, "with --memo: run all, whatever the store knows", JL_OPT_FLAG, AT(force), 0},
 	{0},
 };
 static const struct jl_opt output_opts[] = {
@@ -56,8 +71,8 @@ static const struct jl_opt output_opts[] = {
 	{"events", 0, "FILE", "write events as JSON lines; \"-\" is stdout", JL_OPT_TEXT, AT(events), 0},
 	{0},
 };
-static const struct jl_opt *const tables[] = {input_opts,        job_opts,     output_opts, jl_opts_reports,
-					      jl_opts_directory, jl_opts_help, NULL};
+static const struct jl_opt *const tables[] = {
+	input_opts, job_opts, memo_opts, jl_opts_store, output_opts, jl_opts_reports, jl_opts_directory, jl_opts_help, NULL};
 
 /* Where output and messages go. */
 struct screen {
@@ -68,6 +83,8 @@ struct screen {
 	enum jl_ci ci;
 	unsigned groups; /* folded in the log of a CI system */
 	bool mid_line;   /* what was written last was no end of a line */
+	bool tty_out, tty_err;
+	struct jl_buf shown;
 };
 
 #define COMMAND_SHOWN 300
@@ -80,11 +97,18 @@ static void undraw(struct screen *s)
 }
 
 /* What goes to the other stream goes first, so that both on one terminal or file keep their order. */
-static int write_output(void *ctx, int stream, const void *data, size_t len)
+static int write_output(void *ctx, int stream, const void *data, size_t len, bool stored)
 {
 	struct screen *s = ctx;
 
 	undraw(s);
+	/* What was stored must not do anything to the terminal; what a command writes now is as ever. */
+	if (stored && (stream == 1 ? s->tty_out : s->tty_err)) {
+		jl_buf_clear(&s->shown);
+		jl_term_safe(&s->shown, data, len);
+		data = s->shown.data;
+		len = s->shown.len;
+	}
 	if (len)
 		s->mid_line = ((const char *)data)[len - 1] != '\n';
 	if (stream == 1) {
@@ -244,19 +268,55 @@ static int check(const struct jl_settings *s, uint32_t n_words, struct jl_err *e
 		return jl_err_set(err, JL_EINVAL, "--resume needs --joblog or --results");
 	if (s->map.resume_failed && !s->map.joblog)
 		return jl_err_set(err, JL_EINVAL, "--resume-failed needs --joblog");
-	for (uint32_t i = 0; i < s->map.env.n; i++)
-		if (!s->map.env.at[i][0] || strchr(s->map.env.at[i], '='))
+	for (uint32_t i = 0; i < s->memo.env.n; i++)
+		if (!s->memo.env.at[i][0] || strchr(s->memo.env.at[i], '='))
 			return jl_err_set(err, JL_EINVAL, "option \"--env\": \"%s\" is no name of a variable",
-					  s->map.env.at[i]);
+					  s->memo.env.at[i]);
+	if (!s->map.memo && (s->memo.inputs.n || s->memo.outputs.n || s->memo.tools.n || s->memo.ignore.n ||
+			     s->memo.ttl || s->memo.failures || s->cache || s->force || s->store))
+		return jl_err_set(err, JL_EINVAL,
+				  "-i, -o, --tool, --ignore, --ttl, --cache-failures, --cache, --force and --store need --memo");
 	return JL_OK;
 }
 
-static int make_opts(const struct jl_settings *s, struct jl_values_source *sources, struct jl_buf *workdir,
-		     struct jl_map_opts *ret, struct jl_err *err)
+/* What lasts as long as the run. */
+struct room {
+	struct jl_values_source *sources;
+	struct jl_buf workdir;
+	struct jl_arena arena;
+	struct jl_memo_opts memo;
+};
+
+static int make_workdir(const char *given, struct jl_buf *ret, struct jl_err *err)
+{
+	char *cwd = getcwd(NULL, 0);
+	int r;
+
+	if (!cwd)
+		return jl_err_sys(err, errno, "cannot tell the current folder");
+	r = jl_path_join(ret, cwd, given);
+	free(cwd);
+	if (r == JL_OK && access(ret->data, X_OK) < 0)
+		r = jl_err_sys(err, errno, "option \"--wd\": \"%s\"", given);
+	return r;
+}
+
+static int make_memo(const struct jl_settings *s, struct room *room, struct jl_err *err)
+{
+	int r = jl_settings_memo_opts(s, &room->arena, &room->memo, err);
+
+	room->memo.feed = JL_FEED_NO;
+	room->memo.stdin_fd = -1;
+	if (s->map.workdir)
+		room->memo.run.cwd = room->workdir.data;
+	return r;
+}
+
+static int make_opts(const struct jl_settings *s, struct room *room, struct jl_map_opts *ret, struct jl_err *err)
 {
 	struct jl_map_opts o = {
 		.words = s->operands.at,
-		.values = {.sources = sources,
+		.values = {.sources = room->sources,
 			   .end = s->map.null ? '\0' : '\n',
 			   .colsep = s->map.colsep,
 			   .header = s->map.header != NULL,
@@ -286,24 +346,21 @@ static int make_opts(const struct jl_settings *s, struct jl_values_source *sourc
 					       : JL_RESUME_NO,
 		.environ = (const char *const *)environ,
 	};
-	char *cwd;
 	int r;
 
 	while (o.n_words < s->operands.n && mark_of(s->operands.at[o.n_words]) < 0)
 		o.n_words++;
-	o.values.n_sources = find_sources(s, o.n_words, sources);
+	o.values.n_sources = find_sources(s, o.n_words, room->sources);
 	r = check(s, o.n_words, err);
 	if (r == JL_OK && s->map.halt)
 		r = read_halt(s->map.halt, &o, err);
 	if (r == JL_OK && s->map.workdir) {
-		cwd = getcwd(NULL, 0);
-		if (!cwd)
-			return jl_err_sys(err, errno, "cannot tell the current folder");
-		r = jl_path_join(workdir, cwd, s->map.workdir);
-		free(cwd);
-		o.workdir = workdir->data;
-		if (r == JL_OK && access(o.workdir, X_OK) < 0)
-			r = jl_err_sys(err, errno, "option \"--wd\": \"%s\"", s->map.workdir);
+		r = make_workdir(s->map.workdir, &room->workdir, err);
+		o.workdir = room->workdir.data;
+	}
+	if (r == JL_OK && s->map.memo) {
+		r = make_memo(s, room, err);
+		o.memo = &room->memo;
 	}
 	*ret = o;
 	return r;
@@ -330,7 +387,10 @@ static void open_screen(struct screen *screen, const struct jl_settings *s, bool
 				  .err = JL_OUT_INIT(STDERR_FILENO),
 				  .redraw = tty && s->progress != JL_PROGRESS_PLAIN,
 				  .color = jl_reports_color(s, tty),
-				  .ci = jl_reports_ci(s)};
+				  .ci = jl_reports_ci(s),
+				  .tty_err = tty,
+				  .shown = JL_BUF_INIT};
+	screen->tty_out = isatty(screen->out.fd);
 }
 
 static void close_screen(struct screen *screen)
@@ -339,6 +399,7 @@ static void close_screen(struct screen *screen)
 	undraw(screen);
 	jl_out_release(&screen->out);
 	jl_out_release(&screen->err);
+	jl_buf_release(&screen->shown);
 }
 
 /* The one who asked for quiet has seen nothing of how it went. */
@@ -397,18 +458,19 @@ static int run_map(struct jl_map_opts *o, const struct jl_settings *s, struct jl
 
 static int map(struct jl_settings *s)
 {
-	struct jl_values_source *sources = jl_calloc((size_t)s->operands.n + s->map.files.n + 1, sizeof(*sources));
-	struct jl_buf workdir = JL_BUF_INIT;
+	struct room room = {.workdir = JL_BUF_INIT, .arena = JL_ARENA_INIT};
 	struct jl_map_opts o;
 	struct jl_err err = JL_ERR_INIT;
 	int status = JL_EXIT_SELF;
 
-	if (make_opts(s, sources, &workdir, &o, &err) == JL_OK)
+	room.sources = jl_calloc((size_t)s->operands.n + s->map.files.n + 1, sizeof(*room.sources));
+	if (make_opts(s, &room, &o, &err) == JL_OK)
 		status = run_map(&o, s, &err);
 	else
 		jl_say("map: %s", err.text);
-	jl_buf_release(&workdir);
-	free(sources);
+	jl_buf_release(&room.workdir);
+	jl_arena_release(&room.arena);
+	free(room.sources);
 	return status;
 }
 

@@ -168,36 +168,6 @@ static void waiting(void *ctx)
 	jl_say("memo: waiting for standard input; -n does without it");
 }
 
-static int duration(const char *name, const char *text, int64_t *ret, struct jl_err *err)
-{
-	*ret = -1;
-	if (text && jl_clock_parse(text, ret, err) != JL_OK)
-		return jl_err_add(err, "option \"--%s\"", name);
-	return JL_OK;
-}
-
-static int read_options(const struct jl_settings *s, struct jl_arena *arena, struct jl_memo_opts *o, struct jl_err *err)
-{
-	*o = (struct jl_memo_opts){
-		.command = {s->operands.at, s->operands.n},
-		.inputs = {s->memo.inputs.at, s->memo.inputs.n},
-		.outputs = {s->memo.outputs.at, s->memo.outputs.n},
-		.env = {s->memo.env.at, s->memo.env.n},
-		.tools = {s->memo.tools.at, s->memo.tools.n},
-		.ignore = {s->memo.ignore.at, s->memo.ignore.n},
-		.feed = (enum jl_feed_mode)s->memo.feed,
-		.stdin_fd = STDIN_FILENO,
-		.check = s->memo.check,
-		.label = s->memo.label,
-		.waiting = s->quiet ? NULL : waiting,
-	};
-	int r = duration("ttl", s->memo.ttl, &o->ttl_ns, err);
-
-	if (r == JL_OK)
-		r = duration("cache-failures", s->memo.failures, &o->failures_ns, err);
-	return r == JL_OK ? jl_settings_run_opts(s, arena, &o->run, err) : r;
-}
-
 static void tell(const struct jl_memo_result *r)
 {
 	struct jl_buf saved = JL_BUF_INIT;
@@ -285,10 +255,12 @@ static int run(struct jl_settings *s)
 	struct jl_memo_opts o;
 	int status = JL_EXIT_SELF;
 
-	if (read_options(s, &arena, &o, &err) != JL_OK) {
+	if (jl_settings_memo_opts(s, &arena, &o, &err) != JL_OK) {
 		jl_say("memo: %s", err.text);
 		goto out;
 	}
+	o.command = (struct jl_memo_list){s->operands.at, s->operands.n};
+	o.waiting = s->quiet ? NULL : waiting;
 	if (jl_reports_open(&reports, s, "jl memo", NULL) != JL_EXIT_OK)
 		goto out;
 	/* Whoever reads events on stdout gets nothing else there. */

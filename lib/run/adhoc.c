@@ -14,12 +14,14 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+/* Without pipefail a broken pipeline is a success, and would be stored. */
+const char *const jl_adhoc_shell[] = {"bash", "-eo", "pipefail", "-c", NULL};
+
 uint32_t jl_adhoc_words(const struct jl_memo_list *command, struct jl_buf *scratch, struct jl_table *at)
 {
-	static const char *const shell[] = {"bash", "-eo", "pipefail", "-c"};
-	const uint32_t n_shell = sizeof(shell) / sizeof(shell[0]);
+	const uint32_t n_shell = sizeof(jl_adhoc_shell) / sizeof(jl_adhoc_shell[0]) - 1;
 	if (command->n == 1 && jl_shell_needed(command->at[0])) {
-		memcpy(jl_table_add(at, n_shell), shell, sizeof(shell));
+		memcpy(jl_table_add(at, n_shell), jl_adhoc_shell, n_shell * sizeof(char *));
 		*(const char **)jl_table_add(at, 1) = command->at[0];
 		return n_shell;
 	}

@@ -10,6 +10,7 @@
 
 /* The words to be executed: the command's own, or a shell's in front of a script. `scratch` and `at` (const char *)
  * hold them; returns how many are the shell's. */
+extern const char *const jl_adhoc_shell[]; /* NULL-terminated */
 uint32_t jl_adhoc_words(const struct jl_memo_list *command, struct jl_buf *scratch, struct jl_table *at);
 
 /* tools: the digests of words[0] and of o->tools, in this order. Close with jl_project_close(). */

@@ -328,6 +328,7 @@ void jl_call_output(struct jl_call *c, int stream, const void *data, size_t len)
 
 void jl_call_again(struct jl_call *c)
 {
+	jl_flight_leave(&c->flight);
 	jl_capture_release(&c->log);
 	jl_capture_init(&c->log, c->all->tmp_dir);
 	jl_written_release(&c->written);

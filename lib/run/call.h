@@ -80,7 +80,7 @@ void jl_call_output(struct jl_call *c, int stream, const void *data, size_t len)
 /* It has ended: look at the outputs, store. `result` and `status` tell it; negative: an output is not as it must be, or
  * the executor lost it. JL_MEMO_NOT_STARTED: *err says why, too. */
 int jl_call_take_in(struct jl_call *c, const struct jl_slot_job *job, struct jl_err *err) JL_MUST_CHECK;
-/* It will be run once more: forget what it wrote. */
+/* It will be run once more, from enter() on: forget what it wrote. */
 void jl_call_again(struct jl_call *c);
 
 #endif

@@ -16,52 +16,11 @@
 #include <unistd.h>
 
 #define KILL_AFTER_NS (10 * JL_NS_S)
-#define ETA_NS        JL_NS_S
 #define PERCENT_FROM  3 /* failures: the first of all is 100 % */
 
-static int64_t now_ns(const struct map *m)
-{
-	return m->slots.clock->now_ns(m->slots.clock);
-}
-
-/* ---- telling ---- */
-
-static void emit(struct map *m, struct jl_event *ev)
-{
-	if (!m->opts->sinks)
-		return;
-	ev->t_ns = now_ns(m) - m->began_ns;
-	ev->counts = &m->counts;
-	for (struct jl_sink *s = m->opts->sinks; s; s = s->next)
-		s->event(s, ev);
-}
-
-/* The values with blanks between: what a job is called. */
-static const char *label(struct map *m, const struct map_job *job)
-{
-	jl_buf_clear(&m->label);
-	for (uint32_t i = 0; i < job->args.at.len; i++) {
-		size_t len;
-		const char *value = jl_args_at(&job->args, i, &len);
-		if (i > 0)
-			jl_buf_char(&m->label, ' ');
-		jl_buf_add(&m->label, value, len);
-	}
-	return m->label.data;
-}
-
-static struct jl_replace_with with(const struct map_job *job)
+struct jl_replace_with map_with(const struct map_job *job)
 {
 	return (struct jl_replace_with){.args = &job->args, .seq = job->seq, .slot = job->slot.slot + 1};
-}
-
-/* The command on one line, good until the next call. */
-static const char *command_of(struct map *m, const struct map_job *job)
-{
-	struct jl_replace_with w = with(job);
-	jl_buf_clear(&m->line);
-	jl_replace_show(m->replace, &w, &m->command, &m->line);
-	return m->line.data;
 }
 
 /* Output cannot be kept or written: what runs would run for nothing. */
@@ -81,11 +40,6 @@ static void wrote(struct map *m, int sys_errno)
 		give_up(m, jl_err_sys(&m->err, sys_errno, "cannot write output"));
 }
 
-static bool is_good(const struct jl_job_result *r)
-{
-	return r->end == JL_JOB_EXITED && r->exit_code == 0;
-}
-
 static struct map_job *job_of(struct jl_order_job *out)
 {
 	return (struct map_job *)((char *)out - offsetof(struct map_job, out));
@@ -96,10 +50,10 @@ static void begin_group(struct map *m, struct map_job *job)
 {
 	const struct jl_job_result *r = &job->slot.result;
 	const bool whole = m->opts->order == JL_ORDER_ENDED || m->opts->order == JL_ORDER_INPUT;
-	if (job->grouped || !m->opts->show->group || !whole || (is_good(r) && !m->opts->verbose))
+	if (job->grouped || !m->opts->show->group || !whole || (map_is_good(r) && !m->opts->verbose))
 		return;
 	job->grouped = true;
-	m->opts->show->group(m->opts->show->ctx, label(m, job), r->wall_ns);
+	m->opts->show->group(m->opts->show->ctx, map_label(m, job), r->wall_ns);
 }
 
 static void show_output(void *ctx, struct jl_order_job *out, int stream, const void *data, size_t len)
@@ -107,81 +61,25 @@ static void show_output(void *ctx, struct jl_order_job *out, int stream, const v
 	struct map *m = ctx;
 	struct map_job *job = job_of(out);
 	/* Sinks get what is not shown, too. */
-	if (!m->opts->quiet || !is_good(&job->slot.result)) {
+	if (!m->opts->quiet || !map_is_good(&job->slot.result)) {
 		begin_group(m, job);
-		wrote(m, m->opts->show->write(m->opts->show->ctx, stream, data, len));
+		wrote(m, m->opts->show->write(m->opts->show->ctx, stream, data, len, job->stored));
 	}
 	if (m->opts->sinks) {
 		struct jl_event ev = {.type = JL_EVENT_STEP_OUTPUT,
-				      .step = label(m, job),
+				      .step = map_label(m, job),
 				      .seq = job->seq,
+				      .replayed = job->stored,
 				      .stream = stream,
 				      .data = data,
 				      .len = len};
-		emit(m, &ev);
+		map_emit(m, &ev);
 	}
 }
 
 static const char *tag_of(void *ctx, struct jl_order_job *out)
 {
-	return label(ctx, job_of(out));
-}
-
-static void how_it_ended(const struct jl_job_result *r, int64_t timeout_ns, struct jl_buf *out)
-{
-	switch (r->end) {
-	case JL_JOB_TIMEOUT:
-		jl_buf_str(out, "timed out after ");
-		jl_clock_show(out, timeout_ns);
-		break;
-	case JL_JOB_SIGNALED: jl_buf_printf(out, "ended by signal %d (%s)", r->signal, strsignal(r->signal)); break;
-	case JL_JOB_EXITED: jl_buf_printf(out, "exit status %d", r->exit_code); break;
-	default: jl_buf_str(out, r->why ? r->why : "cancelled");
-	}
-}
-
-static enum jl_step_status status_of(const struct map_job *job)
-{
-	const struct jl_job_result *r = &job->slot.result;
-	if (job->dropped)
-		return JL_STEP_SKIPPED;
-	if (job->cancelled)
-		return JL_STEP_CANCELLED;
-	if (is_good(r))
-		return JL_STEP_RAN;
-	return r->end == JL_JOB_TIMEOUT ? JL_STEP_TIMEOUT : JL_STEP_FAILED;
-}
-
-static void emit_end(struct map *m, const struct map_job *job)
-{
-	const struct jl_job_result *r = &job->slot.result;
-	struct jl_buf reason = JL_BUF_INIT;
-	struct jl_event ev = {
-		.type = JL_EVENT_STEP_FINISHED, .step = label(m, job), .seq = job->seq, .status = status_of(job)};
-	if (job->dropped) {
-		jl_buf_str(&reason, "the run ended before");
-	} else {
-		ev.attempt = job->attempt;
-		ev.executor = "local";
-		ev.host = r->host;
-		ev.command = command_of(m, job);
-		ev.exit_code = r->exit_code;
-		ev.signal = r->signal;
-		ev.wall_ns = r->wall_ns;
-		ev.user_ns = r->user_ns;
-		ev.sys_ns = r->sys_ns;
-		ev.max_rss_kib = r->max_rss_kib;
-		if (r->end != JL_JOB_NOT_STARTED) {
-			ev.slot = job->slot.slot + 1;
-			ev.began_ns = job->slot.began_ns - m->began_ns;
-		}
-		/* How it ended is in the event; this is for what else there is to say. */
-		if (r->end != JL_JOB_EXITED && r->end != JL_JOB_SIGNALED)
-			how_it_ended(r, m->opts->timeout_ns, &reason);
-	}
-	ev.reason = reason.len ? reason.data : NULL;
-	emit(m, &ev);
-	jl_buf_release(&reason);
+	return map_label(ctx, job_of(out));
 }
 
 /* Everything of the job was shown. */
@@ -193,41 +91,8 @@ static void job_shown(void *ctx, struct jl_order_job *out)
 		m->opts->show->group(m->opts->show->ctx, NULL, 0);
 	job->grouped = false;
 	if (m->opts->sinks && !m->opts->dry_run)
-		emit_end(m, job);
+		map_tell_end(m, job);
 	map_job_put(m, job);
-}
-
-static void say_failure(struct map *m, const struct map_job *job)
-{
-	struct jl_buf how = JL_BUF_INIT;
-	how_it_ended(&job->slot.result, m->opts->timeout_ns, &how);
-	m->opts->show->failed(m->opts->show->ctx, label(m, job), command_of(m, job), how.data);
-	jl_buf_release(&how);
-}
-
-static void show_eta(struct map *m, bool last)
-{
-	const int64_t now = now_ns(m);
-	uint64_t total = jl_values_total(m->values);
-	struct jl_buf text = JL_BUF_INIT;
-	if (!m->opts->eta || (!last && now < m->eta_ns))
-		return;
-	m->eta_ns = now + ETA_NS;
-	if (total == 0 && m->ended)
-		total = m->counts.total;
-	else if (m->opts->per_job || m->opts->fill || m->opts->resume != JL_RESUME_NO)
-		total = m->ended ? m->counts.total : 0;
-	jl_buf_printf(&text, "%llu", (unsigned long long)m->done);
-	if (total)
-		jl_buf_printf(&text, " of %llu", (unsigned long long)total);
-	jl_buf_printf(&text, " done, %u running, %llu failed", m->slots.n_running, (unsigned long long)m->failed);
-	if (total >= m->done && total && m->done) {
-		jl_buf_str(&text, ", ETA ");
-		jl_clock_show(&text,
-			      (int64_t)((double)(now - m->began_ns) / (double)m->done * (double)(total - m->done)));
-	}
-	m->opts->show->progress(m->opts->show->ctx, text.data);
-	jl_buf_release(&text);
 }
 
 /* ---- what the loop asks ---- */
@@ -235,9 +100,9 @@ static void show_eta(struct map *m, bool last)
 static void dry_run(struct map *m, struct map_job *job)
 {
 	const struct jl_map_show *show = m->opts->show;
-	command_of(m, job);
+	map_command(m, job);
 	jl_buf_char(&m->line, '\n');
-	wrote(m, show->write(show->ctx, 1, m->line.data, m->line.len));
+	wrote(m, show->write(show->ctx, 1, m->line.data, m->line.len, false));
 	m->done++;
 	if (jl_order_end(&m->order, &job->out, true, &m->err) < 0)
 		map_fail(m, m->err.status);
@@ -246,41 +111,52 @@ static void dry_run(struct map *m, struct map_job *job)
 static bool work(void *owner)
 {
 	struct map *m = owner;
-	struct map_job *job = NULL;
-	enum map_next next = map_next(m, &job);
-	if (next == MAP_JOB && m->opts->dry_run)
+	struct map_job *job = map_memo_again(m);
+	enum map_next next = job ? MAP_JOB : map_next(m, &job);
+	if (next == MAP_NONE)
+		map_memo_wait(m);
+	else if (next == MAP_JOB && m->opts->dry_run)
 		dry_run(m, job);
-	else if (next == MAP_JOB)
+	else if (next == MAP_JOB && !map_memo_find(m, job))
 		jl_slots_hold(&m->slots, &job->slot);
 	return next != MAP_NONE;
+}
+
+int map_open_results(struct map *m, struct map_job *job, struct jl_err *err)
+{
+	if (!m->opts->results || job->files[0] >= 0)
+		return JL_OK;
+	jl_buf_clear(&m->path);
+	jl_result_dir_path(&m->path, m->opts->results, &job->args, jl_values_names(m->values));
+	return jl_result_dir_open(m->path.data, job->files, err);
 }
 
 static int begin(void *owner, struct jl_slot_job *slot, struct jl_job *ret, struct jl_err *err)
 {
 	struct map *m = owner;
 	struct map_job *job = (struct map_job *)slot;
-	struct jl_replace_with w = with(job);
-	if (m->opts->results) {
-		jl_buf_clear(&m->path);
-		jl_result_dir_path(&m->path, m->opts->results, &job->args, jl_values_names(m->values));
-		int r = jl_result_dir_open(m->path.data, job->files, err);
-		if (r != JL_OK)
-			return r;
+	int r = map_memo_begin(m, job, ret, err);
+	if (r == JL_OK)
+		r = map_open_results(m, job, err);
+	if (r != JL_OK)
+		return r;
+	if (!job->memo) {
+		struct jl_replace_with w = map_with(job);
+		jl_replace_expand(m->replace, &w, &m->command);
+		ret->argv = m->command.argv.data;
+		ret->envp = m->opts->environ;
+		ret->workdir = m->opts->workdir;
+		ret->timeout_ns = m->opts->timeout_ns;
+		ret->kill_after_ns = m->opts->kill_after_ns ? m->opts->kill_after_ns : KILL_AFTER_NS;
 	}
-	jl_replace_expand(m->replace, &w, &m->command);
-	ret->argv = m->command.argv.data;
-	ret->envp = m->opts->environ;
-	ret->workdir = m->opts->workdir;
-	ret->timeout_ns = m->opts->timeout_ns;
-	ret->kill_after_ns = m->opts->kill_after_ns ? m->opts->kill_after_ns : KILL_AFTER_NS;
 	if (m->opts->joblog)
 		job->start_real_ns = jl_clock_real_ns();
 	if (m->opts->delay_ns)
-		m->start_after_ns = now_ns(m) + m->opts->delay_ns;
+		m->start_after_ns = map_now_ns(m) + m->opts->delay_ns;
 	return JL_OK;
 }
 
-static void close_files(struct map_job *job)
+void map_close_results(struct map_job *job)
 {
 	for (int i = 0; i < 2; i++) {
 		if (job->files[i] >= 0)
@@ -293,34 +169,38 @@ static void begun(void *owner, struct jl_slot_job *slot, bool started)
 {
 	struct map *m = owner;
 	struct map_job *job = (struct map_job *)slot;
+	if (job->memo)
+		jl_call_begun(&job->memo->call);
 	if (!started) {
-		close_files(job);
+		map_close_results(job);
 		return;
 	}
 	m->counts.running = m->slots.n_running;
 	if (m->opts->verbose)
-		m->opts->show->say(m->opts->show->ctx, command_of(m, job));
+		m->opts->show->say(m->opts->show->ctx, map_command(m, job));
 	if (m->opts->sinks) {
 		struct jl_event ev = {.type = JL_EVENT_STEP_STARTED,
-				      .step = label(m, job),
+				      .step = map_label(m, job),
 				      .seq = job->seq,
 				      .attempt = job->attempt,
 				      .executor = "local",
 				      .host = "local",
 				      .pid = slot->pid,
-				      .command = command_of(m, job)};
-		emit(m, &ev);
+				      .command = map_command(m, job)};
+		map_emit(m, &ev);
 	}
 }
 
-static void output(void *owner, struct jl_slot_job *slot, int stream, const void *data, size_t len)
+void map_output(struct map *m, struct map_job *job, int stream, const void *data, size_t len)
 {
-	struct map *m = owner;
-	struct map_job *job = (struct map_job *)slot;
-	int r = JL_OK;
 	if (m->status != JL_OK)
 		return;
 	job->received += stream == 1 ? len : 0;
+	int r = job->stored ? map_open_results(m, job, &m->err) : JL_OK;
+	if (r < 0) {
+		give_up(m, r);
+		return;
+	}
 	if (job->files[stream - 1] >= 0)
 		r = jl_file_write_all(&jl_io_system, job->files[stream - 1], data, len, &m->err);
 	else
@@ -329,17 +209,26 @@ static void output(void *owner, struct jl_slot_job *slot, int stream, const void
 		give_up(m, r);
 }
 
+static void output(void *owner, struct jl_slot_job *slot, int stream, const void *data, size_t len)
+{
+	struct map_job *job = (struct map_job *)slot;
+	if (job->memo)
+		jl_call_output(&job->memo->call, stream, data, len);
+	map_output(owner, job, stream, data, len);
+}
+
 static void note(struct map *m, struct map_job *job)
 {
 	const struct jl_job_result *r = &job->slot.result;
 	if (m->opts->joblog) {
 		struct jl_job_row row = {.seq = job->seq,
 					 .start_real_ns = job->start_real_ns,
-					 .wall_ns = r->wall_ns,
+					 .wall_ns = job->stored ? 0 : r->wall_ns,
 					 .received = job->received,
+					 .stored = job->stored,
 					 .exit_code = r->exit_code,
 					 .signal = r->signal,
-					 .command = command_of(m, job)};
+					 .command = map_command(m, job)};
 		if (r->end == JL_JOB_TIMEOUT && !row.signal && !row.exit_code)
 			row.exit_code = -1; /* it ended well, but not by itself */
 		jl_job_table_add(&m->table, &row);
@@ -363,19 +252,23 @@ static void check_halt(struct map *m)
 }
 
 /* It will not run again. */
-static void finish(struct map *m, struct map_job *job)
+void map_finish(struct map *m, struct map_job *job)
 {
-	const bool good = is_good(&job->slot.result);
+	const bool good = map_is_good(&job->slot.result);
+	map_memo_put(m, job);
+	map_close_results(job);
 	if (!job->cancelled) {
 		m->done++;
 		note(m, job);
 	}
 	if (good) {
-		m->counts.ran++;
+		m->counts.ran += job->status == JL_STEP_RAN;
+		m->counts.fresh += job->status == JL_STEP_FRESH;
+		m->counts.restored += job->status == JL_STEP_RESTORED;
 	} else if (!job->cancelled) {
 		m->failed++;
 		m->counts.failed++;
-		say_failure(m, job);
+		map_tell_failure(m, job);
 		check_halt(m);
 	}
 	const bool show = !job->cancelled && (!good || !m->opts->quiet || m->opts->sinks);
@@ -387,11 +280,14 @@ static void ended(void *owner, struct jl_slot_job *slot)
 {
 	struct map *m = owner;
 	struct map_job *job = (struct map_job *)slot;
-	const bool good = is_good(&slot->result);
+	const bool again = job->attempt <= m->opts->retries && !m->slots.stopping;
 	m->counts.running = m->slots.n_running;
 	job->cancelled = slot->result.end == JL_JOB_CANCELLED;
-	close_files(job);
-	if (!good && !job->cancelled && job->attempt <= m->opts->retries && !m->slots.stopping) {
+	map_close_results(job);
+	if (!job->cancelled && (map_is_good(&slot->result) || !again))
+		map_memo_ended(m, job);
+	if (!map_is_good(&slot->result) && !job->cancelled && again) {
+		map_memo_retry(m, job);
 		job->attempt++;
 		job->received = 0;
 		jl_order_again(&m->order, &job->out);
@@ -402,7 +298,7 @@ static void ended(void *owner, struct jl_slot_job *slot)
 		job->next = NULL;
 		return;
 	}
-	finish(m, job);
+	map_finish(m, job);
 }
 
 static void dropped(void *owner, struct jl_slot_job *slot)
@@ -410,6 +306,7 @@ static void dropped(void *owner, struct jl_slot_job *slot)
 	struct map *m = owner;
 	struct map_job *job = (struct map_job *)slot;
 	job->dropped = true;
+	map_memo_put(m, job);
 	m->counts.skipped++;
 	if (jl_order_end(&m->order, &job->out, false, &m->err) < 0)
 		map_fail(m, m->err.status);
@@ -419,7 +316,7 @@ static void turn(void *owner, bool idle)
 {
 	struct map *m = owner;
 	if (m->opts->eta)
-		show_eta(m, false);
+		map_tell_eta(m, false);
 	if (!idle)
 		return;
 	wrote(m, m->opts->show->flush(m->opts->show->ctx));
@@ -451,10 +348,11 @@ static void reader_gone(struct jl_watch *w, uint32_t epoll_events)
 static int open_all(struct map *m, struct jl_err *err)
 {
 	const struct jl_map_opts *o = m->opts;
+	map_memo_open(m);
 	int r = jl_values_open(&o->values, &m->values, err);
 	/* What is wrong with the command is told before anything is read, where that can be known. */
 	if (r == JL_OK && !o->values.header)
-		r = jl_replace_new(o->words, o->n_words, NULL, o->context || o->per_job > 0, &m->replace, err);
+		r = map_read_command(m, err);
 	if (r == JL_OK && o->joblog)
 		r = jl_job_table_open(&m->table, o->joblog, o->resume, err);
 	if (r == JL_OK)
@@ -489,6 +387,7 @@ static void release(struct map *m)
 	jl_order_release(&m->order);
 	if (m->building)
 		map_job_put(m, m->building);
+	map_memo_release(m);
 	jl_slots_release(&m->slots);
 	jl_local_close(&m->local);
 	free_jobs(m->again);
@@ -509,16 +408,19 @@ static int run(struct map *m, struct jl_err *err)
 	char run_id[40];
 	snprintf(run_id, sizeof(run_id), "map-%lld-%ld", (long long)time(NULL), (long)getpid());
 	struct jl_event ev = {.type = JL_EVENT_RUN_STARTED, .run_id = run_id, .jobs = m->jobs};
-	emit(m, &ev);
+	map_emit(m, &ev);
 	int r = jl_slots_loop(&m->slots, err);
 	while (m->again) { /* the run was stopped before their next attempt */
 		struct map_job *job = m->again;
 		m->again = job->next;
-		finish(m, job);
+		map_finish(m, job);
 	}
+	jl_slots_stop(&m->slots, false);
+	for (struct map_job *job = map_memo_again(m); job; job = map_memo_again(m))
+		dropped(m, &job->slot);
 	turn(m, true);
 	if (m->opts->eta)
-		show_eta(m, true);
+		map_tell_eta(m, true);
 	if (r == JL_OK && m->status != JL_OK) {
 		r = m->status;
 		if (err)
@@ -527,7 +429,7 @@ static int run(struct map *m, struct jl_err *err)
 	/* After a failure of our own some may wait for a turn that does not come. */
 	jl_order_release(&m->order);
 	ev = (struct jl_event){.type = JL_EVENT_RUN_FINISHED, .end_signal = m->slots.signal};
-	emit(m, &ev);
+	map_emit(m, &ev);
 	return r;
 }
 
@@ -554,7 +456,7 @@ int jl_map(const struct jl_map_opts *opts, struct jl_map_summary *ret, struct jl
 		.ctx = &m,
 	};
 	m.began_ns = jl_clock_system.now_ns(&jl_clock_system);
-	m.eta_ns = m.began_ns + ETA_NS;
+	m.eta_ns = m.began_ns + JL_NS_S;
 	jl_order_init(&m.order, &order);
 	int r = open_all(&m, err);
 	if (r == JL_OK)

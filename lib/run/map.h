@@ -8,6 +8,7 @@
 
 #include "run/event.h"
 #include "run/job_table.h"
+#include "run/memo.h"
 #include "run/order.h"
 #include "run/values.h"
 
@@ -15,10 +16,11 @@ enum jl_map_halt { JL_HALT_NEVER, JL_HALT_SOON, JL_HALT_NOW };
 
 /* Where output goes; both functions give the errno of the first write that failed, or 0. */
 struct jl_map_show {
-	int (*write)(void *ctx, int stream, const void *data, size_t len); /* stream 1 or 2 */
-	int (*flush)(void *ctx);                                           /* before waiting */
-	void (*say)(void *ctx, const char *text);                          /* a line for a person */
-	void (*progress)(void *ctx, const char *text);                     /* one that takes the place of the one before */
+	/* stream 1 or 2; `stored`: a job that was not run wrote it, some time */
+	int (*write)(void *ctx, int stream, const void *data, size_t len, bool stored);
+	int (*flush)(void *ctx);                       /* before waiting */
+	void (*say)(void *ctx, const char *text);      /* a line for a person */
+	void (*progress)(void *ctx, const char *text); /* one that takes the place of the one before */
 	/* What is written from now on is the output of this job; NULL: that was all of it. Only of jobs whose output comes as
 	 * a group, has something in it, and which failed or are said one by one (`verbose`). NULL: does not matter. */
 	void (*group)(void *ctx, const char *label, int64_t wall_ns);
@@ -47,6 +49,8 @@ struct jl_map_opts {
 	const char *results;      /* a folder for the output, which is not shown then; or NULL */
 	enum jl_resume resume;
 	const char *const *environ;
+	const struct jl_memo_opts *memo; /* what each job has with jl_memo(), but for the command: `inputs` and `outputs` are
+	                                    templates, standard input is none; NULL: jobs are not memoized */
 	int out_fd;               /* when nobody reads it any more, the run ends; -1: does not matter */
 	const struct jl_map_show *show;
 	struct jl_sink *sinks;

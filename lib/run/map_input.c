@@ -83,8 +83,7 @@ static int read_command(struct map *m)
 {
 	if (m->replace)
 		return JL_OK;
-	return jl_replace_new(m->opts->words, m->opts->n_words, jl_values_names(m->values),
-			      m->opts->context || m->opts->per_job > 0, &m->replace, &m->err);
+	return map_read_command(m, &m->err);
 }
 
 static size_t size_of(const struct map *m, const struct jl_args *args)
@@ -179,7 +178,9 @@ static enum map_next whole(struct map *m, struct map_job **ret)
 	job->seq = ++m->seq;
 	job->attempt = 1;
 	job->received = 0;
-	job->cancelled = job->dropped = false;
+	job->cancelled = job->dropped = job->stored = job->kept = false;
+	job->status = JL_STEP_RAN;
+	job->key.algo = JL_DIGEST_NONE;
 	if (is_done(m, job)) {
 		map_job_put(m, job);
 		return MAP_AGAIN;
@@ -201,7 +202,7 @@ enum map_next map_next(struct map *m, struct map_job **ret)
 		m->again = (*ret)->next;
 		return MAP_JOB;
 	}
-	if (jl_order_full(&m->order))
+	if (jl_order_full(&m->order) || map_memo_full(m))
 		return MAP_NONE;
 	if (m->ended && m->rest_at >= m->rest.at.len)
 		return MAP_NONE;

@@ -1,10 +1,19 @@
-/* What map.c and map_input.c share. */
+/* What the files of jl_map() share: map.c, map_input.c, map_memo.c, map_tell.c. */
 #ifndef JL_RUN_MAP_PRIV_H
 #define JL_RUN_MAP_PRIV_H
 
+#include "run/call.h"
 #include "run/local.h"
 #include "run/map.h"
 #include "run/replace.h"
+
+struct map_call {                    /* a job as a memoized command, from look-up to end */
+	struct jl_memo_opts opts;
+	struct jl_replace_out command, inputs, outputs;
+	struct jl_table words;      /* of `command`, without the NULL */
+	struct jl_call call;
+	struct map_call *next;
+};
 
 struct map_job {
 	struct jl_slot_job slot;    /* first: the loop's */
@@ -17,7 +26,25 @@ struct map_job {
 	int files[2];               /* of --results, or -1 */
 	bool cancelled, dropped;    /* ended by us; held, and never started */
 	bool grouped;               /* its output is being shown as a group */
-	struct map_job *next;       /* in a list: free ones, those to run again */
+	bool stored;                /* its result is an earlier one's */
+	bool kept;                  /* its result is in the store now */
+	enum jl_step_status status; /* of one that ended well */
+	struct jl_digest key;       /* with --memo */
+	struct map_call *memo;      /* NULL: not now, or not memoized */
+	struct map_job *next;       /* in a list: free ones, those to run again, those that wait */
+};
+
+struct map_memo {                   /* all of it only with --memo */
+	struct jl_memo_opts opts;   /* as given, with `sink` */
+	struct jl_calls calls;
+	struct jl_replace *inputs, *outputs;
+	struct jl_sink sink;        /* of the calls */
+	struct map_job *telling;    /* whose call that is */
+	struct map_call *unused;
+	struct map_job *parked;     /* somebody else is at their keys: in the order they are tried again */
+	uint32_t n_parked, n_try;   /* so many of them now */
+	struct jl_timer timer;
+	bool waiting;               /* slots.waiting is set for them */
 };
 
 struct map {
@@ -49,6 +76,7 @@ struct map {
 	struct jl_buf line, label, path;
 	struct jl_counts counts;
 	uint64_t failed, done;
+	struct map_memo memo;
 	int64_t began_ns, eta_ns;
 	int status;                 /* jl failed: why is in `err` */
 	struct jl_err err;
@@ -59,7 +87,41 @@ enum map_next { MAP_NONE, MAP_JOB, MAP_AGAIN }; /* nothing now; *ret; something 
 enum map_next map_next(struct map *m, struct map_job **ret);
 struct map_job *map_job_get(struct map *m);
 void map_job_put(struct map *m, struct map_job *job);
+/* Once the columns' names are known: the command, and what else has replacement strings. */
+int map_read_command(struct map *m, struct jl_err *err) JL_MUST_CHECK;
+struct jl_replace_with map_with(const struct map_job *job);
 /* jl itself failed with m->err: nothing more starts. */
 void map_fail(struct map *m, int status);
+/* map.c: output of a job, from it or from the store. Its last: result and status are set, and it will not run again. */
+int map_open_results(struct map *m, struct map_job *job, struct jl_err *err) JL_MUST_CHECK;
+void map_close_results(struct map_job *job);
+void map_output(struct map *m, struct map_job *job, int stream, const void *data, size_t len);
+void map_finish(struct map *m, struct map_job *job);
+
+/* map_tell.c. The texts are good until the next call. */
+int64_t map_now_ns(const struct map *m);
+bool map_is_good(const struct jl_job_result *r);
+const char *map_label(struct map *m, const struct map_job *job);   /* the values with blanks between: what a job is called */
+const char *map_command(struct map *m, const struct map_job *job); /* on one line */
+void map_emit(struct map *m, struct jl_event *ev);
+void map_tell_end(struct map *m, const struct map_job *job);
+void map_tell_failure(struct map *m, const struct map_job *job);
+void map_tell_eta(struct map *m, bool last);                       /* if it is time to */
+
+/* map_memo.c. Nothing of it does anything without --memo. */
+void map_memo_open(struct map *m);
+void map_memo_release(struct map *m);
+/* A job that waits for somebody else's result, to be started again; NULL: none now. */
+struct map_job *map_memo_again(struct map *m);
+bool map_memo_full(const struct map *m);  /* so many wait that no more should be looked at */
+void map_memo_wait(struct map *m);        /* nothing else is to be done */
+/* Look the job up. true: its result was there, or it cannot run: it has ended. */
+bool map_memo_find(struct map *m, struct map_job *job);
+/* It has a slot. Positive: it has ended, or waits for somebody. */
+int map_memo_begin(struct map *m, struct map_job *job, struct jl_job *ret, struct jl_err *err) JL_MUST_CHECK;
+/* It has ended, for good or well: take the result in. A success becomes a failure if its outputs are not as they must be. */
+void map_memo_ended(struct map *m, struct map_job *job);
+void map_memo_retry(struct map *m, struct map_job *job); /* it is to run once more */
+void map_memo_put(struct map *m, struct map_job *job);   /* its call is over */
 
 #endif

@@ -26,6 +26,7 @@ struct word {
 
 struct jl_replace {
 	bool shell, context;
+	const char *const *shell_words;
 	struct jl_table text; /* bytes */
 	struct jl_table parts, words;
 	const struct jl_args *names; /* while it is read */
@@ -247,33 +248,56 @@ static void append_values(struct jl_replace *r)
 	add_part(r, &all);
 }
 
-int jl_replace_new(const char *const *words, uint32_t n, const struct jl_args *names, bool context,
-		   struct jl_replace **ret, struct jl_err *err)
+static int check_slot(const struct jl_replace *r, struct jl_err *err)
 {
+	for (uint32_t i = 0; i < r->parts.len; i++)
+		if (JL_AT(r->parts, struct part, i)->what == SLOT)
+			return jl_err_set(err, JL_EINVAL,
+					  "{%%} is not known before a job runs: leave it out with --memo");
+	return JL_OK;
+}
+
+int jl_replace_new(const char *const *words, uint32_t n, const struct jl_replace_opts *opts, struct jl_replace **ret,
+		   struct jl_err *err)
+{
+	static const char *const shell[] = {"/bin/sh", "-c", NULL};
 	struct jl_replace *r = jl_calloc(1, sizeof(*r));
 	int rc = JL_OK;
 	*r = (struct jl_replace){
-		.context = context,
+		.context = opts->context,
+		.shell_words = opts->shell ? opts->shell : shell,
 		.text = JL_TABLE_INIT(char),
 		.parts = JL_TABLE_INIT(struct part),
 		.words = JL_TABLE_INIT(struct word),
-		.names = names,
+		.names = opts->names,
 	};
-	if (n == 1) {
+	const bool single = n == 1 && !opts->paths;
+	if (single) {
 		rc = read_single(r, words[0], err);
 		drop_empty_words(r);
 	}
-	for (uint32_t i = 0; i < n && n > 1; i++)
+	for (uint32_t i = 0; i < n && !single; i++)
 		read_word(r, words[i], false);
-	if (rc == JL_OK && r->words.len == 0)
+	if (rc == JL_OK && r->words.len == 0 && !opts->paths)
 		rc = jl_err_set(err, JL_EINVAL, "the command is empty");
-	if (rc == JL_OK) {
-		append_values(r);
-		*ret = r;
-	} else {
+	if (rc == JL_OK && opts->no_slot)
+		rc = check_slot(r, err);
+	if (rc != JL_OK) {
 		jl_replace_free(r);
+		return rc;
 	}
-	return rc;
+	if (!opts->paths)
+		append_values(r);
+	*ret = r;
+	return JL_OK;
+}
+
+uint32_t jl_replace_n_shell(const struct jl_replace *r)
+{
+	uint32_t n = 0;
+	while (r->shell && r->shell_words[n])
+		n++;
+	return n;
 }
 
 void jl_replace_free(struct jl_replace *r)
@@ -427,12 +451,11 @@ static void put_words(const struct jl_replace *r, const struct jl_replace_with *
 
 void jl_replace_expand(const struct jl_replace *r, const struct jl_replace_with *with, struct jl_replace_out *out)
 {
-	static const char *const shell[] = {"/bin/sh", "-c"};
 	jl_buf_clear(&out->text);
 	out->argv.len = 0;
-	for (uint32_t i = 0; i < 2 && r->shell; i++) {
+	for (const char *const *s = r->shell_words; r->shell && *s; s++) {
 		begin_arg(out);
-		jl_buf_add(&out->text, shell[i], strlen(shell[i]) + 1);
+		jl_buf_add(&out->text, *s, strlen(*s) + 1);
 	}
 	if (r->shell)
 		begin_arg(out);
@@ -449,7 +472,7 @@ void jl_replace_show(const struct jl_replace *r, const struct jl_replace_with *w
 {
 	jl_replace_expand(r, with, scratch);
 	if (r->shell) {
-		jl_buf_str(text, *JL_AT(scratch->argv, const char *, 2));
+		jl_buf_str(text, *JL_AT(scratch->argv, const char *, jl_replace_n_shell(r)));
 		return;
 	}
 	for (uint32_t i = 0; i + 1 < scratch->argv.len; i++) {
@@ -465,7 +488,7 @@ void jl_replace_show(const struct jl_replace *r, const struct jl_replace_with *w
 size_t jl_replace_base_size(const struct jl_replace *r)
 {
 	/* The numbers are at most 20 digits long; the shell's own words. */
-	return (size_t)r->text.len + (size_t)r->parts.len * 20 + (size_t)r->words.len * (1 + sizeof(char *)) + 16;
+	return (size_t)r->text.len + (size_t)r->parts.len * 20 + (size_t)r->words.len * (1 + sizeof(char *)) + 64;
 }
 
 size_t jl_replace_value_size(const struct jl_replace *r, const char *value, size_t len)

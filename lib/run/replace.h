@@ -29,11 +29,21 @@ struct jl_replace_out {
 #define JL_REPLACE_OUT_INIT {.text = JL_BUF_INIT, .argv = JL_TABLE_INIT(const char *)}
 void jl_replace_out_release(struct jl_replace_out *out);
 
+struct jl_replace_opts {
+	const struct jl_args *names; /* of the columns, or NULL; borrowed for the call */
+	bool context;                /* of several values each gets a copy of the whole word that {} stands in (-X), else they
+	                                are put in its place one behind the other (-m) */
+	bool paths;                  /* no command: each word is a template of its own, without shell, blanks or anything appended */
+	bool no_slot;                /* {%} is an error */
+	const char *const *shell;    /* NULL-terminated, borrowed for good; NULL: /bin/sh -c */
+};
+
 struct jl_replace;
-/* The words are borrowed for the call; `names`: of the columns, or NULL. `context`: of several values each gets a copy of the
- * whole word that {} stands in (-X), else they are put in its place one behind the other (-m). */
-int jl_replace_new(const char *const *words, uint32_t n, const struct jl_args *names, bool context, struct jl_replace **ret,
+/* The words are borrowed for the call. */
+int jl_replace_new(const char *const *words, uint32_t n, const struct jl_replace_opts *opts, struct jl_replace **ret,
                    struct jl_err *err) JL_MUST_CHECK;
+/* How many of argv are a shell's, in front of a script. */
+uint32_t jl_replace_n_shell(const struct jl_replace *r);
 void jl_replace_free(struct jl_replace *r);
 void jl_replace_expand(const struct jl_replace *r, const struct jl_replace_with *with, struct jl_replace_out *out);
 /* The command on one line as it could be typed into a shell, appended. */

@@ -83,6 +83,8 @@ static void start(struct jl_slots *s, struct jl_slot_job *job)
 		slot++;
 	job->slot = slot;
 	int r = s->ops->begin(s->owner, job, &what, &err);
+	if (r > 0)
+		return;
 	what.id = slot + 1;
 	s->running[slot] = job;
 	if (r == JL_OK) {

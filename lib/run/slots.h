@@ -29,7 +29,7 @@ struct jl_slots_ops {
 	/* One piece of work: decide one thing, read one line. May call jl_slots_hold() once. false: nothing to do now. */
 	bool (*work)(void *owner);
 	/* The job has a slot: make ready and describe. The strings of *ret stay the owner's until begun(). An error ends the job
-	 * as JL_JOB_NOT_STARTED. */
+	 * as JL_JOB_NOT_STARTED. Positive: it is not to be started now; the owner has it back. */
 	int (*begin)(void *owner, struct jl_slot_job *job, struct jl_job *ret, struct jl_err *err);
 	/* After begin(), whatever came of it: free what it made. `started`: it runs. */
 	void (*begun)(void *owner, struct jl_slot_job *job, bool started);

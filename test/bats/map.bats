@@ -122,7 +122,7 @@ odd_lines() {
 
 @test "output in the order of the input, by group, by line, with tags" {
 	# The first ends last.
-	write_job() { printf '%s\n' 'if [ $1 = 1 ]; then until [ -e go ]; do sleep 0.01; done; else touch go; fi; echo a$1; echo b$1; printf c$1'; }
+	write_job() { printf '%s\n' 'if [ $1 = 1 ]; then until [ -s go ] && ! kill -0 $(cat go) 2>/dev/null; do sleep 0.01; done; else echo $$ >go; fi; echo a$1; echo b$1; printf c$1'; }
 	write_job >job
 	assert_equal "$(jl map -k -j2 sh job ::: 1 2)" $'a1\nb1\nc1a2\nb2\nc2'
 	rm go

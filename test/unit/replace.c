@@ -22,7 +22,8 @@ static void expect(const char *const *words, uint32_t n, const char *names, bool
 		jl_args_add(&args, at, strcspn(at, "|"));
 	if (names)
 		jl_args_add(&columns, names, strlen(names));
-	if (jl_replace_new(words, n, names ? &columns : NULL, context, &r, &err) == JL_OK) {
+	const struct jl_replace_opts opts = {.names = names ? &columns : NULL, .context = context};
+	if (jl_replace_new(words, n, &opts, &r, &err) == JL_OK) {
 		size_t most = jl_replace_base_size(r), size = 0;
 
 		jl_replace_expand(r, &with, &out);
