@@ -4,6 +4,7 @@
 #include "manifest/shell.h"
 #include "report/plain.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -112,7 +113,7 @@ static int close_sinks(struct sinks *k)
 	jl_plain_release(&k->plain);
 	free(k->again);
 	free(k->more);
-	if (out_errno)
+	if (out_errno && out_errno != EPIPE) /* that is a signal, by which jl ends */
 		jl_say("cannot write to standard output: %s", strerror(out_errno));
 	return out_errno || !written ? JL_EXIT_MACHINE : JL_EXIT_OK;
 }

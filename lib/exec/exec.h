@@ -21,6 +21,7 @@ struct jl_job {
 	const char *workdir;        /* absolute; NULL: where jl is (local processes only) */
 	int stdin_fd;               /* -1: /dev/null; stays the caller's */
 	int stdout_fd, stderr_fd;   /* 0: captured; else a descriptor from 3 on that the stream goes to; the caller's */
+	const int *keep_fds;        /* more descriptors to leave open, -1-terminated, or NULL; good until done() */
 	int64_t timeout_ns;         /* 0: none */
 	int64_t kill_after_ns;      /* between TERM and KILL */
 };

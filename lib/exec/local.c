@@ -386,6 +386,7 @@ static int spawn_job(struct local_job *j, const struct jl_job *job, struct jl_er
 		.mask = jl_loop_child_mask(l->loop),
 		.own_group = true,
 		.die_with_parent = true,
+		.keep_fds = job->keep_fds,
 	};
 	j->start_ns = now_ns();
 	rc = jl_spawn(&s, &j->pid, &j->pidfd, err);

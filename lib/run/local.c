@@ -17,14 +17,21 @@ static void caught(void *ctx, const struct signalfd_siginfo *si)
 	}
 }
 
-int jl_local_open(struct jl_local *l, struct jl_slots *slots, struct jl_err *err)
+int jl_local_open(struct jl_local *l, struct jl_slots *slots, uint32_t jobs, const char *const *environ,
+		  struct jl_err *err)
 {
-	const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+	/* PIPE: a write of ours that nobody reads. Dying of it at once would take make's tokens along. */
+	const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP};
 	sigset_t set;
 	*l = (struct jl_local){.slots = slots};
-	int r = jl_spawn_setup(err);
+	int r = jl_loop_new(&l->loop, err);
+	if (r == JL_OK && jl_tokens_open(&l->tokens, l->loop, jobs, environ, &l->hint) != JL_OK) {
+		l->alone = true;
+		if (jobs == 1) /* as it was to be in any case */
+			jl_err_clear(&l->hint);
+	}
 	if (r == JL_OK)
-		r = jl_loop_new(&l->loop, err);
+		r = jl_spawn_setup(err);
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		struct sigaction now;
@@ -44,6 +51,7 @@ void jl_local_close(struct jl_local *l)
 {
 	if (l->exec)
 		l->exec->ops->free(l->exec);
+	jl_tokens_close(&l->tokens);
 	if (l->loop)
 		jl_loop_free(l->loop);
 	*l = (struct jl_local){0};

@@ -1,7 +1,6 @@
 /* One command a record: the owner of the slots. See map.h. */
 #include "run/map.h"
 
-#include "base/cpu.h"
 #include "base/file.h"
 #include "run/map_priv.h"
 #include "run/result_dir.h"
@@ -356,13 +355,17 @@ static int open_all(struct map *m, struct jl_err *err)
 	if (r == JL_OK && o->joblog)
 		r = jl_job_table_open(&m->table, o->joblog, o->resume, err);
 	if (r == JL_OK)
-		r = jl_local_open(&m->local, &m->slots, err);
+		r = jl_local_open(&m->local, &m->slots, o->jobs, o->environ, err);
 	if (r != JL_OK)
 		return r;
+	if (m->local.hint.text[0] && !o->dry_run)
+		o->show->say(o->show->ctx, m->local.hint.text);
+	m->jobs = m->local.alone ? 1 : m->jobs;
 	m->reader.ready = reader_gone;
 	if (o->out_fd >= 0 && jl_loop_add(m->local.loop, &m->reader, o->out_fd, 0, NULL) != JL_OK)
 		m->reader.fd = -1; /* a regular file has no reader that could go */
 	jl_slots_init(&m->slots, m->jobs, m->local.exec, &jl_clock_system, &slots_ops, m);
+	m->slots.tokens = &m->local.tokens;
 	return JL_OK;
 }
 
@@ -438,7 +441,7 @@ int jl_map(const struct jl_map_opts *opts, struct jl_map_summary *ret, struct jl
 	struct map m = {
 		.opts = opts,
 		.table = JL_JOB_TABLE_INIT,
-		.jobs = opts->jobs ? opts->jobs : jl_cpu_count(),
+		.jobs = opts->jobs ? opts->jobs : jl_tokens_auto(opts->environ),
 		.ahead = JL_ARGS_INIT,
 		.rest = JL_ARGS_INIT,
 		.input = {.fd = -1},

@@ -100,12 +100,13 @@ static int run_it(struct memo *m, struct jl_err *err)
 	int r = JL_OK;
 	e->exec = m->o->run.exec;
 	if (!e->exec) {
-		r = jl_local_open(&e->local, m->slots, err);
+		r = jl_local_open(&e->local, m->slots, 1, m->o->run.environ, err);
 		e->exec = e->local.exec;
 	}
 	if (r != JL_OK)
 		return r;
 	jl_slots_init(m->slots, 1, e->exec, e->clock, &ops, m);
+	m->slots->tokens = e->local.loop ? &e->local.tokens : NULL;
 	return jl_slots_loop(m->slots, err);
 }
 

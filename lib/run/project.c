@@ -10,6 +10,7 @@
 #include "run/compact.h"
 #include "run/compile.h"
 #include "run/expand.h"
+#include "run/tokens.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -268,7 +269,7 @@ int jl_project_open(const struct jl_run_opts *opts, bool write, struct jl_projec
 				 .below = JL_TABLE_INIT(uint8_t),
 				 .gone = JL_TABLE_INIT(struct jl_gone),
 				 .pieces = JL_BUF_INIT};
-	p->jobs = opts->jobs ? opts->jobs : jl_cpu_count();
+	p->jobs = opts->jobs ? opts->jobs : jl_tokens_auto(opts->environ);
 	struct utsname machine;
 	if (uname(&machine) == 0)
 		snprintf(p->platform, sizeof(p->platform), "linux-%s", machine.machine);

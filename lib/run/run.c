@@ -59,7 +59,7 @@ static int open_executor(struct jl_engine *e, struct jl_err *err)
 		e->exec = e->opts->exec;
 	if (e->opts->exec || e->opts->mode != JL_MODE_RUN)
 		return JL_OK;
-	int r = jl_local_open(&e->local, &e->slots, err);
+	int r = jl_local_open(&e->local, &e->slots, e->opts->jobs, e->opts->environ, err);
 	e->exec = e->local.exec;
 	return r;
 }
@@ -229,10 +229,13 @@ static int run(struct jl_engine *e, struct jl_err *err)
 		r = open_executor(e, err);
 	if (r != JL_OK)
 		return r;
-	jl_slots_init(&e->slots, e->p->jobs, e->exec, e->clock, &jl_engine_slots, e);
+	jl_slots_init(&e->slots, e->local.alone ? 1 : e->p->jobs, e->exec, e->clock, &jl_engine_slots, e);
+	e->slots.tokens = e->local.loop ? &e->local.tokens : NULL;
 	jl_needs_init(e);
 	e->had_logs = fstatat(jl_engine_files(e)->root_fd, ".jl/logs", &st, 0) == 0;
 	jl_engine_emit(e, &ev);
+	if (e->local.hint.text[0])
+		jl_engine_warn(e, NULL, "%s", e->local.hint.text);
 	if (e->opts->mode == JL_MODE_RUN)
 		jl_place_gone(e);
 	r = jl_slots_loop(&e->slots, err);

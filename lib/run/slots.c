@@ -86,6 +86,8 @@ static void start(struct jl_slots *s, struct jl_slot_job *job)
 	if (r > 0)
 		return;
 	what.id = slot + 1;
+	if (r == JL_OK && s->tokens)
+		jl_tokens_pass(s->tokens, &what);
 	s->running[slot] = job;
 	if (r == JL_OK) {
 		job->began_ns = s->clock->now_ns(s->clock);
@@ -110,7 +112,17 @@ static bool may_start(struct jl_slots *s, struct jl_slot_job *job)
 {
 	if (s->n_running >= s->n || s->starved || s->n_bad > 0)
 		return false;
-	return s->n_running == 0 || !s->ops->may_start || s->ops->may_start(s->owner, job);
+	if (s->n_running > 0 && s->ops->may_start && !s->ops->may_start(s->owner, job))
+		return false;
+	return !s->tokens || jl_tokens_allow(s->tokens, s->n_running);
+}
+
+/* Let things happen, until `until_ns`. */
+static int poll_exec(struct jl_slots *s, int64_t until_ns, struct jl_err *err)
+{
+	if (s->tokens)
+		jl_tokens_settle(s->tokens, s->n_running, s->held && !s->stopping);
+	return s->exec ? s->exec->ops->poll(s->exec, until_ns, err) : JL_OK;
 }
 
 /* One step of the loop; false: nothing to do but wait. */
@@ -146,7 +158,7 @@ int jl_slots_loop(struct jl_slots *s, struct jl_err *err)
 		if (step(s)) {
 			if (++steps % WORK_BETWEEN_POLLS == 0) {
 				s->ops->turn(s->owner, false);
-				r = s->exec ? s->exec->ops->poll(s->exec, 0, err) : JL_OK;
+				r = poll_exec(s, 0, err);
 			}
 			continue;
 		}
@@ -156,8 +168,10 @@ int jl_slots_loop(struct jl_slots *s, struct jl_err *err)
 		int64_t until = s->clock->now_ns(s->clock) + TURN_NS;
 		if (s->waiting && s->wake_ns && s->wake_ns < until)
 			until = s->wake_ns;
-		r = s->exec->ops->poll(s->exec, until, err);
+		r = poll_exec(s, until, err);
 	}
+	if (s->tokens)
+		jl_tokens_settle(s->tokens, s->n_running, false);
 	return r < 0 ? r : JL_OK;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "exec/exec.h"
+#include "run/tokens.h"
 
 struct jl_slot_job {             /* first in the owner's own struct */
 	uint32_t slot;               /* from 0, while it runs */
@@ -51,6 +52,7 @@ struct jl_slots {
 	const struct jl_clock *clock;
 	const struct jl_slots_ops *ops;
 	void *owner;
+	struct jl_tokens *tokens;    /* borrowed; what else bounds the number of jobs. Set after init; NULL: nothing */
 	struct jl_slot_job **running; /* by slot */
 	uint32_t n, n_running;
 	struct jl_slot_job *held;
