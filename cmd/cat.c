@@ -2,6 +2,7 @@
 #include "lookup.h"
 
 #include "base/path.h"
+#include "memo/key.h"
 
 #include <string.h>
 
@@ -59,6 +60,20 @@ static const struct jl_record_output *find_output(const struct jl_lookup *l, con
 	return o;
 }
 
+/* A depfile that is no output by declaration: it is not what somebody wants who names no path. */
+static bool is_depfile(const struct jl_record *r, const char *path)
+{
+	struct jl_cur cur = {r->manifest, (const uint8_t *)r->manifest + r->manifest_len, 0};
+	struct jl_piece_view v;
+
+	while (jl_key_next(&cur, &v)) {
+		if (v.type == JL_PIECE_OUTPUT && v.value_len == 7 && memcmp(v.value, "depfile", 7) == 0 &&
+		    v.name_len == strlen(path) && memcmp(v.name, path, v.name_len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Without a path: the one file there is. NULL with *ret_n == 0: there is none. */
 static const struct jl_record_output *only_output(const struct jl_record *r, uint32_t *ret_n)
 {
@@ -66,7 +81,7 @@ static const struct jl_record_output *only_output(const struct jl_record *r, uin
 
 	*ret_n = 0;
 	for (uint32_t i = 0; i < r->n_outputs; i++) {
-		if (r->outputs[i].kind == JL_KIND_DIR)
+		if (r->outputs[i].kind == JL_KIND_DIR || is_depfile(r, r->outputs[i].path))
 			continue;
 		only = &r->outputs[i];
 		++*ret_n;

@@ -50,7 +50,7 @@ struct jl_settings {
 	/* memo */
 	struct {
 		struct jl_opt_list inputs, outputs, env, tools, ignore;
-		const char *ttl, *failures, *label;
+		const char *ttl, *failures, *label, *depfile;
 		int feed; /* enum jl_feed_mode */
 		bool check, shelve;
 	} memo;

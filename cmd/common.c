@@ -180,6 +180,7 @@ int jl_settings_memo_opts(const struct jl_settings *s, struct jl_arena *arena, s
 		.env = {s->memo.env.at, s->memo.env.n},
 		.tools = {s->memo.tools.at, s->memo.tools.n},
 		.ignore = {s->memo.ignore.at, s->memo.ignore.n},
+		.depfile = s->memo.depfile,
 		.feed = (enum jl_feed_mode)s->memo.feed,
 		.stdin_fd = STDIN_FILENO,
 		.check = s->memo.check,
@@ -189,5 +190,9 @@ int jl_settings_memo_opts(const struct jl_settings *s, struct jl_arena *arena, s
 
 	if (r == JL_OK)
 		r = duration("cache-failures", s->memo.failures, &ret->failures_ns, err);
+	if (r == JL_OK && ret->depfile && ret->failures_ns >= 0)
+		r = jl_err_set(err, JL_EINVAL,
+		               "--depfile and --cache-failures exclude each other: what a failure depended on is not "
+		               "known; take one out");
 	return r == JL_OK ? jl_settings_run_opts(s, arena, &ret->run, err) : r;
 }

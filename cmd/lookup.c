@@ -1,6 +1,7 @@
 /* Looking up stored results. */
 #include "lookup.h"
 
+#include "memo/variants.h"
 #include "report/out.h"
 #include "report/term.h"
 #include "store/find.h"
@@ -104,6 +105,26 @@ static int open_store(struct jl_lookup *l, struct jl_err *err)
 	return r;
 }
 
+/* A base key stands for the results of its variants: the last used one is meant. */
+static int follow(struct jl_lookup *l, struct jl_buf *data, struct jl_err *err)
+{
+	struct jl_buf scratch = JL_BUF_INIT;
+	struct jl_variants *v = NULL;
+	struct jl_digest key;
+	int r = jl_variants_decode(data->data, data->len, &v, err);
+
+	if (r == JL_OK && v->n == 0)
+		r = JL_ENOTFOUND;
+	if (r == JL_OK) {
+		jl_variants_key(v, 0, &scratch, &key);
+		jl_buf_clear(data);
+		r = l->store->ops->get_record(l->store, &key, data, err);
+	}
+	jl_variants_free(v);
+	jl_buf_release(&scratch);
+	return r;
+}
+
 int jl_lookup_record(struct jl_lookup *l, const struct jl_digest *key, struct jl_record **ret, struct jl_err *err)
 {
 	struct jl_buf data = JL_BUF_INIT;
@@ -111,6 +132,8 @@ int jl_lookup_record(struct jl_lookup *l, const struct jl_digest *key, struct jl
 
 	if (r == JL_OK)
 		r = l->store->ops->get_record(l->store, key, &data, err);
+	if (r == JL_OK && jl_variants_is(data.data, data.len))
+		r = follow(l, &data, err);
 	if (r == JL_OK)
 		r = jl_record_decode(data.data, data.len, ret, err);
 	if (r == JL_ENOTFOUND)

@@ -22,6 +22,8 @@ static const struct jl_opt memo_opts[] = {
 	{"env", 'e', "NAME", "a variable that the result depends on", JL_OPT_LIST, AT(memo.env), 0},
 	{"tool", 0, "PROGRAM", "a program whose content the result depends on", JL_OPT_LIST, AT(memo.tools), 0},
 	{"ignore", 0, "ARG", "leave that word of the command out of the key", JL_OPT_LIST, AT(memo.ignore), 0},
+	{"depfile", 0, "FILE", "what the command used besides is in that file, as compilers write it", JL_OPT_TEXT,
+	 AT(memo.depfile), 0},
 	{"stdin", 0, "auto|yes|no", "read standard input: it joins the key (auto: a pipe, a file at its start)",
 	 JL_OPT_CHOICE, AT(memo.feed), 0},
 	{"no-stdin", 'n', NULL, "the same as --stdin no", JL_OPT_SET, AT(memo.feed), JL_FEED_NO},

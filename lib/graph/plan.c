@@ -12,6 +12,15 @@ void jl_plan_release(struct jl_plan *p)
 		jl_table_release(tables[i]);
 }
 
+uint32_t jl_plan_depfile(const struct jl_plan *p, const struct jl_inst *t)
+{
+	if (t->flags & JL_INST_DEPFILE)
+		for (uint32_t i = t->outs; i < t->outs + t->n_outs; i++)
+			if (jl_plan_port(p, i)->flags & JL_PORT_DEPFILE)
+				return i;
+	return JL_NONE;
+}
+
 uint32_t jl_plan_add_refs(struct jl_plan *p, const uint32_t *refs, uint32_t n)
 {
 	if (n == 0)

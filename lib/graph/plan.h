@@ -79,6 +79,7 @@ enum jl_inst_flag {
 	JL_INST_GLOBS = 1,      /* some input is a glob: command and base are of the list in `globbed` */
 	JL_INST_READY = 2,      /* spec and base are set */
 	JL_INST_DEAD = 4,       /* replaced by a later expansion */
+	JL_INST_DEPFILE = 8,    /* one of its outputs is a depfile */
 	JL_INST_OFF = 1 << 8,   /* its `if` is false: it has no ports and no command, and is skipped */
 };
 
@@ -107,6 +108,7 @@ enum jl_pport_flag {
 	JL_PORT_STDIN = 64,     /* the command's stream, too */
 	JL_PORT_STDOUT = 128,
 	JL_PORT_STDERR = 256,
+	JL_PORT_DEPFILE = 512,  /* the output that says what else was read; with HIDDEN its def is JL_NONE */
 };
 struct jl_pport {
 	uint32_t what;          /* a file index of the state, or text */
@@ -150,6 +152,7 @@ static inline uint32_t jl_plan_ref(const struct jl_plan *p, uint32_t ref)
 {
 	return *JL_AT(p->refs, uint32_t, ref);
 }
+uint32_t jl_plan_depfile(const struct jl_plan *p, const struct jl_inst *t); /* the port, or JL_NONE */
 uint32_t jl_plan_add_refs(struct jl_plan *p, const uint32_t *refs, uint32_t n); /* index of the first; 0 when n is 0 */
 
 struct jl_spec {

@@ -269,6 +269,10 @@ static int pattern_hole(struct eval *e, const struct jl_template *t, const struc
 		if (e->scope->getenv && e->scope->getenv(e->scope->getenv_ctx, h->s))
 			return eval_hole(e, t, h);
 		break;
+	case JL_HOLE_OUTPUTS:
+		if (field == JL_FIELD_WHOLE && e->scope->outputs.n)
+			return eval_hole(e, t, h);
+		/* fall through */
 	default:
 		if (h->kind == JL_HOLE_STEP || h->kind == JL_HOLE_JOBS || field >= JL_FIELD_NAME)
 			return jl_buf_char(e->out, '*');

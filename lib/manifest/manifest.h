@@ -138,6 +138,7 @@ struct jl_step {
 	struct jl_template *script;  /* a string that needs the shell; else NULL */
 	struct jl_mtexts shell;      /* default: bash -eo pipefail -c */
 	struct jl_ports inputs, outputs;
+	struct jl_port depfile;      /* path == NULL: none */
 	struct jl_mtexts after;      /* full names */
 	struct jl_foreach foreach;
 	struct jl_condition when;    /* `if` */

@@ -89,6 +89,7 @@ static void check_templates(struct jl_reader *r, const struct jl_step *step)
 	check_ports(r, &step->keep, step);
 	for (int i = 0; i < 3; i++)
 		check(r, step->stream[i].path, step);
+	check(r, step->depfile.path, step);
 	for (uint32_t i = 0; i < step->env.n; i++)
 		check(r, step->env.at[i].value, step);
 }

@@ -55,7 +55,7 @@ static void outline(const struct jl_template *t, struct jl_buf *out)
 	}
 }
 
-static void check_output(const struct ports *p, const struct jl_yaml *node, const char *text, bool fixed)
+static void check_output(struct jl_reader *r, const struct jl_yaml *node, const char *text, bool fixed)
 {
 	struct jl_buf clean = JL_BUF_INIT;
 	const char *wrong = NULL;
@@ -63,7 +63,7 @@ static void check_output(const struct ports *p, const struct jl_yaml *node, cons
 	if (text[0] == '/') {
 		wrong = "an output cannot be an absolute path; name it relative to the manifest";
 	} else if (fixed) {
-		jl_path_join(&clean, p->r->file->dir, text);
+		jl_path_join(&clean, r->file->dir, text);
 		if (jl_path_escapes(clean.data))
 			wrong = "an output cannot leave the workspace; name one below the manifest's folder";
 		else if (strcmp(clean.data, ".") == 0)
@@ -72,7 +72,7 @@ static void check_output(const struct ports *p, const struct jl_yaml *node, cons
 			wrong = "an output cannot stand in .jl, which is jl's own";
 	}
 	if (wrong)
-		fault(p, node, wrong);
+		jl_read_fault(r, node, "%s", wrong);
 	jl_buf_release(&clean);
 }
 
@@ -111,7 +111,7 @@ static void read_path(struct ports *p, const struct jl_yaml *node, struct jl_mte
 	if (port->glob && jl_glob_check(plain.data, &err) != JL_OK)
 		fault(p, node, err.text);
 	else if (output && !port->exclude)
-		check_output(p, node, plain.data, port->path->n == 0);
+		check_output(p->r, node, plain.data, port->path->n == 0);
 	jl_buf_release(&plain);
 }
 
@@ -205,4 +205,27 @@ void jl_read_ports(struct jl_reader *r, const struct jl_yaml *node, const struct
 	jl_map_release(&p.by_name);
 	ret->at = p.at;
 	ret->n = p.n;
+}
+
+void jl_read_depfile(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, struct jl_port *ret)
+{
+	struct jl_buf plain = JL_BUF_INIT;
+
+	if (node->kind != JL_YAML_SCALAR || jl_read_is_empty(node) || node->n == 0) {
+		jl_read_wrong_type(r, node, key->name, "a path");
+		return;
+	}
+	ret->text = jl_read_copy(r, node);
+	ret->optional = true;
+	ret->path = jl_read_template(r, node, &ret->text, 0, JL_TMPL_VARS | JL_TMPL_ITEM | JL_TMPL_OUTPUTS, false);
+	if (!ret->path)
+		return;
+	outline(ret->path, &plain);
+	if (jl_glob_is(plain.data) || plain.data[0] == '!')
+		jl_read_fault(r, node, "\"%s\" is one file; a pattern cannot stand here", key->name);
+	else if (plain.len > 0 && plain.data[plain.len - 1] == '/')
+		jl_read_fault(r, node, "\"%s\" is a file, not a folder; take the last slash out", key->name);
+	else
+		check_output(r, node, plain.data, ret->path->n == 0);
+	jl_buf_release(&plain);
 }

@@ -100,6 +100,8 @@ void jl_read_check_resources(struct jl_reader *r, const struct jl_resources *res
 void jl_read_tools(struct jl_reader *r, const struct jl_yaml *node, struct jl_mtexts *ret);
 /* Once the defaults are merged: streams and tools that are files of the workspace become inputs and outputs. */
 void jl_read_join_streams(struct jl_reader *r, struct jl_step *step);
+/* One file, which may be named by the outputs, too. */
+void jl_read_depfile(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, struct jl_port *ret);
 
 /* include.c: note what a file includes; take the next of those, as a file to read into `text`. False: there is no more. */
 void jl_read_include(struct jl_reader *r, const struct jl_yaml *node);

@@ -38,6 +38,7 @@ enum jl_schema_type {
 	JL_TYPE_COMMAND,   /* several fields of struct jl_step, as the following ones */
 	JL_TYPE_INPUTS,
 	JL_TYPE_OUTPUTS,
+	JL_TYPE_DEPFILE, /* struct jl_port */
 	JL_TYPE_KEEP,
 	JL_TYPE_STDIN,   /* struct jl_port: one path */
 	JL_TYPE_STDOUT,  /* the same, of an output */

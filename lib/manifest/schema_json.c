@@ -43,6 +43,7 @@ static const char *type_of(enum jl_schema_type type)
 	case JL_TYPE_PATTERN:
 	case JL_TYPE_PATH:
 	case JL_TYPE_FILE:
+	case JL_TYPE_DEPFILE:
 	case JL_TYPE_STDIN:
 	case JL_TYPE_STDOUT: return REF("path");
 	case JL_TYPE_NAMES: return ONE_OR_LIST("name");

@@ -23,8 +23,8 @@ static const struct root {
 	{"env", JL_HOLE_ENV, 0, JL_TMPL_VARS},
 	{"input", JL_HOLE_INPUTS, JL_PICK_FIRST, JL_TMPL_PORTS},
 	{"inputs", JL_HOLE_INPUTS, JL_PICK_ALL, JL_TMPL_PORTS},
-	{"output", JL_HOLE_OUTPUTS, JL_PICK_FIRST, JL_TMPL_PORTS},
-	{"outputs", JL_HOLE_OUTPUTS, JL_PICK_ALL, JL_TMPL_PORTS},
+	{"output", JL_HOLE_OUTPUTS, JL_PICK_FIRST, JL_TMPL_PORTS | JL_TMPL_OUTPUTS},
+	{"outputs", JL_HOLE_OUTPUTS, JL_PICK_ALL, JL_TMPL_PORTS | JL_TMPL_OUTPUTS},
 	{"step", JL_HOLE_STEP, 0, JL_TMPL_ITEM},
 	{"jobs", JL_HOLE_JOBS, 0, JL_TMPL_PORTS},
 };
@@ -110,7 +110,9 @@ static bool unknown_root(struct parse *p, const char *s, const char *end)
 static bool not_here(struct parse *p, const char *name)
 {
 	jl_messages_add(p->msgs, p->mark, false, "\"%s\" cannot stand here; %s can", name,
-			p->allow & JL_TMPL_ITEM ? "item, step, vars and env" : "only vars and env");
+			p->allow & JL_TMPL_OUTPUTS ? "item, output, outputs, step, vars and env"
+			: p->allow & JL_TMPL_ITEM  ? "item, step, vars and env"
+						   : "only vars and env");
 	return false;
 }
 

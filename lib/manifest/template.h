@@ -20,6 +20,7 @@ enum jl_tmpl_allow {
 	JL_TMPL_VARS = 1,   /* vars.X env.X */
 	JL_TMPL_ITEM = 2,   /* item…, matrix…, step */
 	JL_TMPL_PORTS = 4,  /* input(s), output(s), jobs */
+	JL_TMPL_OUTPUTS = 8, /* output(s) */
 };
 
 /* Parse text (borrowed from the manifest's arena). On a fault adds a message and returns NULL. `shell`: quoting matters,
@@ -48,7 +49,8 @@ bool jl_template_check(struct jl_template *t, const struct jl_vars *vars, const 
 /* No holes: the whole text; NULL if there are holes. */
 const char *jl_template_fixed(const struct jl_template *t);
 /* What the text could become before the item is known: vars.X and env.X evaluated (from `scope`; an unset env gives "**"),
- * a hole that cannot hold a '/' (.name, .stem, .ext, step) as "*", every other hole as "**". Literal glob characters stay.
+ * a hole that cannot hold a '/' (.name, .stem, .ext, step) as "*", output(s) as the scope has them if it has some (the
+ * caller's patterns of them), every other hole as "**". Literal glob characters stay.
  * Used to ask what a step could make before it is expanded. */
 int jl_template_pattern(const struct jl_template *t, const struct jl_scope *scope, struct jl_buf *out);
 /* Names of the environment that it reads (env.X), through its vars too, by the callback; a name may come twice. */

@@ -470,6 +470,7 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 	case JL_TYPE_COMMAND: jl_read_command(r, node, target); break;
 	case JL_TYPE_INPUTS:
 	case JL_TYPE_OUTPUTS: jl_read_ports(r, node, key, (struct jl_ports *)(void *)field); break;
+	case JL_TYPE_DEPFILE: jl_read_depfile(r, node, key, (struct jl_port *)(void *)field); break;
 	case JL_TYPE_KEEP:
 		if (node->kind == JL_YAML_SCALAR && node->style == JL_YAML_PLAIN &&
 		    (strcmp(node->s, "true") == 0 || strcmp(node->s, "false") == 0))

@@ -7,6 +7,8 @@
  *     base = digest(manifest)                       manifest = format piece (type 0, "", u32 LE JL_KEY_FORMAT), piece*
  *                                                   in the order they were added
  *     key  = digest(base, input*)                   inputs in the order the manifest names them, globs in byte order
+ *     full = digest(key, input*)                    of a step with a depfile: key is its base key (memo/variants.h), the
+ *                                                   inputs are what the depfile named, in byte order of the paths
  *     piece = type u8, name bytes (u32 LE length), value bytes (u32 LE length)
  *     key  = digest(base, input*, other*)           where there are others: tools
  *     input = kind u8, executable u8, path bytes (u32 LE length), algo u8, digest bytes
@@ -29,11 +31,13 @@ enum jl_piece {
 	JL_PIECE_WORKDIR = 4,
 	JL_PIECE_ENV = 5,     /* name, value */
 	JL_PIECE_STDIN = 6,   /* value: digest text */
-	JL_PIECE_OUTPUT = 7,  /* name: path (a folder ends in '/'), value: "" or "optional" */
+	JL_PIECE_OUTPUT = 7,  /* name: path (a folder ends in '/'), value: "", "optional", "exclude", "depfile" (of one that
+	                         is not declared otherwise) or "declared depfile" */
 	JL_PIECE_TOOL = 8,    /* name, value: digest text */
 	JL_PIECE_VERSION = 9,
 	JL_PIECE_PLATFORM = 10, /* value: "linux-x86_64" */
 	JL_PIECE_INPUT = 11,  /* name: path, value: kind u8, executable u8, digest text; only in a stored manifest */
+	JL_PIECE_FOUND = 12,  /* the same of a file that the depfile named: only in the stored manifest of a full key */
 };
 
 /* The base: a jl_buf of encoded pieces. jl_key_begin empties the buffer and writes the format version. Input pieces,

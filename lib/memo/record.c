@@ -6,19 +6,16 @@
 
 #include "base/arena.h"
 #include "base/table.h"
+#include "memo/frame.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORD_VERSION 1u
-#define MAGIC_LEN 8
-#define HEAD_LEN (MAGIC_LEN + 4 + 4)
-#define CHECK_LEN 16
 /* The least an output takes: what bounds how many of them so many bytes can hold. */
 #define OUTPUT_MIN (4 + 4 + 1 + 4 + 8 + 1 + 1 + 4)
 #define OUTPUT_PATH_MAX 4095
 
-static const char magic[MAGIC_LEN] = {'j', 'l', 'r', 'e', 'c', '\n', '\x1a', '\0'};
+static const struct jl_frame frame = {"jlrec\n\x1a", 1, JL_RECORD_MAX, "record"};
 
 struct owned {
 	struct jl_record r; /* first: what the caller has is a pointer to this */
@@ -154,7 +151,7 @@ static uint64_t content_size(const struct jl_content *c)
 
 static uint64_t encoded_size(const struct jl_record *r)
 {
-	uint64_t sum = HEAD_LEN + CHECK_LEN + digest_size(&r->key) + 5 * 8 + 2 * 4 + 3 * 4 + 4 + 4;
+	uint64_t sum = JL_FRAME_ROOM + digest_size(&r->key) + 5 * 8 + 2 * 4 + 3 * 4 + 4 + 4;
 
 	sum += strlen(r->label) + strlen(r->host) + r->manifest_len + content_size(&r->log);
 	for (uint32_t i = 0; i < r->n_outputs && sum <= JL_RECORD_MAX; i++)
@@ -163,23 +160,17 @@ static uint64_t encoded_size(const struct jl_record *r)
 }
 
 /* The room was reserved, so the calls below cannot fail. */
-static void put_digest(struct jl_buf *b, const struct jl_digest *d)
-{
-	jl_buf_u8(b, d->algo);
-	jl_buf_add(b, d->b, jl_digest_len(d));
-}
-
 static void put_content(struct jl_buf *b, const struct jl_content *c)
 {
 	jl_buf_u64(b, c->size);
-	put_digest(b, &c->digest);
+	jl_frame_put_digest(b, &c->digest);
 	jl_buf_u8(b, c->bytes ? 1 : 0);
 	jl_buf_bytes(b, c->bytes ? c->bytes : "", c->bytes ? (size_t)c->size : 0);
 }
 
 static void put_body(struct jl_buf *b, const struct jl_record *r)
 {
-	put_digest(b, &r->key);
+	jl_frame_put_digest(b, &r->key);
 	jl_buf_u64(b, (uint64_t)r->created_ns);
 	jl_buf_u64(b, (uint64_t)r->wall_ns);
 	jl_buf_u64(b, (uint64_t)r->user_ns);
@@ -208,7 +199,6 @@ int jl_record_encode(const struct jl_record *r, struct jl_buf *out, struct jl_er
 {
 	const uint64_t size = encoded_size(r);
 	const size_t start = out->len;
-	struct jl_digest check;
 	const char *fault;
 	char *room;
 
@@ -219,42 +209,11 @@ int jl_record_encode(const struct jl_record *r, struct jl_buf *out, struct jl_er
 		return jl_err_set(err, JL_EINVAL, "cannot write a record with %s", fault);
 	if (jl_buf_reserve(out, (size_t)size, &room) != JL_OK)
 		return jl_err_set(err, JL_ELIMIT, "no room for a record of %llu bytes", (unsigned long long)size);
-	jl_buf_add(out, magic, MAGIC_LEN);
-	jl_buf_u32(out, RECORD_VERSION);
-	jl_buf_u32(out, (uint32_t)(size - HEAD_LEN - CHECK_LEN));
+	jl_frame_begin(&frame, size - JL_FRAME_ROOM, out);
 	put_body(out, r);
-	jl_digest_bytes(out->data + start, out->len - start, &check);
-	jl_buf_add(out, check.b, CHECK_LEN);
+	jl_frame_end(out, start);
 	jl_bug_if(out->len - start != size);
 	return JL_OK;
-}
-
-static void get_digest(struct jl_cur *c, struct jl_digest *ret)
-{
-	const uint8_t *bytes;
-
-	memset(ret, 0, sizeof(*ret));
-	ret->algo = jl_cur_u8(c);
-	if (ret->algo != JL_DIGEST_NONE && ret->algo != JL_DIGEST_XXH3) {
-		c->bad = 1;
-		return;
-	}
-	bytes = jl_cur_take(c, jl_digest_len(ret));
-	if (bytes)
-		memcpy(ret->b, bytes, jl_digest_len(ret));
-}
-
-/* A string: a NUL inside would make it mean something else to the next reader. */
-static const char *get_text(struct jl_cur *c, struct jl_arena *a)
-{
-	size_t len;
-	const char *s = jl_cur_bytes(c, &len);
-
-	if (c->bad || memchr(s, 0, len)) {
-		c->bad = 1;
-		return "";
-	}
-	return jl_arena_strndup(a, s, len);
 }
 
 static void get_content(struct jl_cur *c, struct jl_arena *a, struct jl_content *ret)
@@ -264,7 +223,7 @@ static void get_content(struct jl_cur *c, struct jl_arena *a, struct jl_content 
 	size_t len;
 
 	ret->size = jl_cur_u64(c);
-	get_digest(c, &ret->digest);
+	jl_frame_get_digest(c, &ret->digest);
 	is_inline = jl_cur_u8(c);
 	bytes = jl_cur_bytes(c, &len);
 	ret->bytes = NULL;
@@ -291,7 +250,7 @@ static void get_outputs(struct jl_cur *c, struct owned *o)
 	}
 	all = jl_arena_alloc(&o->arena, ((size_t)n + 1) * sizeof(*all));
 	for (uint32_t i = 0; i < n && !c->bad; i++) {
-		all[i].path = get_text(c, &o->arena);
+		all[i].path = jl_frame_get_text(c, &o->arena);
 		all[i].declared = jl_cur_u32(c);
 		all[i].kind = (enum jl_kind)jl_cur_u8(c);
 		all[i].mode = jl_cur_u32(c);
@@ -307,7 +266,7 @@ static void get_body(struct jl_cur *c, struct owned *o)
 	const char *manifest;
 	char *copy;
 
-	get_digest(c, &r->key);
+	jl_frame_get_digest(c, &r->key);
 	r->created_ns = (int64_t)jl_cur_u64(c);
 	r->wall_ns = (int64_t)jl_cur_u64(c);
 	r->user_ns = (int64_t)jl_cur_u64(c);
@@ -315,8 +274,8 @@ static void get_body(struct jl_cur *c, struct owned *o)
 	r->max_rss_kib = (int64_t)jl_cur_u64(c);
 	r->exit_code = (int32_t)jl_cur_u32(c);
 	r->signal = (int32_t)jl_cur_u32(c);
-	r->label = get_text(c, &o->arena);
-	r->host = get_text(c, &o->arena);
+	r->label = jl_frame_get_text(c, &o->arena);
+	r->host = jl_frame_get_text(c, &o->arena);
 	manifest = jl_cur_bytes(c, &r->manifest_len);
 	copy = jl_arena_alloc(&o->arena, r->manifest_len + 1);
 	memcpy(copy, manifest, r->manifest_len);
@@ -327,39 +286,12 @@ static void get_body(struct jl_cur *c, struct owned *o)
 		c->bad = 1;
 }
 
-/* The frame around the body: the checksum covers all of it, so that a flipped bit of the version is damage and not a
- * "newer version". */
-static int open_frame(const uint8_t *data, size_t len, struct jl_cur *ret_body, struct jl_err *err)
-{
-	struct jl_cur head;
-	struct jl_digest check;
-	uint32_t version, body_len;
-
-	if (len < HEAD_LEN + CHECK_LEN || memcmp(data, magic, MAGIC_LEN) != 0)
-		return jl_err_set(err, JL_ECORRUPT, len == 0 ? "damaged record: empty" : "damaged record: no record");
-	if (len > JL_RECORD_MAX)
-		return jl_err_set(err, JL_ECORRUPT, "damaged record: over %u bytes", JL_RECORD_MAX);
-	jl_digest_bytes(data, len - CHECK_LEN, &check);
-	if (memcmp(check.b, data + len - CHECK_LEN, CHECK_LEN) != 0)
-		return jl_err_set(err, JL_ECORRUPT, "damaged record: its checksum does not match");
-	head = (struct jl_cur){data + MAGIC_LEN, data + HEAD_LEN, 0};
-	version = jl_cur_u32(&head);
-	body_len = jl_cur_u32(&head);
-	if (body_len != len - HEAD_LEN - CHECK_LEN)
-		return jl_err_set(err, JL_ECORRUPT, "damaged record: its length does not match");
-	if (version != RECORD_VERSION)
-		return jl_err_set(err, JL_EUNSUPPORTED, "record of version %u, this program knows %u", version,
-		                  RECORD_VERSION);
-	*ret_body = (struct jl_cur){data + HEAD_LEN, data + HEAD_LEN + body_len, 0};
-	return JL_OK;
-}
-
 int jl_record_decode(const void *data, size_t len, struct jl_record **ret, struct jl_err *err)
 {
 	struct jl_cur body;
 	struct owned *o;
 	const char *fault;
-	int status = open_frame(data, len, &body, err);
+	int status = jl_frame_open(&frame, data, len, &body, err);
 
 	if (status != JL_OK)
 		return status;
@@ -391,7 +323,7 @@ static void pass_content(struct jl_cur *c, struct jl_table *out, uint32_t first)
 	uint8_t is_inline;
 	size_t len;
 
-	get_digest(c, &d);
+	jl_frame_get_digest(c, &d);
 	is_inline = jl_cur_u8(c);
 	jl_cur_bytes(c, &len);
 	if (c->bad || is_inline || size == 0 || d.algo == JL_DIGEST_NONE)
@@ -411,10 +343,9 @@ void jl_record_blobs(const void *data, size_t len, struct jl_table *out)
 	uint32_t n;
 	size_t skip;
 
-	if (len < HEAD_LEN + CHECK_LEN || memcmp(data, magic, MAGIC_LEN) != 0)
+	if (!jl_frame_body(&frame, data, len, &c))
 		return;
-	c = (struct jl_cur){(const uint8_t *)data + HEAD_LEN, (const uint8_t *)data + len - CHECK_LEN, 0};
-	get_digest(&c, &key);
+	jl_frame_get_digest(&c, &key);
 	jl_cur_take(&c, 5 * 8 + 2 * 4); /* times, memory, exit, signal */
 	for (int i = 0; i < 3; i++) /* label, host, manifest */
 		jl_cur_bytes(&c, &skip);

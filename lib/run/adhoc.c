@@ -107,7 +107,8 @@ static void escape(struct jl_buf *out, const char *path)
 struct builder {
 	const struct jl_memo_opts *o;
 	struct jl_project *p;
-	struct place *ins, *outs;
+	struct place *ins, *outs, depfile;
+	uint32_t depfile_out; /* which of the outputs it is, if it was named as one, too; else their number */
 };
 
 static struct jl_pport *add_port(struct builder *b, uint32_t flags, const char *text)
@@ -145,6 +146,11 @@ static void add_inputs(struct builder *b, struct jl_inst *t)
 		add_port(b, JL_PORT_EXCLUDE, text.data);
 		jl_buf_clear(&text);
 		jl_buf_printf(&text, "%s/", within(b->p->root, b->outs[i].path));
+		add_port(b, JL_PORT_EXCLUDE, text.data);
+	}
+	if (b->o->inputs.n && b->o->depfile) {
+		jl_buf_clear(&text);
+		escape(&text, within(b->p->root, b->depfile.path));
 		add_port(b, JL_PORT_EXCLUDE, text.data);
 	}
 	t->n_ins = b->p->plan.ports.len - t->ins;
@@ -193,6 +199,10 @@ static void make_pieces(const struct builder *b, const struct jl_table *words, u
 		add_digest(out, JL_PIECE_STDIN, "", input);
 	for (uint32_t i = 0; i < o->outputs.n; i++)
 		jl_key_piece(out, JL_PIECE_OUTPUT, within(b->p->root, b->outs[i].path), "", 0);
+	if (o->depfile)
+		jl_key_piece(out, JL_PIECE_OUTPUT, within(b->p->root, b->depfile.path),
+			     b->depfile_out < o->outputs.n ? "declared depfile" : "depfile",
+			     b->depfile_out < o->outputs.n ? 16 : 7);
 	add_digest(out, JL_PIECE_TOOL, *JL_AT(*words, const char *, 0), &tools[0]);
 	for (uint32_t i = 0; i < o->tools.n; i++)
 		add_digest(out, JL_PIECE_TOOL, o->tools.at[i], &tools[i + 1]);
@@ -221,7 +231,29 @@ static void make_plan(struct builder *b, const struct jl_table *words, uint32_t 
 	t->n_outs = b->o->outputs.n;
 	for (uint32_t i = 0; i < t->n_outs; i++)
 		add_port(b, b->outs[i].folder ? JL_PORT_FOLDER : 0, within(p->root, b->outs[i].path));
+	if (b->o->depfile && b->depfile_out == t->n_outs) {
+		add_port(b, JL_PORT_HIDDEN | JL_PORT_OPTIONAL, within(p->root, b->depfile.path));
+		t->n_outs++;
+	}
+	if (b->o->depfile) {
+		jl_plan_port(&p->plan, t->outs + b->depfile_out)->flags |= JL_PORT_DEPFILE;
+		t->flags |= JL_INST_DEPFILE;
+	}
 	jl_key_base(&p->pieces, &t->base);
+}
+
+static int locate_output(struct builder *b, const char *text, char *root, struct place *ret, struct jl_err *err)
+{
+	int r = locate(b->o->run.cwd, text, false, ret, err);
+	if (r != JL_OK)
+		return r;
+	char *folder = jl_strdup(ret->path), *slash = strrchr(folder, '/');
+	if (strcmp(folder, "/") == 0)
+		r = jl_err_set(err, JL_EINVAL, "\"/\" cannot be an output");
+	slash[slash == folder] = '\0';
+	embrace(root, folder);
+	free(folder);
+	return r;
 }
 
 /* The paths as given, and the root that holds them. */
@@ -236,17 +268,16 @@ static int locate_all(struct builder *b, struct jl_err *err)
 		if (r == JL_OK)
 			embrace(root, b->ins[i].path);
 	}
-	for (uint32_t i = 0; i < o->outputs.n && r == JL_OK; i++) {
-		r = locate(o->run.cwd, o->outputs.at[i], false, &b->outs[i], err);
-		if (r != JL_OK)
-			break;
-		char *folder = jl_strdup(b->outs[i].path), *slash = strrchr(folder, '/');
-		if (strcmp(folder, "/") == 0)
-			r = jl_err_set(err, JL_EINVAL, "\"/\" cannot be an output");
-		slash[slash == folder] = '\0';
-		embrace(root, folder);
-		free(folder);
-	}
+	for (uint32_t i = 0; i < o->outputs.n && r == JL_OK; i++)
+		r = locate_output(b, o->outputs.at[i], root, &b->outs[i], err);
+	if (r == JL_OK && o->depfile)
+		r = locate_output(b, o->depfile, root, &b->depfile, err);
+	if (r == JL_OK && b->depfile.folder)
+		r = jl_err_set(err, JL_EINVAL, "the depfile \"%s\" must be a file", o->depfile);
+	b->depfile_out = o->outputs.n;
+	for (uint32_t i = 0; i < o->outputs.n && r == JL_OK && o->depfile; i++)
+		if (strcmp(b->outs[i].path, b->depfile.path) == 0)
+			b->depfile_out = i;
 	return r;
 }
 
@@ -290,5 +321,6 @@ int jl_adhoc_open(const struct jl_memo_opts *o, const struct jl_table *words, ui
 	}
 	release_places(b.ins, o->inputs.n);
 	release_places(b.outs, o->outputs.n);
+	free(b.depfile.path);
 	return r;
 }

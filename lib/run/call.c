@@ -2,7 +2,9 @@
 #include "run/call.h"
 
 #include "run/adhoc.h"
+#include "run/found.h"
 #include "run/scope.h"
+#include "run/stamps.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -143,9 +145,12 @@ int jl_call_open(struct jl_call *c, struct jl_calls *all, const struct jl_memo_o
 			      .written = JL_WRITTEN_INIT,
 			      .feed_fd = -1,
 			      .result = {.end = JL_MEMO_EXITED},
-			      .run = {.what = {.inputs = JL_TABLE_INIT(struct jl_job_input)}}};
+			      .run = {.what = {.inputs = JL_TABLE_INIT(struct jl_job_input),
+					       .found = JL_TABLE_INIT(struct jl_job_input)}}};
 	jl_engine_init(&c->e, &o->run);
 	c->e.store = NULL;
+	if (o->depfile && !o->run.store && o->run.cache != JL_CACHE_OFF)
+		c->e.stamps = store_dir(&o->run);
 	jl_capture_init(&c->log, all->tmp_dir);
 	*(uint8_t *)jl_table_add(&c->e.want_inst, 1) = 2; /* asked for */
 	snprintf(c->e.run_id, sizeof(c->e.run_id), "memo-%ld", (long)getpid());
@@ -166,6 +171,7 @@ void jl_call_close(struct jl_call *c)
 	jl_written_release(&c->written);
 	jl_capture_release(&c->log);
 	jl_table_release(&c->run.what.inputs);
+	jl_table_release(&c->run.what.found);
 	(void)!jl_project_close(c->e.p, NULL);
 	jl_engine_release(&c->e);
 	jl_feed_release(&c->feed);
@@ -175,12 +181,26 @@ static void make_failure_key(struct jl_call *c)
 {
 	static const char what[] = "failure";
 	jl_buf_clear(&c->e.scratch);
-	jl_buf_add(&c->e.scratch, &c->run.what.key, sizeof(struct jl_digest));
+	jl_buf_add(&c->e.scratch, &c->run.what.base, sizeof(struct jl_digest));
 	jl_buf_add(&c->e.scratch, what, sizeof(what));
 	jl_digest_bytes(c->e.scratch.data, c->e.scratch.len, &c->failure_key);
 }
 
 /* ---- a hit ---- */
+
+/* So that the next one need not read what this one did. */
+static void save_stamps(struct jl_call *c)
+{
+	const struct jl_table *found = &c->run.what.found;
+	enum jl_cache_mode cache = c->o->run.cache;
+	struct jl_table ids = JL_TABLE_INIT(uint32_t);
+	if (!c->e.stamps || (cache != JL_CACHE_RW && cache != JL_CACHE_WO))
+		return;
+	for (uint32_t i = 0; i < found->len; i++)
+		*(uint32_t *)jl_table_add(&ids, 1) = JL_AT(*found, struct jl_job_input, i)->file;
+	jl_stamps_save(jl_engine_files(&c->e), c->e.stamps, ids.data, ids.len);
+	jl_table_release(&ids);
+}
 
 static bool young(const struct jl_record *rec, int64_t limit_ns)
 {
@@ -218,7 +238,7 @@ static bool use(struct jl_call *c, const struct jl_record *rec)
 		if (strcmp(jl_files_path(jl_engine_files(&c->e), port->what), out->path) == 0)
 			port->flags |= JL_PORT_FOLDER;
 	}
-	if (rec->exit_code == 0 && c->o->outputs.n)
+	if (rec->exit_code == 0 && jl_engine_inst(&c->e, INST)->n_outs)
 		r = jl_place_merge(&c->e, INST, rec, &fresh, &err);
 	if (r == JL_OK)
 		r = jl_capture_replay(&c->e, jl_call_label(c), &rec->log, c->all->tmp_dir, &err);
@@ -250,9 +270,14 @@ static bool use_failure(struct jl_call *c, int64_t since_ns)
 
 static bool use_either(struct jl_call *c, int64_t failures_since_ns)
 {
-	struct jl_record *rec = jl_decide_record(&c->e, INST, &c->run.what.key);
+	bool depfile = jl_engine_inst(&c->e, INST)->flags & JL_INST_DEPFILE;
+	struct jl_record *rec = depfile ? jl_found_lookup(&c->e, INST, &c->run.what)
+					: jl_decide_record(&c->e, INST, &c->run.what.key);
 	bool used = counts(c, rec) && use(c, rec);
 	jl_record_free(rec);
+	if (!used)
+		jl_found_reset(&c->run.what);
+	c->result.key = c->run.what.key;
 	return used || use_failure(c, failures_since_ns);
 }
 
@@ -271,6 +296,14 @@ int jl_call_find(struct jl_call *c, struct jl_err *err)
 	jl_record_free(rec);
 	if (decision == JL_DECIDE_FAIL)
 		return jl_err_set(err, JL_EINVAL, "%s", c->run.what.reason);
+	if (used)
+		save_stamps(c);
+	if (used && c->run.what.later) {
+		attach(c, true);
+		jl_found_publish(&c->e, INST, &c->run.what);
+	}
+	if (!used)
+		jl_found_reset(&c->run.what);
 	make_failure_key(c);
 	if (!used && c->o->failures_ns >= 0 && c->e.store && !c->o->run.force)
 		used = use_failure(c, failures_since(c));
@@ -304,7 +337,9 @@ enum jl_call_found jl_call_enter(struct jl_call *c, bool wait)
 int jl_call_begin(struct jl_call *c, struct jl_job *ret, struct jl_err *err)
 {
 	const struct jl_run_opts *run = &c->o->run;
+	c->run.inst = INST;
 	jl_written_before(&c->written, &c->e, INST);
+	jl_found_start(&c->e, &c->run);
 	ret->label = jl_call_label(c);
 	ret->workdir = run->cwd;
 	ret->envp = run->environ;
@@ -354,6 +389,19 @@ static int collect(struct jl_call *c, struct jl_outputs *ret, struct jl_err *err
 	return r;
 }
 
+/* What it says it used besides; a depfile from before says nothing of this run. */
+static bool take_found(struct jl_call *c, char *why, size_t size)
+{
+	const struct jl_inst *t = jl_engine_inst(&c->e, INST);
+	uint32_t port = jl_plan_depfile(&c->e.p->plan, t);
+	if (port == JL_NONE || c->run.job.result.exit_code != 0)
+		return true;
+	if (!jl_written_untouched(&c->written, &c->e, INST, port - t->outs))
+		return jl_found_take(&c->e, &c->run, why, size);
+	snprintf(why, size, "its depfile \"%s\" was not written", c->o->depfile);
+	return false;
+}
+
 static void store(struct jl_call *c, const struct jl_outputs *outs)
 {
 	struct jl_err err = JL_ERR_INIT;
@@ -367,7 +415,7 @@ static void store(struct jl_call *c, const struct jl_outputs *outs)
 		snprintf(why, sizeof(why), "a background process still held its output");
 	else if (!jl_feed_same(&c->feed))
 		snprintf(why, sizeof(why), "standard input changed while it ran");
-	else if (jl_decide_same(&c->e, INST, &c->run.what, why, sizeof(why)) &&
+	else if (jl_decide_same(&c->e, INST, &c->run.what, why, sizeof(why)) && take_found(c, why, sizeof(why)) &&
 		 (jl_capture_end(&c->log, &log, &err) != JL_OK || !c->e.store ||
 		  jl_outputs_store(&c->e, &c->run, outs, &log, c->log.fd, &err) != JL_OK)) {
 		if (err.status != JL_ENOSPC || err.sys_errno) /* that there is no room is told by the store, once */
@@ -375,6 +423,8 @@ static void store(struct jl_call *c, const struct jl_outputs *outs)
 	} else {
 		c->result.stored = why[0] == '\0';
 	}
+	c->result.key = c->run.what.key;
+	save_stamps(c);
 	if (why[0])
 		jl_engine_warn(&c->e, jl_call_label(c), "not stored: %s", why);
 }
@@ -398,7 +448,7 @@ static void take_failure(struct jl_call *c)
 		return;
 	c->run.what.key = c->failure_key;
 	store(c, &none);
-	c->run.what.key = key;
+	c->run.what.key = c->result.key = key;
 	c->result.stored &= c->o->failures_ns >= 0;
 }
 

@@ -231,7 +231,9 @@ void jl_expand_pieces(struct jl_project *p, uint32_t inst, struct jl_buf *out)
 		jl_buf_str(&name, text ? jl_project_text(p, port->what) : jl_files_path(&p->state->files, port->what));
 		if (port->flags & JL_PORT_FOLDER)
 			jl_buf_char(&name, '/');
-		const char *how = port->flags & JL_PORT_EXCLUDE    ? "exclude"
+		const char *how = port->flags & JL_PORT_DEPFILE
+					  ? (port->flags & JL_PORT_HIDDEN ? "depfile" : "declared depfile")
+				  : port->flags & JL_PORT_EXCLUDE  ? "exclude"
 				  : port->flags & JL_PORT_OPTIONAL ? "optional"
 				  : (port->flags & both) == both   ? "stdout+stderr"
 				  : port->flags & JL_PORT_STDOUT   ? "stdout"

@@ -97,6 +97,33 @@ static void port_pattern(struct jl_project *p, const struct jl_port *port, const
 	jl_buf_release(&raw);
 }
 
+/* The same of the depfile, whose template may name the outputs: those are patterns here. */
+static void depfile_pattern(struct jl_project *p, const struct jl_step *step, struct jl_buf *out)
+{
+	struct jl_table words = JL_TABLE_INIT(char *), names = JL_TABLE_INIT(char *);
+	struct jl_arena arena = JL_ARENA_INIT;
+	struct jl_buf raw = JL_BUF_INIT;
+	struct jl_scope scope;
+	jl_scope_init(&scope, p, step);
+	for (uint32_t i = 0; i < step->outputs.n; i++) {
+		const struct jl_port *port = &step->outputs.at[i];
+		if (port->glob || port->exclude)
+			continue;
+		jl_buf_clear(&raw);
+		jl_template_pattern(port->path, &scope, &raw);
+		*(const char **)jl_table_add(&words, 1) = jl_arena_strdup(&arena, raw.data);
+		*(const char **)jl_table_add(&names, 1) = port->name;
+	}
+	scope.outputs = (struct jl_words){.at = words.data, .names = names.data, .n = words.len};
+	jl_buf_clear(&raw);
+	jl_template_pattern(step->depfile.path, &scope, &raw);
+	pattern_text(out, step->from->dir, raw.data, jl_template_fixed(step->depfile.path));
+	jl_buf_release(&raw);
+	jl_arena_release(&arena);
+	jl_table_release(&words);
+	jl_table_release(&names);
+}
+
 static void add_env_name(void *ctx, const char *name)
 {
 	struct jl_project *p = ctx;
@@ -150,6 +177,8 @@ static void collect_env(struct jl_project *p)
 			jl_template_env(s->env.at[k].value, add_env_name, p);
 		ports_env(p, &s->inputs);
 		ports_env(p, &s->outputs);
+		if (s->depfile.path)
+			jl_template_env(s->depfile.path, add_env_name, p);
 	}
 	for (uint32_t i = 0; i < p->ast->n_files; i++)
 		for (uint32_t k = 0; k < p->ast->files[i]->vars.n; k++)
@@ -181,7 +210,7 @@ static uint32_t rule_flags(const struct jl_step *s)
 	flags |= s->portable ? JL_RULE_PORTABLE : 0;
 	flags |= s->keep_all ? JL_RULE_KEEP_ALL : 0;
 	flags |= s->foreach.kind != JL_FOREACH_NONE ? JL_RULE_FOREACH : 0;
-	flags |= s->inputs.n == 0 && s->outputs.n == 0 ? JL_RULE_ALWAYS : 0;
+	flags |= s->inputs.n == 0 && s->outputs.n == 0 && !s->depfile.path ? JL_RULE_ALWAYS : 0;
 	return flags;
 }
 
@@ -195,6 +224,8 @@ static uint64_t ident_of(const struct jl_project *p, const struct jl_step *s, co
 	jl_buf_bytes(&b, items, strlen(items));
 	for (uint32_t i = 0; i < s->outputs.n; i++)
 		jl_buf_bytes(&b, s->outputs.at[i].text.s, s->outputs.at[i].text.len);
+	if (s->depfile.path)
+		jl_buf_bytes(&b, s->depfile.text.s, s->depfile.text.len);
 	for (uint32_t i = 0; i < p->opts->n_vars; i++) {
 		jl_buf_bytes(&b, p->opts->vars[i].name, strlen(p->opts->vars[i].name));
 		jl_buf_bytes(&b, p->opts->vars[i].value, strlen(p->opts->vars[i].value));
@@ -285,6 +316,10 @@ static void compile_rule(struct jl_project *p, const struct jl_step *s)
 		const struct jl_port *o = &s->outputs.at[i];
 		if (o->folder || o->glob)
 			jl_plan_head(&p->plan)->has_folders = 1;
+	}
+	if (s->depfile.path) {
+		depfile_pattern(p, s, &b);
+		*(uint32_t *)jl_table_add(&makes, 1) = add_text(p, b.data);
 	}
 	for (uint32_t i = 0; i < s->keep.n; i++) {
 		port_pattern(p, &s->keep.at[i], s, &b);

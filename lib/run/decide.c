@@ -5,6 +5,7 @@
 #include "memo/key.h"
 #include "run/engine.h"
 #include "run/expand.h"
+#include "run/found.h"
 #include "run/scope.h"
 
 #include <errno.h>
@@ -35,7 +36,7 @@ static bool excluded(const struct jl_engine *e, const struct jl_inst *t, const c
 	return jl_decide_excluded(e, t->ins, t->n_ins, path);
 }
 
-static bool own_output(const struct jl_engine *e, uint32_t inst, const struct jl_inst *t, uint32_t file)
+bool jl_decide_own_output(const struct jl_engine *e, uint32_t inst, const struct jl_inst *t, uint32_t file)
 {
 	const char *path = jl_files_path(jl_engine_files(e), file);
 	for (uint32_t i = t->outs; i < t->outs + t->n_outs; i++) {
@@ -77,7 +78,7 @@ static int resolve(struct jl_engine *e, uint32_t inst, struct jl_decided *d, str
 			return r;
 		for (uint32_t k = 0; k < e->ids.len; k++) {
 			uint32_t file = *JL_AT(e->ids, uint32_t, k);
-			if (!excluded(e, t, jl_files_path(files, file)) && !own_output(e, inst, t, file))
+			if (!excluded(e, t, jl_files_path(files, file)) && !jl_decide_own_output(e, inst, t, file))
 				add_input(d, file, i);
 		}
 	}
@@ -220,8 +221,7 @@ static void forget_target(struct jl_engine *e, uint32_t link)
 	jl_buf_release(&target);
 }
 
-/* Fill in what the input is now. */
-static int look(struct jl_engine *e, const struct jl_inst *t, struct jl_job_input *in, struct jl_err *err)
+int jl_decide_look(struct jl_engine *e, const struct jl_inst *t, struct jl_job_input *in, struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
 	int r = jl_files_digest(files, in->file, err);
@@ -235,11 +235,15 @@ static int look(struct jl_engine *e, const struct jl_inst *t, struct jl_job_inpu
 	case JL_KIND_DIR: return look_tree(e, t, in->file, &in->digest, err);
 	case JL_KIND_LINK: return look_link(e, t, in->file, LINK_DEPTH, &in->digest, err);
 	case JL_KIND_OTHER:
+		memset(&in->digest, 0, sizeof(in->digest));
+		if (in->port == JL_NONE)
+			return JL_OK;
 		return jl_err_set(err, JL_EINVAL, "input \"%s\" is neither a file nor a folder",
 				  jl_files_path(files, in->file));
 	case JL_KIND_ABSENT:
 		memset(&in->digest, 0, sizeof(in->digest));
-		if (jl_plan_port(&e->p->plan, in->port)->flags & (JL_PORT_OPTIONAL | JL_PORT_IMPLIED))
+		if (in->port == JL_NONE ||
+		    jl_plan_port(&e->p->plan, in->port)->flags & (JL_PORT_OPTIONAL | JL_PORT_IMPLIED))
 			return JL_OK;
 		return jl_err_set(err, JL_ENOTFOUND,
 				  "input \"%s\" is missing: %sthere is no such file",
@@ -328,7 +332,7 @@ static bool forced(const struct jl_engine *e, uint32_t inst)
 	return e->opts->from && after_from(e, inst);
 }
 
-static void say_why(struct jl_engine *e, uint32_t inst, const struct jl_result *res, struct jl_decided *d)
+static void say_why(struct jl_engine *e, uint32_t inst, const struct jl_result *res, struct jl_decided *d, bool same)
 {
 	const struct jl_rule *rule = jl_engine_rule(e, inst);
 	const char *why = "not run before";
@@ -342,7 +346,7 @@ static void say_why(struct jl_engine *e, uint32_t inst, const struct jl_result *
 		why = "the cache is not read";
 	else if (res->flags & JL_RESULT_FAILED)
 		why = "failed before";
-	else if ((res->flags & JL_RESULT_OK) && jl_digest_equal(&res->key, &d->key))
+	else if (same)
 		why = "its outputs are not as they were left, and the result is not stored";
 	else if (res->flags & JL_RESULT_OK)
 		why = "its inputs or command changed";
@@ -361,36 +365,43 @@ enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided
 	struct jl_err err = JL_ERR_INIT;
 	struct jl_digest outs;
 	*ret_record = NULL;
-	ret->inputs.len = 0;
+	ret->inputs.len = ret->found.len = 0;
+	ret->later = false;
 	ret->reason[0] = '\0';
 	int r = resolve(e, inst, ret, &err);
 	const struct jl_inst *t = jl_engine_inst(e, inst);
 	for (uint32_t i = 0; r == JL_OK && i < ret->inputs.len; i++)
-		r = look(e, t, JL_AT(ret->inputs, struct jl_job_input, i), &err);
+		r = jl_decide_look(e, t, JL_AT(ret->inputs, struct jl_job_input, i), &err);
 	if (r == JL_OK)
 		r = make_key(e, inst, ret, &err);
 	if (r != JL_OK) {
 		snprintf(ret->reason, sizeof(ret->reason), "%.*s", (int)sizeof(ret->reason) - 1, err.text);
 		return JL_DECIDE_FAIL;
 	}
+	ret->base = ret->key;
+	const bool depfile = t->flags & JL_INST_DEPFILE;
 	const struct jl_result *res = jl_result_at(&e->p->state->results, t->result);
 	bool reads = e->opts->cache == JL_CACHE_RW || e->opts->cache == JL_CACHE_RO;
 	if ((rule->flags & (JL_RULE_ALWAYS | JL_RULE_NO_CACHE)) || forced(e, inst) || !reads) {
-		say_why(e, inst, res, ret);
+		say_why(e, inst, res, ret, false);
 		return JL_DECIDE_RUN;
 	}
-	if ((res->flags & JL_RESULT_OK) && jl_digest_equal(&res->key, &ret->key) &&
-	    young(rule, (int64_t)res->made_s * JL_NS_S) && jl_outputs_hash(e, inst, &outs) &&
+	bool same = (res->flags & JL_RESULT_OK) &&
+		    (depfile ? jl_found_fresh(e, inst, ret) : jl_digest_equal(&res->key, &ret->key));
+	if (same && young(rule, (int64_t)res->made_s * JL_NS_S) && jl_outputs_hash(e, inst, &outs) &&
 	    jl_digest_equal(&res->outs, &outs))
 		return JL_DECIDE_FRESH;
-	*ret_record = jl_decide_record(e, inst, &ret->key);
+	jl_found_reset(ret);
+	*ret_record = depfile ? jl_found_lookup(e, inst, ret) : jl_decide_record(e, inst, &ret->key);
 	if (*ret_record && young(rule, (*ret_record)->created_ns))
 		return JL_DECIDE_HIT;
-	say_why(e, inst, res, ret);
+	if (same || !ret->reason[0] || !(res->flags & JL_RESULT_OK))
+		say_why(e, inst, res, ret, same);
 	if (*ret_record)
 		snprintf(ret->reason, sizeof(ret->reason), "its result is older than its ttl");
 	jl_record_free(*ret_record);
 	*ret_record = NULL;
+	jl_found_reset(ret);
 	return JL_DECIDE_RUN;
 }
 
@@ -404,7 +415,7 @@ bool jl_decide_same(struct jl_engine *e, uint32_t inst, const struct jl_decided 
 		jl_files_forget(jl_engine_files(e), was->file, was->kind == JL_KIND_DIR);
 		if (was->kind == JL_KIND_LINK)
 			forget_target(e, was->file);
-		int r = look(e, t, &now, &err);
+		int r = jl_decide_look(e, t, &now, &err);
 		if (r == JL_OK && now.kind == was->kind && now.executable == was->executable &&
 		    jl_digest_equal(&now.digest, &was->digest))
 			continue;
@@ -428,13 +439,16 @@ void jl_decide_manifest(struct jl_engine *e, uint32_t inst, const struct jl_deci
 			jl_key_piece(out, JL_PIECE_TOOL, jl_project_text(e->p, name), jl_digest_text(&tool, digest),
 				     strlen(digest));
 	}
-	for (uint32_t i = 0; i < d->inputs.len; i++) {
-		const struct jl_job_input *in = JL_AT(d->inputs, struct jl_job_input, i);
+	for (uint32_t i = 0; i < d->inputs.len + d->found.len; i++) {
+		const bool found = i >= d->inputs.len;
+		const struct jl_job_input *in = found ? JL_AT(d->found, struct jl_job_input, i - d->inputs.len)
+						      : JL_AT(d->inputs, struct jl_job_input, i);
 		jl_buf_clear(&value);
 		jl_buf_u8(&value, (uint8_t)in->kind);
 		jl_buf_u8(&value, in->executable);
 		jl_buf_str(&value, jl_digest_text(&in->digest, digest));
-		jl_key_piece(out, JL_PIECE_INPUT, jl_files_path(jl_engine_files(e), in->file), value.data, value.len);
+		jl_key_piece(out, found ? JL_PIECE_FOUND : JL_PIECE_INPUT, jl_files_path(jl_engine_files(e), in->file),
+			     value.data, value.len);
 	}
 	jl_buf_release(&value);
 }

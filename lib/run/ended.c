@@ -3,6 +3,7 @@
 
 #include "manifest/shell.h"
 #include "run/again.h"
+#include "run/found.h"
 #include "run/needs.h"
 #include "run/node.h"
 
@@ -46,10 +47,14 @@ void jl_ended_forget(struct jl_engine *e, uint32_t inst)
 	}
 }
 
-void jl_ended_settled(struct jl_engine *e, uint32_t inst, const struct jl_digest *key, int64_t made_ns)
+void jl_ended_settled(struct jl_engine *e, uint32_t inst, const struct jl_decided *d, int64_t made_ns)
 {
 	struct jl_result *res = jl_ended_result(e, inst);
-	res->key = *key;
+	e->ids.len = 0;
+	for (uint32_t i = 0; i < d->found.len; i++)
+		*(uint32_t *)jl_table_add(&e->ids, 1) = JL_AT(d->found, struct jl_job_input, i)->file;
+	jl_results_set_found(&e->p->state->results, jl_engine_inst(e, inst)->result, e->ids.data, e->ids.len);
+	res->key = d->key;
 	res->made_s = (uint32_t)(made_ns / JL_NS_S);
 	res->flags &= ~(uint32_t)(JL_RESULT_FAILED | JL_RESULT_OK);
 	if (jl_outputs_hash(e, inst, &res->outs))
@@ -105,6 +110,7 @@ void jl_ended_free(struct jl_running *r)
 {
 	jl_joblog_free(r->log);
 	jl_table_release(&r->what.inputs);
+	jl_table_release(&r->what.found);
 	free(r);
 }
 
@@ -115,6 +121,8 @@ static const char *not_stored(struct jl_engine *e, struct jl_running *r, char *r
 	if (r->job.result.pipe_held)
 		return "a background process still held its output";
 	if (!jl_decide_same(e, r->inst, &r->what, room, size))
+		return room;
+	if (!(rule->flags & JL_RULE_NO_CACHE) && !jl_found_take(e, r, room, size))
 		return room;
 	if (rule->flags & (JL_RULE_ALWAYS | JL_RULE_NO_CACHE) || e->opts->cache == JL_CACHE_OFF ||
 	    e->opts->cache == JL_CACHE_RO)
@@ -144,7 +152,7 @@ static bool keep(struct jl_engine *e, struct jl_running *r, const struct jl_outp
 	struct jl_result *res = jl_ended_result(e, r->inst);
 	res->wall_ns = r->job.result.wall_ns;
 	if (valid) {
-		jl_ended_settled(e, r->inst, &r->what.key, jl_clock_real_ns());
+		jl_ended_settled(e, r->inst, &r->what, jl_clock_real_ns());
 	} else { /* it stands, but nothing may be concluded from it later */
 		res->flags &= ~(uint32_t)(JL_RESULT_OK | JL_RESULT_FAILED);
 		changed(e, r->inst);
@@ -288,8 +296,8 @@ static void end_success(struct jl_engine *e, struct jl_running *r, const struct 
 	struct jl_event ev = {.status = JL_STEP_RAN};
 	char why[400] = "", key[JL_DIGEST_TEXT];
 	describe_end(e, r, &ev);
-	ev.key = jl_digest_text(&r->what.key, key);
 	ev.stored = keep(e, r, outs, why, sizeof(why));
+	ev.key = jl_digest_text(&r->what.key, key); /* only now is it known what it was found to use */
 	show_log(e, r);
 	e->counts.ran++;
 	ev.reason = why[0] ? why : e->opts->mode == JL_MODE_ADOPT ? "adopted" : r->what.reason;

@@ -7,6 +7,7 @@
 #include "run/again.h"
 #include "run/ended.h"
 #include "run/expand.h"
+#include "run/found.h"
 #include "run/loop.h"
 #include "run/needs.h"
 #include "run/node.h"
@@ -151,7 +152,9 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 	if (jl_ended_result(e, inst)->wall_ns == 0)
 		jl_ended_result(e, inst)->wall_ns = rec->wall_ns;
 	if (e->opts->mode != JL_MODE_PLAN)
-		jl_ended_settled(e, inst, &d->key, rec->created_ns);
+		jl_ended_settled(e, inst, d, rec->created_ns);
+	if (e->opts->mode != JL_MODE_PLAN && d->later)
+		jl_found_publish(e, inst, d);
 	if (there) {
 		fresh(e, inst, node, &d->key);
 		return true;
@@ -182,9 +185,11 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 	r->inst = inst;
 	r->node = node;
 	r->what = *d;
-	d->inputs = (struct jl_table)JL_TABLE_INIT(struct jl_job_input);
+	jl_found_reset(&r->what);
+	d->inputs = d->found = (struct jl_table)JL_TABLE_INIT(struct jl_job_input);
 	if (e->opts->mode == JL_MODE_ADOPT) {
 		bool asked = jl_engine_asked(e, inst);
+		r->since_ns = INT64_MAX; /* nothing runs meanwhile */
 		r->log = jl_joblog_new(e, inst);
 		r->job.result = (struct jl_job_result){.end = asked ? JL_JOB_EXITED : JL_JOB_NOT_STARTED,
 						       .host = "local"};

@@ -30,7 +30,10 @@ struct jl_job_input {          /* what an input was when the key was made */
 
 struct jl_decided {            /* what decide.c found out about an instance */
 	struct jl_table inputs;  /* struct jl_job_input */
+	struct jl_table found;   /* the same: what its depfile named (run/found.h), by path; port is JL_NONE */
+	struct jl_digest base;   /* the key without `found` */
 	struct jl_digest key;
+	bool later;              /* the hit is not the variant that was used last */
 	char reason[200];        /* why it runs; "" for nothing to say */
 };
 
@@ -41,6 +44,7 @@ struct jl_running {            /* an instance that is executed */
 	bool takes;              /* its needs are counted as taken: run/needs.h */
 	int64_t again_ns;        /* while it waits for its next attempt: when that begins */
 	struct jl_running *next; /* ... and who waits, too */
+	int64_t since_ns;        /* with a depfile: the file system's clock at the start */
 	struct jl_decided what;  /* inputs and key as they were when it was decided */
 	struct jl_joblog *log;
 };
@@ -116,6 +120,8 @@ struct jl_engine {
 
 	struct jl_counts counts;
 	uint32_t n_off;          /* of counts.skipped: those whose `if` is false */
+	const char *stamps;      /* the store's folder, if what is known of files outside is kept there (run/stamps.h); else NULL */
+	int64_t began_stamp_ns;  /* what a file written before the run may bear as its stamp at most, by our clock */
 	int64_t began_ns, now_ns; /* the run's start; the time of the last event */
 	int64_t flushed_ns;      /* last journal write */
 	char run_id[40];
@@ -174,6 +180,8 @@ int jl_select(struct jl_engine *e, struct jl_err *err) JL_MUST_CHECK;
 void jl_select_settled(struct jl_engine *e, uint32_t rule);
 /* After a run that went well: a word that has turned out to name nothing counts as failed. */
 void jl_select_missing(struct jl_engine *e);
+/* Does an instance wait for another one, directly or not? */
+bool jl_select_waits(struct jl_engine *e, uint32_t inst, uint32_t other);
 /* A path as the user gave it (relative to where he is), relative to the workspace. */
 void jl_select_path(const struct jl_engine *e, const char *word, struct jl_buf *out);
 
@@ -186,6 +194,10 @@ enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided
 struct jl_record *jl_decide_record(struct jl_engine *e, uint32_t inst, const struct jl_digest *key);
 /* Does one of n ports from `first` on exclude the path? */
 bool jl_decide_excluded(const struct jl_engine *e, uint32_t first, uint32_t n, const char *path);
+/* Fill in what an input is now. Its port is JL_NONE for a file that a depfile named, which may be anything. */
+int jl_decide_look(struct jl_engine *e, const struct jl_inst *t, struct jl_job_input *in, struct jl_err *err) JL_MUST_CHECK;
+/* Is the file one that the instance is declared to make? */
+bool jl_decide_own_output(const struct jl_engine *e, uint32_t inst, const struct jl_inst *t, uint32_t file);
 /* Are the inputs still what they were when decided? false: `reason` names the one that is not. */
 bool jl_decide_same(struct jl_engine *e, uint32_t inst, const struct jl_decided *d, char *reason, size_t size);
 void jl_decide_manifest(struct jl_engine *e, uint32_t inst, const struct jl_decided *d, struct jl_buf *out);

@@ -1,6 +1,7 @@
 /* Rules expanded to instances: see expand.h. */
 #include "run/expand.h"
 
+#include "base/arena.h"
 #include "base/file.h"
 #include "base/glob.h"
 #include "base/map.h"
@@ -246,6 +247,69 @@ static int add_ports(struct jl_project *p, const struct jl_step *s, const struct
 	return r;
 }
 
+/* The depfile's path, clean and relative to the workspace. Its template may name the outputs, which are added already. */
+static int depfile_path(struct jl_project *p, const struct jl_step *s, const struct jl_inst *t, struct jl_scope *scope,
+			struct jl_buf *ret)
+{
+	struct jl_table words = JL_TABLE_INIT(char *), names = JL_TABLE_INIT(char *);
+	struct jl_arena arena = JL_ARENA_INIT;
+	struct jl_buf raw = JL_BUF_INIT;
+	bool folder = false;
+	for (uint32_t i = t->outs; i < t->outs + t->n_outs; i++) {
+		const struct jl_pport *port = jl_plan_port(&p->plan, i);
+		if (port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE))
+			continue;
+		jl_buf_clear(&raw);
+		(void)!jl_path_relative(&raw, s->from->dir[0] ? s->from->dir : ".",
+					jl_files_path(&p->state->files, port->what)); /* both lie in the workspace */
+		*(const char **)jl_table_add(&words, 1) = jl_arena_strdup(&arena, raw.data);
+		*(const char **)jl_table_add(&names, 1) = port->name ? jl_project_text(p, port->name) : NULL;
+	}
+	scope->outputs = (struct jl_words){.at = words.data, .names = names.data, .n = words.len};
+	jl_buf_clear(&raw);
+	int r = jl_template_eval(s->depfile.path, scope, JL_TMPL_PLAIN, &raw, p->msgs);
+	scope->outputs = (struct jl_words){0};
+	if (r == JL_OK && (memchr(raw.data, 0, raw.len) ||
+			   jl_compile_path(ret, s->from->dir, raw.data, false, &folder) != JL_OK || folder)) {
+		jl_messages_add(p->msgs, s->depfile.text.mark, false,
+				"the depfile of step \"%s\" must be a file; give its path", s->name.s);
+		r = JL_EINVAL;
+	}
+	if (r == JL_OK && jl_ports_refuse_output(p, ret->data, false, s->depfile.text.mark))
+		r = JL_EINVAL;
+	jl_table_release(&words);
+	jl_table_release(&names);
+	jl_arena_release(&arena);
+	jl_buf_release(&raw);
+	return r;
+}
+
+/* The depfile is an output, declared as one or not. */
+static int add_depfile(struct jl_project *p, const struct jl_step *s, struct jl_inst *t, struct jl_scope *scope)
+{
+	struct jl_buf path = JL_BUF_INIT;
+	struct jl_pport *port = NULL;
+	int r = depfile_path(p, s, t, scope, &path);
+	if (r == JL_OK) {
+		uint32_t id = jl_files_id(&p->state->files, path.data, path.len);
+		for (uint32_t i = t->outs; i < t->outs + t->n_outs; i++) {
+			struct jl_pport *own = jl_plan_port(&p->plan, i);
+			if (!(own->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE | JL_PORT_FOLDER)) && own->what == id)
+				port = own;
+		}
+		if (!port) {
+			port = jl_table_add(&p->plan.ports, 1);
+			*port = (struct jl_pport){
+				.what = id, .def = JL_NONE, .flags = JL_PORT_HIDDEN | JL_PORT_OPTIONAL};
+			t->n_outs++;
+		}
+		port->flags |= JL_PORT_DEPFILE;
+		t->flags |= JL_INST_DEPFILE;
+	}
+	jl_buf_release(&path);
+	return r;
+}
+
 static bool names_path(const struct jl_project *p, uint32_t first, uint32_t n, const char *path)
 {
 	for (uint32_t i = first; i < first + n; i++) {
@@ -301,6 +365,8 @@ static int add_inst(struct jl_project *p, uint32_t rule, uint32_t item, const st
 		jl_plan_rule(&p->plan, rule)->flags |= JL_RULE_SOME_OFF;
 	} else if (r == JL_OK) {
 		r = add_ports(p, s, &s->outputs, &scope, true, &new.outs, &new.n_outs);
+		if (r == JL_OK && s->depfile.path)
+			r = add_depfile(p, s, &new, &scope);
 		r2 = add_ports(p, s, &s->inputs, &scope, false, &new.ins, &new.n_ins);
 	}
 	if (r != JL_OK || r2 != JL_OK)

@@ -19,6 +19,7 @@ struct jl_memo_opts {
 	struct jl_run_opts run; /* cwd, cache, force, timeout_ns, kill_after_ns, store, environ, sinks, exec, clock */
 	struct jl_memo_list command; /* one word: make's rule says whether a shell gets it */
 	struct jl_memo_list inputs, outputs, env, tools, ignore;
+	const char *depfile; /* an output that says what else was read; NULL: none. Not with failures_ns >= 0 */
 	enum jl_feed_mode feed;
 	int stdin_fd;
 	int64_t ttl_ns;             /* a result as old as this counts no more; -1: no such limit */

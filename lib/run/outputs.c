@@ -6,6 +6,7 @@
 #include "memo/key.h"
 #include "run/engine.h"
 #include "run/expand.h"
+#include "run/found.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,10 @@ int jl_outputs_globbed(struct jl_engine *e, uint32_t inst, const struct jl_pport
 		uint32_t id = *JL_AT(*ids, uint32_t, i), maker = jl_expand_maker(e->p, id);
 		bool other = (maker != JL_NONE && maker != inst) ||
 			     jl_project_is_manifest(e->p, id);
+		/* One that stands as an output of its own is not two. */
+		for (uint32_t k = t->outs; k < t->outs + t->n_outs && !other; k++)
+			other = (jl_plan_port(&e->p->plan, k)->flags & JL_PORT_DEPFILE) &&
+				jl_plan_port(&e->p->plan, k)->what == id;
 		for (uint32_t k = t->ins; k < t->ins + t->n_ins && !other; k++) {
 			const struct jl_pport *in = jl_plan_port(&e->p->plan, k);
 			other = !(in->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)) && in->what == id;
@@ -323,6 +328,8 @@ int jl_outputs_store(struct jl_engine *e, const struct jl_running *run, const st
 	}
 	if (r == JL_OK)
 		r = store->ops->put_record(store, &rec.key, bytes.data, bytes.len, err);
+	if (r == JL_OK && rec.exit_code == 0 && jl_engine_inst(e, run->inst)->flags & JL_INST_DEPFILE)
+		jl_found_publish(e, run->inst, &run->what);
 	jl_buf_release(&manifest);
 	jl_buf_release(&bytes);
 	return r;

@@ -48,7 +48,8 @@ static uint32_t *maker_at(struct jl_project *p, uint32_t file)
 
 static struct jl_mark out_mark(const struct jl_project *p, uint32_t rule, const struct jl_pport *port)
 {
-	return p->ast->steps[rule].outputs.at[port->def].text.mark;
+	const struct jl_step *s = &p->ast->steps[rule];
+	return port->def == JL_NONE ? s->depfile.text.mark : s->outputs.at[port->def].text.mark;
 }
 
 static int overlap(struct jl_project *p, uint32_t inst, const struct jl_pport *port, uint32_t other, uint32_t file)

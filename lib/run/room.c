@@ -266,7 +266,8 @@ static int prepare(struct jl_engine *e, uint32_t inst, struct jl_err *err)
 			continue;
 		}
 		r = jl_room_make_parents(e, port->what, err);
-		if (r == JL_OK && !kept(e, inst, jl_files_path(files, port->what)))
+		/* An old depfile would tell of another run. */
+		if (r == JL_OK && ((port->flags & JL_PORT_DEPFILE) || !kept(e, inst, jl_files_path(files, port->what))))
 			r = jl_room_dispose_port(e, port, err);
 		if (r == JL_OK && (port->flags & JL_PORT_FOLDER)) {
 			r = jl_file_mkdirs(&jl_io_system, files->root_fd, jl_files_path(files, port->what), 0777, err);

@@ -6,6 +6,7 @@
 #include "base/pool.h"
 #include "run/engine.h"
 #include "run/expand.h"
+#include "run/found.h"
 #include "run/loop.h"
 #include "run/needs.h"
 #include "run/node.h"
@@ -83,6 +84,8 @@ static void prefetch(struct jl_engine *e)
 			if (!(port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE)))
 				*(uint32_t *)jl_table_add(&ids, 1) = port->what;
 		}
+		if (t->flags & JL_INST_DEPFILE)
+			jl_found_known(e, JL_NODE_INDEX(what), &ids);
 	}
 	jl_files_prefetch(jl_engine_files(e), ids.data, ids.len, e->threads);
 	jl_table_release(&ids);
@@ -270,7 +273,7 @@ void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts)
 		.env = JL_TABLE_INIT(char *),
 		.ids = JL_TABLE_INIT(uint32_t),
 		.safe = JL_TABLE_INIT(uint8_t),
-		.deciding = {.inputs = JL_TABLE_INIT(struct jl_job_input)},
+		.deciding = {.inputs = JL_TABLE_INIT(struct jl_job_input), .found = JL_TABLE_INIT(struct jl_job_input)},
 		.scratch = JL_BUF_INIT,
 		.trash = {.first = JL_BUF_INIT, .to = JL_BUF_INIT},
 		.trees = JL_TABLE_INIT(struct jl_tree_known),
@@ -280,6 +283,7 @@ void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts)
 			     .workdir = JL_BUF_INIT,
 			     .fds = {-1, -1, -1}},
 	};
+	e->began_stamp_ns = jl_clock_real_ns(); /* a stamp may be finer than the coarse clock */
 	e->began_ns = e->now_ns = e->flushed_ns = e->clock->now_ns(e->clock);
 	e->threads = 1;
 }
@@ -291,7 +295,8 @@ void jl_engine_release(struct jl_engine *e)
 		jl_store_free(e->store);
 	jl_graph_release_all(&e->graph);
 	struct jl_table *tables[] = {&e->queue.heap, &e->node_of, &e->want_inst, &e->worklist,       &e->below,
-				     &e->env,        &e->ids,     &e->safe,      &e->deciding.inputs};
+				     &e->env,        &e->ids,     &e->safe,      &e->deciding.inputs,
+				     &e->deciding.found};
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		jl_table_release(tables[i]);
 	jl_buf_release(&e->scratch);

@@ -94,6 +94,46 @@ static void needs(struct jl_engine *e, uint32_t inst, need *on_inst, need *on_ru
 		on_rule(e, inst, jl_plan_ref(plan, r.after + i));
 }
 
+static void push_inst(struct jl_engine *e, uint32_t self, uint32_t inst)
+{
+	(void)self;
+	*(uint32_t *)jl_table_add(&e->ids, 1) = JL_NODE(JL_NODE_INST, inst);
+}
+
+static void push_rule(struct jl_engine *e, uint32_t self, uint32_t rule)
+{
+	(void)self;
+	*(uint32_t *)jl_table_add(&e->ids, 1) = JL_NODE(JL_NODE_BARRIER, rule);
+}
+
+bool jl_select_waits(struct jl_engine *e, uint32_t inst, uint32_t other)
+{
+	const struct jl_plan *plan = &e->p->plan;
+	uint32_t rule = jl_engine_inst(e, other)->rule, n_insts = plan->insts.len;
+	uint8_t *seen = jl_calloc((size_t)n_insts + plan->rules.len, 1);
+	bool found = false;
+	e->ids.len = 0;
+	needs(e, inst, push_inst, push_rule);
+	for (uint32_t at = 0; at < e->ids.len && !found; at++) {
+		uint32_t what = *JL_AT(e->ids, uint32_t, at), index = JL_NODE_INDEX(what);
+		bool whole = JL_NODE_KIND(what) == JL_NODE_BARRIER;
+		found = whole ? index == rule : index == other;
+		if (found || seen[whole ? n_insts + index : index]++)
+			continue;
+		if (!whole) {
+			needs(e, index, push_inst, push_rule);
+			continue;
+		}
+		const struct jl_rule *r = jl_plan_rule(plan, index);
+		for (uint32_t i = r->first; i < r->first + r->n; i++)
+			push_inst(e, inst, i);
+		for (uint32_t i = 0; i < r->n_waits; i++)
+			push_rule(e, inst, jl_plan_ref(plan, r->waits + i));
+	}
+	free(seen);
+	return found;
+}
+
 /* ---- wanting ---- */
 
 static bool unsettled(const struct jl_engine *e, uint32_t rule)

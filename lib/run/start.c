@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "run/ended.h"
+#include "run/found.h"
 #include "run/needs.h"
 
 #include <errno.h>
@@ -75,6 +76,7 @@ int jl_start_begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, str
 	ret->stdout_fd = st->fds[1] < 0 ? 0 : st->fds[1];
 	ret->stderr_fd = st->fds[2] < 0 ? 0 : st->fds[2];
 	ret->timeout_ns = timeout_of(e, r->inst);
+	jl_found_start(e, r);
 	ret->kill_after_ns = e->opts->kill_after_ns ? e->opts->kill_after_ns : KILL_AFTER_NS;
 	return JL_OK;
 }

@@ -56,17 +56,22 @@ void jl_written_before(struct jl_written *w, struct jl_engine *e, uint32_t inst)
 	w->sure = newest == 0 || ripen(newest);
 }
 
+bool jl_written_untouched(struct jl_written *w, struct jl_engine *e, uint32_t inst, uint32_t out)
+{
+	const struct jl_digest *was = JL_AT(w->ports, struct jl_digest, out);
+	struct jl_digest now;
+	int64_t newest;
+	look(e, jl_plan_port(&e->p->plan, jl_engine_inst(e, inst)->outs + out)->what, &now, &newest);
+	return was->algo != JL_DIGEST_NONE && jl_digest_equal(was, &now) && w->sure;
+}
+
 bool jl_written_missing(struct jl_written *w, struct jl_engine *e, uint32_t inst, const char **ret_path)
 {
 	const struct jl_inst *t = jl_engine_inst(e, inst);
 	for (uint32_t i = 0; i < t->n_outs; i++) {
-		const struct jl_digest *was = JL_AT(w->ports, struct jl_digest, i);
-		uint32_t file = jl_plan_port(&e->p->plan, t->outs + i)->what;
-		struct jl_digest now;
-		int64_t newest;
-		look(e, file, &now, &newest);
-		if (was->algo != JL_DIGEST_NONE && jl_digest_equal(was, &now) && w->sure) {
-			*ret_path = jl_files_path(jl_engine_files(e), file);
+		const struct jl_pport *port = jl_plan_port(&e->p->plan, t->outs + i);
+		if (!(port->flags & JL_PORT_HIDDEN) && jl_written_untouched(w, e, inst, i)) {
+			*ret_path = jl_files_path(jl_engine_files(e), port->what);
 			return true;
 		}
 	}

@@ -15,8 +15,10 @@ struct jl_written {
 	}
 
 void jl_written_before(struct jl_written *w, struct jl_engine *e, uint32_t inst);
-/* Is there an output that looks as it did? Its path goes to *ret_path. */
+/* Is there a declared output that looks as it did? Its path goes to *ret_path. */
 bool jl_written_missing(struct jl_written *w, struct jl_engine *e, uint32_t inst, const char **ret_path);
+/* Does output `out` of the instance look as it did? */
+bool jl_written_untouched(struct jl_written *w, struct jl_engine *e, uint32_t inst, uint32_t out);
 void jl_written_release(struct jl_written *w);
 
 #endif

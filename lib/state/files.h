@@ -105,6 +105,11 @@ int jl_files_digest_many(struct jl_files *f, const uint32_t *ids, uint32_t n, un
 int jl_files_list(struct jl_files *f, uint32_t id, const char **ret, uint32_t *ret_len,
                   struct jl_err *err) JL_MUST_CHECK;
 
+void jl_files_dirty(struct jl_files *f, uint32_t id); /* it is to be written */
+/* The file system's clock, in the steps in which it stamps. The first call may touch clock_fd; later ones are safe on several
+ * threads. */
+int64_t jl_files_now(struct jl_files *f);
+
 /* Look again at the next use: after a command ran. The folders above are looked at again too, as their listings may
  * have changed. `below`: everything known under the folder too. */
 void jl_files_forget(struct jl_files *f, uint32_t id, bool below);

@@ -12,14 +12,11 @@ void jl_files_release(struct jl_files *f);
 
 struct jl_stamp jl_stamp_of(const struct stat *st); /* NULL: of nothing */
 bool jl_stamp_equal(const struct jl_stamp *a, const struct jl_stamp *b);
-/* The file system's clock. The first call may touch clock_fd; later ones are safe on several threads. */
-int64_t jl_files_now(struct jl_files *f);
 /* When a stamp is old enough to be trusted: the first moment at which no write can leave it the same. */
 int64_t jl_stamp_ripe_ns(const struct jl_stamp *s);
 
 /* A stat gave this stamp: what it contradicts goes. Touches the entry only: safe on several threads for several ids. */
 void jl_file_took(struct jl_file *e, const struct jl_stamp *now);
-void jl_files_dirty(struct jl_files *f, uint32_t id);
 /* The content read after `now` belongs to the entry's stamp: trust it or mark it racy, and mark it dirty unless it is
  * as it was stored. `what`: JL_FILE_DIGEST or JL_FILE_LIST. */
 void jl_files_read_at(struct jl_files *f, uint32_t id, enum jl_file_flag what, bool same, int64_t now);

@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define JL_STATE_VERSION 1
+#define JL_STATE_VERSION 2
+#define JL_STATE_OLDEST 1 /* that is still read */
 #define JL_STATE_ORDER UINT32_C(0x01020304)
 
 struct jl_format {
@@ -50,7 +51,7 @@ static inline enum jl_format_is jl_format_check(const struct jl_format *f, const
 		return JL_FORMAT_DAMAGED;
 	if (version > JL_STATE_VERSION)
 		return JL_FORMAT_NEWER;
-	return version == JL_STATE_VERSION && f->order == JL_STATE_ORDER ? JL_FORMAT_OURS : JL_FORMAT_OTHER;
+	return version >= JL_STATE_OLDEST && f->order == JL_STATE_ORDER ? JL_FORMAT_OURS : JL_FORMAT_OTHER;
 }
 
 #endif

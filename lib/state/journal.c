@@ -9,6 +9,7 @@
 #define FRAME_HEAD 12       /* length and sum */
 #define FRAME_ROOM 256      /* bytes a frame may have besides its name and listing */
 #define LABEL_CAP (1 << 20)
+#define FOUND_MIN 5         /* bytes of a path in a list */
 
 enum frame {
 	FRAME_FILE = 1,
@@ -105,10 +106,12 @@ static bool get_file(struct jl_cur *c, struct jl_files *f)
 	return true;
 }
 
-static void put_result(struct jl_buf *b, const struct jl_results *r, uint32_t id)
+static void put_result(struct jl_buf *b, const struct jl_files *f, const struct jl_results *r, uint32_t id)
 {
 	const struct jl_result *e = jl_result_at(r, id);
 	const char *label = jl_text(r->text, e->label);
+	uint32_t n;
+	const uint32_t *found = jl_results_found(r, id, &n);
 
 	jl_buf_u8(b, FRAME_RESULT);
 	jl_buf_bytes(b, label, strlen(label));
@@ -117,11 +120,39 @@ static void put_result(struct jl_buf *b, const struct jl_results *r, uint32_t id
 	put_digest(b, &e->outs);
 	jl_buf_u64(b, (uint64_t)e->wall_ns);
 	jl_buf_u64(b, (uint64_t)e->when_ns);
+	jl_buf_u32(b, e->made_s);
+	jl_buf_u32(b, n);
+	for (uint32_t i = 0; i < n; i++) {
+		const char *path = jl_files_path(f, found[i]);
+
+		jl_buf_bytes(b, path, strlen(path));
+	}
 }
 
-static bool get_result(struct jl_cur *c, struct jl_results *r)
+/* The files it was found to depend on, to the end of the frame. */
+static bool get_found(struct jl_cur *c, struct jl_files *f, struct jl_table *ids)
 {
+	uint32_t n = jl_cur_u32(c);
+
+	if (c->bad || n > (size_t)(c->end - c->at) / FOUND_MIN)
+		return false;
+	jl_table_reserve(ids, n);
+	for (uint32_t i = 0; i < n; i++) {
+		size_t len;
+		const char *path = get_name(c, JL_PATH_CAP, &len);
+
+		if (!path)
+			return false;
+		*(uint32_t *)jl_table_add(ids, 1) = jl_files_id(f, path, len);
+	}
+	return c->at == c->end;
+}
+
+static bool get_result(struct jl_cur *c, struct jl_files *f, struct jl_results *r)
+{
+	struct jl_table found = JL_TABLE_INIT(uint32_t);
 	struct jl_result new = {0}, *e;
+	uint32_t id;
 	size_t len;
 	const char *label = get_name(c, LABEL_CAP, &len);
 
@@ -130,11 +161,18 @@ static bool get_result(struct jl_cur *c, struct jl_results *r)
 	get_digest(c, &new.outs);
 	new.wall_ns = (int64_t)jl_cur_u64(c);
 	new.when_ns = (int64_t)jl_cur_u64(c);
-	if (c->bad || c->at != c->end || new.flags & ~(uint32_t)JL_RESULT_STORED)
+	if (c->at != c->end) /* version 1 has no more */
+		new.made_s = jl_cur_u32(c);
+	if (c->bad || new.flags & ~(uint32_t)JL_RESULT_STORED || (c->at != c->end && !get_found(c, f, &found))) {
+		jl_table_release(&found);
 		return false;
-	e = jl_result_at(r, jl_results_id(r, label, len));
+	}
+	id = jl_results_id(r, label, len);
+	e = jl_result_at(r, id);
 	new.label = e->label;
 	*e = new;
+	jl_results_set_found(r, id, found.data, found.len);
+	jl_table_release(&found);
 	return true;
 }
 
@@ -148,6 +186,17 @@ static void end_frame(struct jl_buf *b, size_t start)
 	jl_buf_u64(&head, jl_hash64(b->data + start + FRAME_HEAD, len));
 	memcpy(b->data + start, head.data, FRAME_HEAD);
 	jl_buf_release(&head);
+}
+
+static size_t found_size(const struct jl_files *files, const struct jl_results *results, uint32_t id)
+{
+	uint32_t n;
+	const uint32_t *found = jl_results_found(results, id, &n);
+	size_t sum = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		sum += 4 + strlen(jl_files_path(files, found[i]));
+	return sum;
 }
 
 int jl_journal_frames(struct jl_buf *out, const struct jl_files *files, const struct jl_results *results)
@@ -168,10 +217,11 @@ int jl_journal_frames(struct jl_buf *out, const struct jl_files *files, const st
 		uint32_t id = *JL_AT(results->dirty, uint32_t, i);
 		size_t start = out->len;
 
-		if (out->max - out->len < FRAME_ROOM + strlen(jl_text(results->text, jl_result_at(results, id)->label)))
+		if (out->max - out->len < FRAME_ROOM + strlen(jl_text(results->text, jl_result_at(results, id)->label)) +
+						  found_size(files, results, id))
 			return JL_ELIMIT;
 		jl_buf_add(out, head, sizeof(head));
-		put_result(out, results, id);
+		put_result(out, files, results, id);
 		end_frame(out, start);
 	}
 	return JL_OK;
@@ -191,7 +241,7 @@ static bool replay_frame(struct jl_cur *all, struct jl_files *files, struct jl_r
 	case FRAME_FILE:
 		return get_file(&c, files);
 	case FRAME_RESULT:
-		return get_result(&c, results);
+		return get_result(&c, files, results);
 	default:
 		return false;
 	}

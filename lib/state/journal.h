@@ -6,7 +6,8 @@
  * Integers are little-endian from the first frame on. A payload is one of
  *     FILE    1 u8, path (length u32, bytes), flags u32, dev u64, ino u64, size u64, mtime_ns u64, ctime_ns u64,
  *             mode u32, digest (algo u8, 32 bytes); with JL_FILE_LIST: listing (length u32, bytes)
- *     RESULT  2 u8, label (length u32, bytes), flags u32, key digest, outs digest, wall_ns u64, when_ns u64
+ *     RESULT  2 u8, label (length u32, bytes), flags u32, key digest, outs digest, wall_ns u64, when_ns u64; since
+ *             version 2: made_s u32, count u32 of the files it was found to depend on, paths (length u32, bytes)
  * The first frame that does not check, and all behind it, are cut off. */
 #ifndef JL_STATE_JOURNAL_H
 #define JL_STATE_JOURNAL_H

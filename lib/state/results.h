@@ -30,17 +30,24 @@ struct jl_result {
 struct jl_results {
 	struct jl_table *text; /* shared */
 	struct jl_table at;    /* struct jl_result */
+	struct jl_table found; /* uint32_t: lists of files that a depfile named, each ended by JL_NONE; the first is empty */
+	struct jl_table find;  /* uint32_t by result, as far as some has a list: where that begins in found; 0: none */
 	struct jl_map map;     /* made when first needed */
 	uint32_t n_dirty;
 	struct jl_table dirty; /* uint32_t: ids, n_dirty of them; private */
 };
 
+void jl_results_init(struct jl_results *r, struct jl_table *text); /* text is borrowed */
+void jl_results_release(struct jl_results *r);
 static inline struct jl_result *jl_result_at(const struct jl_results *r, uint32_t id)
 {
 	return JL_AT(r->at, struct jl_result, id);
 }
 uint32_t jl_results_id(struct jl_results *r, const char *label, size_t len);   /* made when new */
 uint32_t jl_results_find(struct jl_results *r, const char *label, size_t len); /* JL_NONE when unknown */
+/* The files (ids) that the last success was found to depend on: n of them, good until the next call that sets some. */
+const uint32_t *jl_results_found(const struct jl_results *r, uint32_t id, uint32_t *ret_n);
+void jl_results_set_found(struct jl_results *r, uint32_t id, const uint32_t *files, uint32_t n); /* the caller touches */
 void jl_results_touch(struct jl_results *r, uint32_t id); /* it changed: mark dirty */
 
 #endif

@@ -6,7 +6,6 @@
 #include "state/files_priv.h"
 #include "state/journal.h"
 #include "state/pack.h"
-#include "state/results_priv.h"
 #include "state/snapshot.h"
 
 #include <errno.h>
@@ -21,7 +20,8 @@
 #define SNAPSHOT "state"
 #define JOURNAL "journal"
 #define LOCK "lock"
-#define OWN_TABLES 4
+#define OWN_TABLES 6
+#define MUST_TABLES 4 /* version 1 had no more: without the others no result has a list of files */
 #define JOURNAL_MIN ((uint64_t)64 << 10)
 #define FRAME_GUESS 200 /* bytes of a usual frame */
 
@@ -34,6 +34,8 @@ static struct jl_snapshot_table *all_tables(struct jl_state *s)
 	t[1] = (struct jl_snapshot_table){.tag = {'f', 'i', 'l', 'e'}, .table = &s->files.at};
 	t[2] = (struct jl_snapshot_table){.tag = {'l', 'i', 's', 't'}, .table = &s->files.lists};
 	t[3] = (struct jl_snapshot_table){.tag = {'r', 's', 'l', 't'}, .table = &s->results.at};
+	t[4] = (struct jl_snapshot_table){.tag = {'f', 'o', 'u', 'n'}, .table = &s->results.found};
+	t[5] = (struct jl_snapshot_table){.tag = {'f', 'i', 'n', 'd'}, .table = &s->results.find};
 	for (uint32_t i = 0; i < s->n_extra; i++) {
 		memcpy(t[OWN_TABLES + i].tag, s->extra[i].tag, sizeof(t->tag));
 		t[OWN_TABLES + i].table = s->extra[i].table;
@@ -47,6 +49,8 @@ static void empty(struct jl_state *s)
 	jl_table_release(&s->files.at);
 	jl_table_release(&s->files.lists);
 	jl_table_release(&s->results.at);
+	jl_table_release(&s->results.found);
+	jl_table_release(&s->results.find);
 	for (uint32_t i = 0; i < s->n_extra; i++)
 		jl_table_release(s->extra[i].table);
 }
@@ -55,7 +59,7 @@ static void empty(struct jl_state *s)
  * they are first used, the caller's tables by the caller.) */
 static bool indices_ok(const struct jl_state *s)
 {
-	const struct jl_table *text = &s->text;
+	const struct jl_table *text = &s->text, *found = &s->results.found;
 
 	if (!text->len || *JL_AT(*text, char, 0) || *JL_AT(*text, char, text->len - 1))
 		return false;
@@ -73,6 +77,20 @@ static bool indices_ok(const struct jl_state *s)
 		if (e->label >= text->len || e->flags & ~(uint32_t)JL_RESULT_STORED)
 			return false;
 	}
+	if (s->results.find.len > s->results.at.len)
+		return false;
+	for (uint32_t i = 0; i < s->results.find.len; i++) {
+		uint32_t first = *JL_AT(s->results.find, uint32_t, i);
+
+		if (first && first >= found->len)
+			return false;
+	}
+	for (uint32_t i = 0; i < found->len; i++) {
+		uint32_t file = *JL_AT(*found, uint32_t, i);
+
+		if (file != JL_NONE && (file >= s->files.at.len || i == 0 || i == found->len - 1))
+			return false;
+	}
 	return true;
 }
 
@@ -82,7 +100,7 @@ static int load(struct jl_state *s, struct jl_err *err)
 	struct jl_snapshot_info info;
 	int r;
 
-	r = jl_snapshot_read(s->io, s->dir_fd, SNAPSHOT, tables, OWN_TABLES + s->n_extra, OWN_TABLES, &info, err);
+	r = jl_snapshot_read(s->io, s->dir_fd, SNAPSHOT, tables, OWN_TABLES + s->n_extra, MUST_TABLES, &info, err);
 	free(tables);
 	if (r == JL_EUNSUPPORTED)
 		return r;

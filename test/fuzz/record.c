@@ -1,7 +1,8 @@
-/* Fuzz target: records and the key manifests in them. The input is tried as a record, and as a body in a frame whose
+/* Fuzz target: records, the key manifests in them, and variants records. The input is tried as a record, and as a body in a frame whose
  * check matches, since no mutation would get past the check. What is read must be written back as it was. */
 #include "memo/key.h"
 #include "memo/record.h"
+#include "memo/variants.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -34,13 +35,39 @@ static void try_record(const void *data, size_t size)
 	jl_buf_release(&again);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* What is read must be fit to be written with a variant more. */
+static void try_variants(const void *data, size_t size)
 {
-	static const char head[] = "jlrec\n\x1a\0\1\0\0\0";
+	static const char *const paths[] = {"a"};
+	const struct jl_variant_file file = {.path = 0};
+	struct jl_buf again = JL_BUF_INIT, scratch = JL_BUF_INIT;
+	struct jl_variants *v, *more;
+	struct jl_err err = JL_ERR_INIT;
+	struct jl_digest key;
+	int status = jl_variants_decode(data, size, &v, &err);
+
+	if (status != JL_OK) {
+		jl_bug_if(status != JL_ECORRUPT && status != JL_EUNSUPPORTED);
+		jl_bug_if(err.text[0] == '\0');
+		return;
+	}
+	for (uint32_t i = 0; i < v->n; i++)
+		jl_variants_key(v, i, &scratch, &key);
+	jl_bug_if(jl_variants_add(v, &v->base, paths, &file, 1, &again, &err) != JL_OK);
+	jl_bug_if(jl_variants_decode(again.data, again.len, &more, &err) != JL_OK);
+	jl_bug_if(more->n == 0 || more->n > v->n + 1 || more->at[0].n != 1);
+	jl_variants_free(v);
+	jl_variants_free(more);
+	jl_buf_release(&again);
+	jl_buf_release(&scratch);
+}
+
+static void try_framed(const char *head, const uint8_t *data, size_t size, void (*attempt)(const void *, size_t))
+{
 	struct jl_buf framed = JL_BUF_INIT;
 	struct jl_digest check;
 
-	try_record(data, size);
+	attempt(data, size);
 	if (size >= HEAD + CHECK && memcmp(data, head, 8) == 0) {
 		data += HEAD;
 		size -= HEAD + CHECK;
@@ -50,7 +77,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	jl_buf_add(&framed, data, size);
 	jl_digest_bytes(framed.data, framed.len, &check);
 	jl_buf_add(&framed, check.b, CHECK);
-	try_record(framed.data, framed.len);
+	attempt(framed.data, framed.len);
 	jl_buf_release(&framed);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	try_framed("jlrec\n\x1a\0\1\0\0\0", data, size, try_record);
+	try_framed("jlvar\n\x1a\0\1\0\0\0", data, size, try_variants);
 	return 0;
 }

@@ -229,6 +229,33 @@ static void keys_of_later_versions(void **state)
 	}
 }
 
+static void depfile_faults(void **state)
+{
+	static const struct fault faults[] = {
+		{STEP "    depfile: [a]\n", "5:14: \"depfile\" wants a path, not a list\n"},
+		{STEP "    depfile:\n", "5:13: \"depfile\" wants a path, not nothing\n"},
+		{STEP "    depfile: ''\n", "5:14: \"depfile\" wants a path, not a text\n"},
+		{STEP "    depfile: {path: a}\n", "5:14: \"depfile\" wants a path, not a mapping\n"},
+		{STEP "    depfile: a/\n", "5:14: \"depfile\" is a file, not a folder; take the last slash out\n"},
+		{STEP "    depfile: '*.d'\n", "5:14: \"depfile\" is one file; a pattern cannot stand here\n"},
+		{STEP "    depfile: '!a.d'\n", "5:14: \"depfile\" is one file; a pattern cannot stand here\n"},
+		{STEP "    depfile: /a.d\n",
+		 "5:14: an output cannot be an absolute path; name it relative to the manifest\n"},
+		{STEP "    depfile: ../a.d\n",
+		 "5:14: an output cannot leave the workspace; name one below the manifest's folder\n"},
+		{STEP "    depfile: .jl/a.d\n", "5:14: an output cannot stand in .jl, which is jl's own\n"},
+		{STEP "    depfile: ${{ input }}.d\n",
+		 "5:14: \"input\" cannot stand here; item, output, outputs, step, vars and env can\n"},
+		{STEP "    depfile: ${{ output }}.d\n", "5:14: the step declares no outputs; add \"outputs\"\n"},
+		{STEP "    depfile: ${{ item.stem }}.d\n", "5:14: \"item\" has no value without foreach; add \"foreach\" to the step\n"},
+		{STEP "defaults: {depfile: a.d}\n",
+		 "5:12: \"depfile\" is no key of \"defaults\"; it belongs to a step\n"},
+	};
+
+	(void)state;
+	EXPECT_ALL(faults);
+}
+
 static void condition_faults(void **state)
 {
 	static const struct fault faults[] = {
@@ -918,6 +945,7 @@ int main(void)
 		cmocka_unit_test(yaml_faults),
 		cmocka_unit_test(unknown_keys),
 		cmocka_unit_test(keys_of_later_versions),
+		cmocka_unit_test(depfile_faults),
 		cmocka_unit_test(condition_faults),
 		cmocka_unit_test(matrix_faults),
 		cmocka_unit_test(matrix_combinations),

@@ -339,14 +339,23 @@ static void locking(void **state)
 	close(fd);
 }
 
-/* Read with what is in test/golden: state-v1.bin and the journal that follows it. */
-static void golden(void **state)
+static void expect_found(struct jl_state *s, const char *label, const char *first, const char *second)
 {
-	static const char *const names[][2] = {
-		{"test/golden/state-v1.bin", ".jl/state"},
-		{"test/golden/state-v1.journal", ".jl/journal"},
-	};
-	struct tmpdir *t = *state;
+	uint32_t n;
+	const uint32_t *found = jl_results_found(&s->results, jl_results_find(&s->results, label, strlen(label)), &n);
+
+	assert_int_equal(n, first ? 2 : 0);
+	if (!first)
+		return;
+	assert_string_equal(jl_files_path(&s->files, found[0]), first);
+	assert_string_equal(jl_files_path(&s->files, found[1]), second);
+}
+
+/* Read with what is in test/golden: state-vN.bin and the journal that follows it. The second one is the first with lists of
+ * files, one in each. */
+static void golden(struct tmpdir *t, int version)
+{
+	const char *const names[] = {".jl/state", ".jl/journal"};
 	const struct jl_file *e;
 	const struct jl_result *r;
 	struct jl_digest want;
@@ -356,15 +365,17 @@ static void golden(void **state)
 		skip(); /* they are of a little-endian machine */
 	assert_int_equal(mkdirat(t->fd, ".jl", 0777), 0);
 	for (int i = 0; i < 2; i++) {
-		struct jl_buf b = JL_BUF_INIT;
+		struct jl_buf b = JL_BUF_INIT, name = JL_BUF_INIT;
 
-		assert_int_equal(jl_file_read(&jl_io_system, AT_FDCWD, names[i][0], &b, NULL), JL_OK);
-		tmpdir_write(t, names[i][1], b.data, b.len);
+		jl_buf_printf(&name, "test/golden/state-v%d.%s", version, i ? "journal" : "bin");
+		assert_int_equal(jl_file_read(&jl_io_system, AT_FDCWD, name.data, &b, NULL), JL_OK);
+		tmpdir_write(t, names[i], b.data, b.len);
 		jl_buf_release(&b);
+		jl_buf_release(&name);
 	}
 	assert_int_equal(jl_state_open(&jl_io_system, t->path, true, NULL, 0, &s, NULL), JL_OK);
 	assert_null(s->why_empty);
-	assert_int_equal(s->files.at.len, 5);
+	assert_int_equal(s->files.at.len, version == 1 ? 5 : 9);
 	e = jl_file_at(&s->files, jl_files_find(&s->files, "data/a.csv", 10));
 	assert_int_equal(e->flags, JL_FILE_DIGEST);
 	assert_int_equal(e->stamp.dev, 0x801);
@@ -383,14 +394,80 @@ static void golden(void **state)
 	assert_int_equal(e->flags, JL_FILE_DIGEST | JL_FILE_RACY | JL_FILE_MADE);
 	r = jl_result_at(&s->results, jl_results_find(&s->results, "clean[a]", 8));
 	assert_int_equal(r->flags, JL_RESULT_OK);
+	assert_int_equal(r->made_s, version == 1 ? 0 : 1700000002);
 	assert_int_equal(r->wall_ns, 1500000000);
 	assert_int_equal(r->when_ns, 1700000002000000000);
 	jl_digest_bytes("k", 1, &want);
 	assert_true(jl_digest_equal(&r->key, &want));
 	r = jl_result_at(&s->results, jl_results_find(&s->results, "late", 4));
 	assert_int_equal(r->flags, JL_RESULT_FAILED);
+	expect_found(s, "clean[a]", version == 1 ? NULL : "data/a.csv", "out/x");
+	expect_found(s, "late", version == 1 ? NULL : "/usr/include/x.h", "out/x");
 	state_close(s);
 }
+
+static void golden_1(void **state)
+{
+	golden(*state, 1);
+}
+
+static void golden_2(void **state)
+{
+	golden(*state, 2);
+}
+
+/* Lists come back from snapshot and journal, the last one of each result counts, and those of nobody are not kept. */
+static void lists_of_found_files(void **state)
+{
+	struct tmpdir *t = *state;
+	struct jl_state *s = state_open(t, NULL);
+	uint32_t a = jl_results_id(&s->results, "a", 1), b = jl_results_id(&s->results, "b", 1), n;
+	uint32_t h[3] = {state_id(s, "h"), state_id(s, "/usr/i.h"), state_id(s, "../up.h")};
+	uint8_t keep_files[16] = {0}, keep_results[2] = {0};
+
+	jl_results_set_found(&s->results, b, h, 2);
+	jl_results_touch(&s->results, a);
+	jl_results_touch(&s->results, b);
+	assert_int_equal(jl_state_flush(s, NULL), JL_OK);
+	jl_results_set_found(&s->results, a, h + 1, 2);
+	jl_results_touch(&s->results, a);
+	state_close(s);
+	s = state_open(t, NULL); /* from the journal */
+	expect_found(s, "a", "/usr/i.h", "../up.h");
+	expect_found(s, "b", "h", "/usr/i.h");
+	h[0] = state_id(s, "other");
+	h[1] = state_id(s, "h");
+	jl_results_set_found(&s->results, a, h, 2);
+	jl_results_set_found(&s->results, b, NULL, 0);
+	jl_state_plan_changed(s);
+	state_close(s);
+	s = state_open(t, NULL); /* from the snapshot */
+	expect_found(s, "a", "other", "h");
+	expect_found(s, "b", NULL, NULL);
+	assert_int_equal(s->results.found.len, 1 + 3);
+	/* Nothing but b is asked for, and nothing that it was found to use. */
+	h[0] = state_id(s, "h");
+	h[1] = state_id(s, "deep/er/x");
+	jl_results_set_found(&s->results, jl_results_find(&s->results, "b", 1), h, 2);
+	keep_results[jl_results_find(&s->results, "b", 1)] = 1;
+	assert_true(s->files.at.len <= sizeof(keep_files));
+	assert_int_equal(jl_state_close(s, keep_files, keep_results, NULL), JL_OK);
+	s = state_open(t, NULL);
+	assert_int_equal(s->results.at.len, 1);
+	expect_found(s, "b", "h", "deep/er/x");
+	assert_int_equal(jl_files_find(&s->files, "other", 5), JL_NONE);
+	/* No byte of the file may lead out of a table. */
+	h[0] = 1000;
+	jl_results_set_found(&s->results, 0, h, 1);
+	assert_int_equal(jl_results_found(&s->results, 0, &n)[0], 1000);
+	jl_state_plan_changed(s);
+	state_close(s);
+	s = state_open(t, NULL);
+	assert_string_equal(s->why_empty, "it is damaged");
+	state_close(s);
+}
+
+
 
 int main(void)
 {
@@ -405,7 +482,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_journal_grows_into_a_snapshot, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(every_failing_call, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(locking, tmpdir_setup, tmpdir_teardown),
-		cmocka_unit_test_setup_teardown(golden, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(golden_1, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(golden_2, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(lists_of_found_files, tmpdir_setup, tmpdir_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
