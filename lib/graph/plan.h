@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define JL_PLAN_FORMAT 3 /* raised whenever the meaning of a table changes */
+#define JL_PLAN_FORMAT 4 /* raised whenever the meaning of a table changes */
 
 #define JL_PLAN_POOLS_MAX 62u
 
@@ -64,6 +64,8 @@ struct jl_rule {
 	uint32_t first, n;           /* instances */
 	uint32_t version;            /* text; 0: none */
 	uint32_t tools, n_tools;     /* refs: text of programs' names */
+	uint32_t uses, n_uses;       /* refs: text, two each: a variable that its script uses and that is not passed, and where:
+	                                "FILE:LINE:COLUMN", the file relative to the workspace */
 	uint32_t cpus;               /* 0: one */
 	uint32_t takes, n_takes;     /* refs, two each: a pool, how much of it */
 	uint64_t memory;             /* bytes */

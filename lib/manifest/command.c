@@ -40,6 +40,34 @@ static void add_word(struct jl_reader *r, const struct jl_yaml *node, const stru
 		step->argv[step->n_argv++] = t;
 }
 
+struct uses {
+	struct jl_reader *r;
+	const struct jl_yaml *node;
+	struct jl_mtexts *list;
+	uint32_t cap;
+};
+
+static void add_use(void *ctx, const char *name, size_t len, size_t offset)
+{
+	struct uses *u = ctx;
+	struct jl_mtexts *list = u->list;
+
+	for (uint32_t i = 0; i < list->n; i++) {
+		if (list->at[i].len == len && memcmp(list->at[i].s, name, len) == 0)
+			return;
+	}
+	if (list->n == u->cap) {
+		struct jl_mtext *at = jl_arena_alloc(&u->r->m->arena, (u->cap = u->cap ? u->cap * 2 : 4) * sizeof(*at));
+
+		if (list->n > 0)
+			memcpy(at, list->at, list->n * sizeof(*at));
+		list->at = at;
+	}
+	list->at[list->n++] = (struct jl_mtext){.s = jl_arena_strndup(&u->r->m->arena, name, len),
+						.len = (uint32_t)len,
+						.mark = jl_yaml_place(u->r->doc, u->node, offset)};
+}
+
 static void read_text(struct jl_reader *r, const struct jl_yaml *node, struct jl_step *step)
 {
 	struct jl_mtext text = jl_read_copy(r, node);
@@ -47,7 +75,10 @@ static void read_text(struct jl_reader *r, const struct jl_yaml *node, struct jl
 	uint32_t words = 0;
 
 	if (!masked || jl_shell_needed(masked)) {
+		struct uses uses = {.r = r, .node = node, .list = &step->uses};
+
 		step->script = jl_read_template(r, node, &text, 0, ALL, true);
+		jl_shell_uses(text.s, text.len, add_use, &uses);
 		free(masked);
 		return;
 	}

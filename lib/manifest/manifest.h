@@ -136,6 +136,7 @@ struct jl_step {
 	bool argv_split;             /* argv came from a string: a list value inside a longer word makes several words, as
 	                                the shell would */
 	struct jl_template *script;  /* a string that needs the shell; else NULL */
+	struct jl_mtexts uses;       /* variables that the script uses and does not set, each where it comes first */
 	struct jl_mtexts shell;      /* default: bash -eo pipefail -c */
 	struct jl_ports inputs, outputs;
 	struct jl_port depfile;      /* path == NULL: none */

@@ -18,5 +18,9 @@ int jl_shell_quote(struct jl_buf *out, const char *value, size_t len);
 /* Which of `n` ascending offsets into a script stand inside quotes, or right behind a backslash? A `$(` inside double
  * quotes begins anew. What a here-document holds, and what is nested deeper than 64 levels, counts as not quoted. */
 void jl_shell_quoted(const char *script, size_t len, const uint32_t *offsets, bool *ret_quoted, uint32_t n);
+/* Tell each place ("$NAME", "${NAME…") where a script uses a variable that it does not set itself (NAME=, read, for, export …),
+ * outside of single quotes, comments and quoted here-documents. `script` is NUL-terminated; templates are passed over. */
+typedef void jl_shell_use(void *ctx, const char *name, size_t len, size_t offset);
+void jl_shell_uses(const char *script, size_t len, jl_shell_use *use, void *ctx);
 
 #endif

@@ -97,6 +97,9 @@ static void move_rule(struct mover *m, const struct jl_project *p, uint32_t rule
 	r.makes = move_refs(m, r.makes, r.n_makes, true);
 	r.pass_env = move_refs(m, r.pass_env, r.n_pass_env, true);
 	r.keep = move_refs(m, r.keep, r.n_keep, true);
+	r.tools = move_refs(m, r.tools, r.n_tools, true);
+	r.uses = move_refs(m, r.uses, 2 * r.n_uses, true);
+	r.takes = move_refs(m, r.takes, 2 * r.n_takes, false);
 	*(struct jl_rule *)jl_table_add(&m->to.rules, 1) = r;
 }
 
@@ -113,6 +116,7 @@ void jl_compact(struct jl_project *p)
 	*h = *jl_plan_head(&p->plan);
 	h->env = move_refs(&m, h->env, h->n_env, true);
 	h->includes = move_refs(&m, h->includes, h->n_includes, false);
+	h->pools = move_refs(&m, h->pools, h->n_pools, false);
 	h->manifest = move_text(&m, h->manifest);
 	h->store_dir = move_text(&m, h->store_dir);
 	jl_table_reserve(&m.to.rules, p->plan.rules.len);

@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "manifest/template.h"
 #include "run/scope.h"
+#include "run/uses.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -333,6 +334,7 @@ static void compile_rule(struct jl_project *p, const struct jl_step *s)
 		compile_items(p, s, &items);
 		r.items_text = add_text(p, items.data);
 	}
+	jl_uses_compile(p, s, &r);
 	r.ident = ident_of(p, s, items.data);
 	*(struct jl_rule *)jl_table_add(&p->plan.rules, 1) = r;
 	jl_buf_release(&b);

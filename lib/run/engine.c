@@ -11,6 +11,7 @@
 #include "run/loop.h"
 #include "run/needs.h"
 #include "run/node.h"
+#include "run/uses.h"
 #include "run/start.h"
 
 #include <stdio.h>
@@ -171,6 +172,8 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 
 static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct jl_decided *d)
 {
+	if (e->opts->mode != JL_MODE_ADOPT)
+		jl_uses_warn(e, inst);
 	if (e->opts->mode == JL_MODE_PLAN) {
 		struct jl_event ev = {.status = JL_STEP_WOULD_RUN, .reason = d->reason};
 		e->counts.would_run++;

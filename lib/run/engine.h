@@ -82,6 +82,7 @@ enum jl_rule_state_flag {
 	JL_RS_ALL = 1,         /* all its instances are wanted */
 	JL_RS_ASKED = 2,       /* ... by the user */
 	JL_RS_SETTLED = 4,     /* late, and expanded in this run */
+	JL_RS_WARNED = 8,      /* of variables that its script uses and that are not passed */
 };
 struct jl_rule_state {
 	uint32_t barrier, settle; /* nodes, or JL_NONE */
@@ -248,6 +249,8 @@ void jl_joblog_show(struct jl_engine *e, const char *step, const void *framed, s
 
 /* environ.c: what a command sees (the manual's list). */
 void jl_environ_base(struct jl_engine *e);
+/* Is it ("NAME" or "NAME=VALUE") on the list that every command sees? */
+bool jl_environ_passes(const char *entry);
 /* The environment of one instance: pointers valid until the next call. */
 const char *const *jl_environ_of(struct jl_engine *e, uint32_t inst, const struct jl_spec *spec, uint32_t slot,
                                  struct jl_buf *text, struct jl_table *at);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool passes(const char *entry)
+bool jl_environ_passes(const char *entry)
 {
 	static const char *const names[] = {"PATH",        "HOME",         "USER",          "LOGNAME",
 					    "SHELL",       "TERM",         "TMPDIR",        "LD_LIBRARY_PATH",
@@ -21,7 +21,7 @@ void jl_environ_base(struct jl_engine *e)
 {
 	bool path = false;
 	for (const char *const *v = e->opts->environ; v && *v; v++) {
-		if (!passes(*v))
+		if (!jl_environ_passes(*v))
 			continue;
 		*(const char **)jl_table_add(&e->env, 1) = *v;
 		path |= strncmp(*v, "PATH=", 5) == 0;

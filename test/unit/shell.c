@@ -204,12 +204,54 @@ static void deep_nesting_counts_as_not_quoted(void **state)
 	assert_false(quoted);
 }
 
+static void add_name(void *ctx, const char *name, size_t len, size_t offset)
+{
+	jl_buf_printf(ctx, "%.*s@%zu ", (int)len, name, offset);
+}
+
+static void uses_of_variables(void **state)
+{
+	static const struct {
+		const char *script, *wanted;
+	} cases[] = {
+		{"echo $FOO ${BAR} \"$BAZ ${QUX:-x}\"", "FOO@5 BAR@10 BAZ@18 QUX@23 "},
+		{"echo '$FOO' \\$BAR $'\\'$BAZ'", ""},
+		{"echo \"'$FOO'\" \"\\$BAR\"", "FOO@7 "},
+		{"FOO=1; echo $FOO $FOOD", "FOOD@17 "},
+		{"FOO+=1 x; echo $FOO", ""},
+		{"export FOO=1 BAR=2; echo $FOO $BAR", ""},
+		{"for f in *; do echo $f $g; done", "g@23 "},
+		{"while read -r a b; do echo $a $b $c; done", "c@33 "},
+		{"echo ${FOO:=1} $FOO ${BAR=2} $BAR", ""},
+		{"echo ${#FOO} ${!BAR}", "FOO@5 BAR@13 "},
+		{"x # $FOO\n$BAR", "BAR@9 "},
+		{"echo a#$FOO", "FOO@7 "},
+		{"echo \"$(echo '$FOO' $BAR)\" $BAZ", "BAR@20 BAZ@27 "},
+		{"cat <<'END'\n$FOO\nEND\necho $BAR", "BAR@26 "},
+		{"cat <<END\n$FOO\nEND\n", "FOO@10 "},
+		{"echo ${{ env.FOO }} $BAR", "BAR@20 "},
+		{"awk '{print $NF}' $1 $@ $? $", ""},
+		{"echo --level=$LEVEL LEVEL", "LEVEL@13 "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct jl_buf out = JL_BUF_INIT;
+
+		jl_shell_uses(cases[i].script, strlen(cases[i].script), add_name, &out);
+		if (strcmp(out.data, cases[i].wanted) != 0)
+			fail_msg("%s\nwanted %s\ngot    %s", cases[i].script, cases[i].wanted, out.data);
+		jl_buf_release(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(needs_a_shell),        cmocka_unit_test(splits_at_blanks),
 		cmocka_unit_test(quotes_what_needs_it), cmocka_unit_test(quoting_round_trips),
 		cmocka_unit_test(knows_quotes),         cmocka_unit_test(deep_nesting_counts_as_not_quoted),
+		cmocka_unit_test(uses_of_variables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
