@@ -23,7 +23,7 @@ enum jl_color { JL_COLOR_AUTO, JL_COLOR_ALWAYS, JL_COLOR_NEVER };
 /* What options set; each command reads what its tables can set. */
 struct jl_settings {
 	/* where */
-	const char *directory, *manifest, *store;
+	const char *directory, *manifest, *store, *max_size;
 	struct jl_opt_list vars;
 	/* run, plan, adopt */
 	uint32_t jobs;
@@ -82,6 +82,7 @@ extern const struct jl_opt jl_opts_help[];      /* --help */
 extern const struct jl_opt jl_opts_directory[]; /* -C */
 extern const struct jl_opt jl_opts_manifest[];  /* -f, --var */
 extern const struct jl_opt jl_opts_store[];     /* --store */
+extern const struct jl_opt jl_opts_max_size[];  /* --max-size: of what writes to the store */
 extern const struct jl_opt jl_opts_common[];    /* of run, plan and adopt */
 extern const struct jl_opt jl_opts_reports[];   /* of run and map: --junit, --trace */
 

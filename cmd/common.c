@@ -2,15 +2,19 @@
 #include "cmd.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/path.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define AT(field) offsetof(struct jl_settings, field)
+
+#define CONFIG_MAX ((size_t)1 << 20)
 
 const struct jl_opt jl_opts_help[] = {
 	{"help", 'h', NULL, "show this and exit", JL_OPT_FLAG, AT(help), 0},
@@ -30,6 +34,11 @@ const struct jl_opt jl_opts_manifest[] = {
 
 const struct jl_opt jl_opts_store[] = {
 	{"store", 0, "DIR", "the store (default: $JL_STORE, else ~/.cache/jl)", JL_OPT_TEXT, AT(store), 0},
+	{0},
+};
+
+const struct jl_opt jl_opts_max_size[] = {
+	{"max-size", 0, "SIZE", "what the store may take (default: $JL_MAX_SIZE, else 10GiB)", JL_OPT_TEXT, AT(max_size), 0},
 	{0},
 };
 
@@ -66,22 +75,77 @@ static int absolute(struct jl_arena *arena, const char *cwd, const char *path, c
 	return JL_OK;
 }
 
-/* $XDG_CACHE_HOME/jl, else ~/.cache/jl. A cache home that is not absolute does not count, as its specification says. */
-static int default_store(struct jl_arena *arena, const char **ret, struct jl_err *err)
+static const char *home_dir(void)
 {
-	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	const char *home = getenv("HOME");
 
-	if (cache && cache[0] == '/') {
-		*ret = jl_arena_printf(arena, "%s/jl", cache);
-		return JL_OK;
-	}
 	if (!home || home[0] != '/') {
-	/* cppcheck-suppress getpwuidCalled ; before any thread is started */
+		/* cppcheck-suppress getpwuidCalled ; before any thread is started */
 		const struct passwd *user = getpwuid(geteuid());
 
 		home = user ? user->pw_dir : NULL;
 	}
-	if (!home || home[0] != '/')
+	return home && home[0] == '/' ? home : NULL;
+}
+
+/* $XDG_CONFIG_HOME/jl/config.yaml, else ~/.config/jl/config.yaml; one that is not there says nothing. */
+static int read_config(struct jl_arena *arena, struct jl_run_opts *o, struct jl_err *err)
+{
+	const char *config = getenv("XDG_CONFIG_HOME"), *home = home_dir(), *path;
+	struct jl_messages msgs = {0};
+	struct jl_buf text;
+	int r;
+
+	if (config && config[0] == '/')
+		path = jl_arena_printf(arena, "%s/jl/config.yaml", config);
+	else if (home)
+		path = jl_arena_printf(arena, "%s/.config/jl/config.yaml", home);
+	else
+		return JL_OK;
+	jl_buf_init(&text, CONFIG_MAX);
+	r = jl_file_read(&jl_io_system, AT_FDCWD, path, &text, err);
+	if (r == JL_OK)
+		r = jl_config_read(path, text.data, text.len, arena, &msgs, &o->config);
+	else
+		r = r == JL_ENOTFOUND ? JL_OK : jl_err_add(err, "the settings \"%s\"", path);
+	if (msgs.errors)
+		r = jl_err_set(err, JL_EINVAL, "%s:%u:%u: %s", path, msgs.at[0].mark.line, msgs.at[0].mark.column, msgs.at[0].text);
+	if (r == JL_OK && o->config.dir && strncmp(o->config.dir, "~/", 2) == 0 && home)
+		o->config.dir = jl_arena_printf(arena, "%s%s", home, o->config.dir + 1);
+	else if (r == JL_OK && o->config.dir && o->config.dir[0] != '/')
+		r = jl_err_set(err, JL_EINVAL, "%s: \"dir\" wants an absolute path, not \"%s\"", path, o->config.dir);
+	jl_messages_release(&msgs);
+	jl_buf_release(&text);
+	return r;
+}
+
+static int max_size(const struct jl_settings *s, struct jl_run_opts *o, struct jl_err *err)
+{
+	const char *text = s->max_size ? s->max_size : getenv("JL_MAX_SIZE");
+
+	if (!text || (!s->max_size && !text[0]))
+		return JL_OK;
+	o->has_max_size = true;
+	if (jl_size_parse(text, &o->max_size, err) == JL_OK)
+		return JL_OK;
+	return jl_err_add(err, s->max_size ? "option \"--max-size\"" : "$JL_MAX_SIZE");
+}
+
+/* The settings', else $XDG_CACHE_HOME/jl, else ~/.cache/jl. A cache home that is not absolute does not count, as its
+ * specification says. */
+static int default_store(struct jl_arena *arena, struct jl_run_opts *o, struct jl_err *err)
+{
+	const char *cache = getenv("XDG_CACHE_HOME"), *home = home_dir(), **ret = &o->default_store_dir;
+
+	if (o->config.dir) {
+		*ret = o->config.dir;
+		return JL_OK;
+	}
+	if (cache && cache[0] == '/') {
+		*ret = jl_arena_printf(arena, "%s/jl", cache);
+		return JL_OK;
+	}
+	if (!home)
 		return jl_err_set(err, JL_EIO, "no place for the store: set HOME or JL_STORE, or give --store");
 	*ret = jl_arena_printf(arena, "%s/.cache/jl", home);
 	return JL_OK;
@@ -148,10 +212,14 @@ int jl_settings_run_opts(const struct jl_settings *s, struct jl_arena *arena, st
 	if (s->store && !s->store[0])
 		return jl_err_set(err, JL_EINVAL, "option \"--store\" needs the name of a folder");
 	r = overrides(s, arena, &o, err);
+	if (r == JL_OK)
+		r = read_config(arena, &o, err);
+	if (r == JL_OK)
+		r = max_size(s, &o, err);
 	if (r == JL_OK && store && store[0])
 		r = absolute(arena, o.cwd, store, &o.store_dir, err);
 	if (r == JL_OK)
-		r = default_store(arena, &o.default_store_dir, err);
+		r = default_store(arena, &o, err);
 	/* One named store is enough: without a home there is then nothing to complain of. */
 	if (r == JL_EIO && o.store_dir) {
 		o.default_store_dir = o.store_dir;

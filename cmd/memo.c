@@ -44,7 +44,7 @@ static const struct jl_opt common_opts[] = {
 	{"events", 0, "FILE", "write events as JSON lines; \"-\" is stdout", JL_OPT_TEXT, AT(events), 0},
 	{0},
 };
-static const struct jl_opt *const tables[] = {memo_opts, jl_opts_store, common_opts, jl_opts_help, NULL};
+static const struct jl_opt *const tables[] = {memo_opts, jl_opts_store, jl_opts_max_size, common_opts, jl_opts_help, NULL};
 
 /* The command's streams to ours, at once. */
 struct passer {

@@ -20,6 +20,14 @@
 
 #define JL_PLAN_POOLS_MAX 62u
 
+enum jl_store_key { /* what the manifest says of the store */
+	JL_STORE_SIZE = 1,
+	JL_STORE_ITEMS = 2,
+	JL_STORE_AGE = 4,
+	JL_STORE_COMPRESS = 8,
+	JL_STORE_BARE = 16,
+};
+
 struct jl_plan_head {           /* one element */
 	uint32_t format;
 	uint32_t env, n_env;    /* refs: text offsets of "NAME=VALUE" (or "NAME" when unset) that templates read */
@@ -31,7 +39,9 @@ struct jl_plan_head {           /* one element */
 	uint32_t store_dir;     /* text; 0: none */
 	uint32_t includes, n_includes; /* refs: files that the manifest includes */
 	uint32_t pools, n_pools; /* refs: the size of each */
-	uint32_t pad3;
+	uint32_t store_keys;    /* enum jl_store_key: which of these the manifest has */
+	uint64_t max_size, max_items;
+	int64_t max_age_ns;
 };
 
 enum jl_rule_flag {

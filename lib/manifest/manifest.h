@@ -160,6 +160,15 @@ struct jl_step {
 	bool keep_all;
 };
 
+struct jl_store_settings {       /* `store:` of a manifest or of the user's settings */
+	const char *dir;             /* NULL: not said */
+	uint64_t max_size, max_items; /* bytes, files; 0: no cap */
+	int64_t max_age_ns;          /* 0: no cap */
+	bool bare;                   /* `compress: none` */
+	bool has_size, has_items, has_age, has_compress;
+};
+
+struct jl_messages;
 struct jl_manifest {
 	struct jl_arena arena;
 	const char *file;            /* as given */
@@ -170,8 +179,13 @@ struct jl_manifest {
 	uint32_t n_steps;
 	struct jl_pool *pools;
 	uint32_t n_pools;
-	const char *store_dir;       /* `store: {dir: …}`, or NULL */
+	struct jl_store_settings store; /* of the top file */
 };
+
+/* The user's own settings, the text of config.yaml: `store` as in a manifest, nothing else. Faults are messages: JL_EINVAL.
+ * *ret is in the arena. */
+int jl_config_read(const char *file, const char *text, size_t len, struct jl_arena *arena, struct jl_messages *msgs,
+		   struct jl_store_settings *ret) JL_MUST_CHECK;
 
 struct jl_message {              /* one error or warning, ready to print: "FILE:LINE:COL: what is wrong; what to do" */
 	struct jl_mark mark;

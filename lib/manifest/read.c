@@ -129,28 +129,18 @@ static void read_version(struct jl_reader *r, const struct jl_yaml *node, const 
 			      (long long)field.v);
 }
 
-static void read_store(struct jl_reader *r, const struct jl_yaml *node)
-{
-	struct jl_store_keys keys = {0};
-
-	if (node->kind != JL_YAML_MAP) {
-		jl_read_wrong_type(r, node, "store", "a mapping");
-		return;
-	}
-	jl_read_map(r, node, JL_IN_STORE, &keys);
-	if (!r->file->by) /* an included file may be a manifest of its own, with a store for when it is the top */
-		r->m->store_dir = keys.dir.s;
-	for (uint32_t i = 0; i < node->n; i++) {
-		if (strcmp(node->at[2 * i].s, "dir") == 0 && jl_read_is_empty(&node->at[2 * i + 1]))
-			jl_read_fault(r, &node->at[2 * i + 1], "an empty path; name a folder");
-	}
-}
-
 static void read_top_value(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key)
 {
 	switch (key->type) {
 	case JL_TYPE_INT: read_version(r, node, key); break;
-	case JL_TYPE_STORE: read_store(r, node); break;
+	case JL_TYPE_STORE: {
+		struct jl_store_settings store = {0};
+
+		jl_read_store(r, node, &store);
+		if (!r->file->by) /* an included file may be a manifest of its own, with a store for when it is the top */
+			r->m->store = store;
+		break;
+	}
 	case JL_TYPE_INCLUDE: jl_read_include(r, node); break;
 	case JL_TYPE_VARS: jl_read_value(r, node, key, r->file); break;
 	case JL_TYPE_DEFAULTS:

@@ -39,7 +39,7 @@ struct jl_include_keys {
 	struct jl_mtext file, as;
 };
 
-/* The store's keys; checked, but only dir is kept. */
+/* The store's keys, as they stand there. */
 struct jl_store_keys {
 	struct jl_mtext dir, compress;
 	uint64_t max_size;
@@ -73,6 +73,9 @@ bool jl_read_is_empty(const struct jl_yaml *node);
 uint64_t jl_read_map(struct jl_reader *r, const struct jl_yaml *map, unsigned where, void *target);
 /* One value of the type that the row says, into its field of `target`. */
 void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, void *target);
+
+/* `store:`; config.c. */
+void jl_read_store(struct jl_reader *r, const struct jl_yaml *node, struct jl_store_settings *ret);
 
 bool jl_read_is_name(const char *s); /* of a step, a tag */
 bool jl_read_is_word(const char *s); /* of a variable, an input, a key of an item */

@@ -539,9 +539,17 @@ void jl_compile(struct jl_project *p)
 	add_pools(p);
 	jl_plan_head(&p->plan)->store_dir = 0;
 	add_includes(p);
-	if (p->ast->store_dir) {
+	struct jl_plan_head *head = jl_plan_head(&p->plan);
+	const struct jl_store_settings *store = &p->ast->store;
+	head->max_size = store->max_size;
+	head->max_items = store->max_items;
+	head->max_age_ns = store->max_age_ns;
+	head->store_keys = (store->has_size ? JL_STORE_SIZE : 0) | (store->has_items ? JL_STORE_ITEMS : 0) |
+			   (store->has_age ? JL_STORE_AGE : 0) | (store->has_compress ? JL_STORE_COMPRESS : 0) |
+			   (store->bare ? JL_STORE_BARE : 0);
+	if (store->dir) {
 		struct jl_buf dir = JL_BUF_INIT;
-		jl_path_join(&dir, p->root, p->ast->store_dir);
+		jl_path_join(&dir, p->root, store->dir);
 		jl_plan_head(&p->plan)->store_dir = add_text(p, dir.data);
 		jl_buf_release(&dir);
 	}

@@ -347,13 +347,30 @@ const char *jl_project_store_dir(const struct jl_project *p)
 
 void jl_run_store_rules(const struct jl_run_opts *opts, struct jl_store_rules *ret)
 {
-	(void)opts;
-	*ret = (struct jl_store_rules){.max_size = STORE_MAX, .blobs_of = jl_record_blobs};
+	const struct jl_store_settings *config = &opts->config;
+	*ret = (struct jl_store_rules){.max_size = config->has_size ? config->max_size : STORE_MAX,
+				       .max_items = config->max_items,
+				       .max_age_ns = config->max_age_ns,
+				       .bare = config->bare,
+				       .blobs_of = jl_record_blobs};
+	if (opts->has_max_size)
+		ret->max_size = opts->max_size;
 }
 
 void jl_project_store_rules(const struct jl_project *p, struct jl_store_rules *ret)
 {
+	const struct jl_plan_head *h = jl_plan_head(&p->plan);
+	/* One project must not evict the others': its caps are for the folder that it names. */
+	const bool own = h->store_dir && !p->opts->store_dir;
 	jl_run_store_rules(p->opts, ret);
+	if (own && (h->store_keys & JL_STORE_SIZE) && !p->opts->has_max_size)
+		ret->max_size = h->max_size;
+	if (own && (h->store_keys & JL_STORE_ITEMS))
+		ret->max_items = h->max_items;
+	if (own && (h->store_keys & JL_STORE_AGE))
+		ret->max_age_ns = h->max_age_ns;
+	if (h->store_keys & JL_STORE_COMPRESS)
+		ret->bare = h->store_keys & JL_STORE_BARE;
 }
 
 /* ---- names ---- */

@@ -49,7 +49,10 @@ struct jl_run_opts {
 	int64_t timeout_ns;               /* for steps that have none; 0: none */
 	int64_t kill_after_ns;            /* 0: 10 s */
 	const char *store_dir;            /* absolute; from --store or $JL_STORE; NULL: the manifest's or the default */
-	const char *default_store_dir;    /* absolute: $XDG_CACHE_HOME/jl or ~/.cache/jl */
+	const char *default_store_dir;    /* absolute: the user's settings', else $XDG_CACHE_HOME/jl or ~/.cache/jl */
+	struct jl_store_settings config;  /* the user's own settings */
+	bool has_max_size;                /* --max-size or $JL_MAX_SIZE: over every other */
+	uint64_t max_size;                /* bytes; 0: no cap */
 	const char *const *environ;       /* the caller's environment */
 	const char *command_line;         /* for the lock's holder line */
 	struct jl_sink *sinks;            /* a list */

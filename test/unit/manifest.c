@@ -829,7 +829,7 @@ static void the_other_keys(void **state)
 
 	(void)state;
 	assert_string_equal(m->file, "m.yaml");
-	assert_string_equal(m->store_dir, "~/x");
+	assert_string_equal(m->store.dir, "~/x");
 	assert_int_equal(m->vars.n, 1);
 	assert_string_equal(m->vars.at[0].name.s, "a");
 	assert_string_equal(s->name.s, "s");
