@@ -181,10 +181,9 @@ END
 }
 
 @test "an included file that belongs to another user is refused" {
-	if ((EUID != 0)); then skip "only root can give a file away"; fi
 	printf 'version: 1\ninclude: [a.yaml]\n' >joblib.yaml
 	printf 'version: 1\nsteps: {t: {command: tally t}}\n' >a.yaml
-	chown 12345 a.yaml
+	chown 12345 a.yaml 2>/dev/null || skip "only root can give a file away, and only to whom its namespace knows"
 	run_jl run
 	assert_status 2
 	assert_stderr_has 'joblib.yaml:2:11: cannot include "a.yaml": it belongs to another user'
