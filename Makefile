@@ -34,6 +34,7 @@ endif
 
 LIB_SRC := $(sort $(wildcard lib/*/*.c))
 CMD_SRC := $(sort $(wildcard cmd/*.c))
+HELPER_SRC := $(sort $(wildcard cmd/helper/*.c))
 UNIT_SRC := $(sort $(wildcard test/unit/*.c))
 FUZZ_SRC := $(filter-out test/fuzz/replay.c,$(sort $(wildcard test/fuzz/*.c)))
 BENCH_SRC := $(sort $(wildcard test/bench/*.c))
@@ -49,6 +50,8 @@ BENCH_TOOLS := $(BENCH_SRC:%.c=$(B)/%)
 CMD_MAIN := $(if $(CMD_SRC),$(shell grep -lE '$(MAIN_RE)' $(CMD_SRC)))
 # Until there is a main there is no program to link.
 JL := $(if $(CMD_MAIN),$(B)/jl)
+# Each file of cmd/helper is a program that jl starts when it needs it: jl-NAME.
+HELPERS := $(HELPER_SRC:cmd/helper/%.c=$(B)/libexec/jl/jl-%)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
@@ -60,6 +63,7 @@ SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findst
 COV_FLAGS := $(if $(COV),--coverage -O0)
 
 PKGS := yaml-0.1 libxxhash libzstd zlib
+PKGS_archive := libarchive
 
 base_cflags = -std=c17 -D_GNU_SOURCE -DJL_VERSION='"$(VERSION)"' -Ilib $(WARN) -O2 -g -pthread \
 	$(SAN_FLAGS) $(COV_FLAGS) $(PKG_CFLAGS)
@@ -73,7 +77,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 .PHONY: all test demo bench lint format fuzz coverage install uninstall clean check-layers check-headers scenarios help \
 	tests print-tests FORCE
-all: $(B)/libjl.a $(JL)
+all: $(B)/libjl.a $(JL) $(HELPERS)
 
 # The goals that compile nothing need nothing installed.
 NO_BUILD := clean help check-layers scenarios format lint uninstall print-tests
@@ -112,6 +116,11 @@ $(B)/libjl.a: $(call obj,$(LIB_SRC)) $(B)/sources
 $(B)/jl: $(call obj,$(CMD_SRC)) $(B)/libjl.a $(B)/sources
 	$(call say,LD,$@)
 	$(Q)$(CC) $(all_ldflags) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
+
+$(HELPERS): $(B)/libexec/jl/jl-%: $(B)/obj/cmd/helper/%.o $(B)/libjl.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(all_ldflags) -o $@ $(filter %.o %.a,$^) $$(pkg-config --libs $(PKGS_$*)) $(PKG_LIBS)
 
 $(B)/test/unit/libhelp.a: $(call obj,$(UNIT_HELP)) $(B)/sources
 	@mkdir -p $(@D)
@@ -173,9 +182,13 @@ MAN5 := $(notdir $(wildcard docs/man/*.5))
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 755 $(B)/jl $(DESTDIR)$(PREFIX)/bin/jl
+	install -d $(DESTDIR)$(PREFIX)/libexec/jl
+	install -m 755 $(HELPERS) $(DESTDIR)$(PREFIX)/libexec/jl
 	$(if $(MAN1),install -m 644 $(MAN1:%=docs/man/%) $(DESTDIR)$(PREFIX)/share/man/man1)
 	$(if $(MAN5),install -m 644 $(MAN5:%=docs/man/%) $(DESTDIR)$(PREFIX)/share/man/man5)
 uninstall:
+	rm -f $(HELPERS:$(B)/%=$(DESTDIR)$(PREFIX)/%)
+	-rmdir $(DESTDIR)$(PREFIX)/libexec/jl
 	rm -f $(DESTDIR)$(PREFIX)/bin/jl $(MAN1:%=$(DESTDIR)$(PREFIX)/share/man/man1/%) \
 		$(MAN5:%=$(DESTDIR)$(PREFIX)/share/man/man5/%)
 
@@ -198,4 +211,4 @@ help:
 	@echo 'make scenarios  which of the numbered faults have a test; make check-layers check-headers clean'
 	@echo 'Variables: DEV=1 warnings are errors, SAN=address,undefined or SAN=thread, V=1 full lines, CC, CFLAGS, LDFLAGS'
 
--include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) test/fuzz/replay.c))
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(HELPER_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) test/fuzz/replay.c))

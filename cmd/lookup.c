@@ -19,7 +19,7 @@ static void warn(void *ctx, const char *text)
 	jl_say("warning: %s", text);
 }
 
-static const char *store_dir(const struct jl_lookup *l)
+const char *jl_lookup_store_dir(const struct jl_lookup *l)
 {
 	if (l->project)
 		return jl_project_store_dir(l->project);
@@ -72,7 +72,7 @@ int jl_lookup_word(struct jl_lookup *l, const char *word, uint32_t *ret_rule, ui
 	} else if (!jl_store_is_prefix(word)) {
 		return project_fault(l, err);
 	}
-	r = jl_store_local_find_key(store_dir(l), word, ret_key, &key_err);
+	r = jl_store_local_find_key(jl_lookup_store_dir(l), word, ret_key, &key_err);
 	if (r != JL_OK) {
 		*err = key_err;
 		return r;
@@ -93,13 +93,13 @@ const struct jl_result *jl_lookup_result(const struct jl_project *p, uint32_t in
 	return r->flags & (JL_RESULT_OK | JL_RESULT_FAILED) ? r : NULL;
 }
 
-static int open_store(struct jl_lookup *l, struct jl_err *err)
+static int open_store(struct jl_lookup *l, bool read_only, struct jl_err *err)
 {
 	int r;
 
 	if (l->store)
 		return JL_OK;
-	r = jl_store_local_open(&jl_io_system, store_dir(l), true, &l->store, err);
+	r = jl_store_local_open(&jl_io_system, jl_lookup_store_dir(l), read_only, &l->store, err);
 	if (r == JL_OK)
 		l->store->warn = warn;
 	return r;
@@ -125,10 +125,20 @@ static int follow(struct jl_lookup *l, struct jl_buf *data, struct jl_err *err)
 	return r;
 }
 
+int jl_lookup_store(struct jl_lookup *l, struct jl_err *err)
+{
+	return open_store(l, true, err);
+}
+
+int jl_lookup_store_writable(struct jl_lookup *l, struct jl_err *err)
+{
+	return open_store(l, false, err);
+}
+
 int jl_lookup_record(struct jl_lookup *l, const struct jl_digest *key, struct jl_record **ret, struct jl_err *err)
 {
 	struct jl_buf data = JL_BUF_INIT;
-	int r = open_store(l, err);
+	int r = jl_lookup_store(l, err);
 
 	if (r == JL_OK)
 		r = l->store->ops->get_record(l->store, key, &data, err);

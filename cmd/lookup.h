@@ -30,6 +30,11 @@ int jl_lookup_word(struct jl_lookup *l, const char *word, uint32_t *ret_rule, ui
 /* The last result of an instance, NULL if it never had one. */
 const struct jl_result *jl_lookup_result(const struct jl_project *p, uint32_t inst);
 
+/* The store, opened to be read; or to be written to, made if it is missing. In l->store. */
+int jl_lookup_store(struct jl_lookup *l, struct jl_err *err) JL_MUST_CHECK;
+int jl_lookup_store_writable(struct jl_lookup *l, struct jl_err *err) JL_MUST_CHECK;
+const char *jl_lookup_store_dir(const struct jl_lookup *l);
+
 /* The record of a key; jl_record_free() it. JL_ENOTFOUND: the store has none. */
 int jl_lookup_record(struct jl_lookup *l, const struct jl_digest *key, struct jl_record **ret,
                      struct jl_err *err) JL_MUST_CHECK;

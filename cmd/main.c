@@ -12,6 +12,7 @@ const struct jl_command *const jl_commands[] = {
 	&jl_command_map,     &jl_command_memo,
 	&jl_command_list,    &jl_command_log,
 	&jl_command_cat,     &jl_command_hash,
+	&jl_command_dump,    &jl_command_load,
 	&jl_command_clean,   &jl_command_adopt,
 	&jl_command_init,    &jl_command_schema,
 	&jl_command_help,    &jl_command_version,

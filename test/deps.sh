@@ -23,6 +23,7 @@ packages() {
 		libxxhash-dev  pc:libxxhash
 		libzstd-dev    pc:libzstd
 		zlib1g-dev     pc:zlib
+		libarchive-dev pc:libarchive
 	END
 	test) cat <<-'END' ;;
 		libcmocka-dev  pc:cmocka

@@ -1,6 +1,8 @@
-/* Blobs packed by gzip: one member. */
+/* Blobs packed by gzip: one member; and zlib streams. */
 #include "codec/codec.h"
+#include "codec/stream.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <zlib.h>
 
@@ -102,3 +104,94 @@ static int gzip_unpack(const struct jl_io *io, int fd, uint64_t size, jl_codec_s
 }
 
 const struct jl_codec jl_codec_gzip = {JL_CODEC_GZIP, "gzip", ".gz", gzip_pack, gzip_unpack};
+
+/* ---- streams, piece by piece ---- */
+
+struct zlib_packer {
+	struct jl_packer p; /* first */
+	z_stream z;
+	unsigned char out[PIECE];
+};
+
+static int zlib_pack(struct jl_packer *p, const void *data, size_t len, bool last, jl_codec_sink *sink, void *ctx,
+		     struct jl_err *err)
+{
+	struct zlib_packer *k = (struct zlib_packer *)p;
+	int r = JL_OK;
+
+	jl_bug_if(len > UINT32_MAX);
+	k->z.next_in = (Bytef *)data; /* zlib reads it only */
+	k->z.avail_in = (uInt)len;
+	do {
+		k->z.next_out = k->out;
+		k->z.avail_out = PIECE;
+		deflate(&k->z, last ? Z_FINISH : Z_NO_FLUSH); /* cannot fail between a good start and the end */
+		if (k->z.avail_out < PIECE)
+			r = sink(ctx, k->out, PIECE - k->z.avail_out, err);
+	} while (r >= 0 && k->z.avail_out == 0);
+	return r < 0 ? r : JL_OK;
+}
+
+static void zlib_packer_free(struct jl_packer *p)
+{
+	deflateEnd(&((struct zlib_packer *)p)->z);
+	free(p);
+}
+
+struct jl_packer *jl_packer_zlib(int level)
+{
+	struct zlib_packer *k = jl_calloc(1, sizeof(*k));
+
+	k->p = (struct jl_packer){zlib_pack, zlib_packer_free};
+	if (deflateInit(&k->z, level ? level : Z_DEFAULT_COMPRESSION) != Z_OK)
+		jl_oom();
+	return &k->p;
+}
+
+struct jl_zlib {
+	z_stream z;
+};
+
+struct jl_zlib *jl_zlib_unpacker(void)
+{
+	struct jl_zlib *z = jl_calloc(1, sizeof(*z));
+
+	if (inflateInit(&z->z) != Z_OK)
+		jl_oom();
+	return z;
+}
+
+void jl_zlib_free(struct jl_zlib *z)
+{
+	if (z)
+		inflateEnd(&z->z);
+	free(z);
+}
+
+int jl_zlib_unpack(struct jl_zlib *z, const void **data, size_t *len, void *out, size_t room, size_t *ret_len,
+		   bool *ret_ended, struct jl_err *err)
+{
+	const uInt n = *len < UINT32_MAX ? (uInt)*len : UINT32_MAX;
+	int state;
+
+	z->z.next_in = (Bytef *)*data; /* zlib reads it only */
+	z->z.avail_in = n;
+	z->z.next_out = out;
+	z->z.avail_out = (uInt)room;
+	state = inflate(&z->z, Z_NO_FLUSH);
+	if (state != Z_OK && state != Z_STREAM_END && state != Z_BUF_ERROR)
+		return jl_err_set(err, JL_ECORRUPT, "zlib cannot unpack: %s", z->z.msg ? z->z.msg : zError(state));
+	*data = (const char *)*data + (n - z->z.avail_in);
+	*len -= n - z->z.avail_in;
+	*ret_len = room - z->z.avail_out;
+	*ret_ended = state == Z_STREAM_END;
+	return JL_OK;
+}
+
+bool jl_zlib_is(const void *data, size_t len)
+{
+	const unsigned char *b = data;
+
+	/* Deflate with a window of at most 32 KiB, a check that fits, no preset dictionary. */
+	return len >= 2 && (b[0] & 0x0f) == 8 && b[0] >> 4 <= 7 && (b[0] * 256 + b[1]) % 31 == 0 && !(b[1] & 0x20);
+}

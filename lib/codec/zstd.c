@@ -1,10 +1,12 @@
 /* Blobs packed by zstd: one frame with its checksum. */
 #include "codec/codec.h"
+#include "codec/stream.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <zstd.h>
 
+#define JOB            (1 << 20) /* bytes that one thread packs: what a thread costs in memory follows from it */
 #define SAMPLE         ((size_t)64 << 10)
 #define SAMPLE_LEAST   4096
 #define WINDOW_LOG_MAX 27 /* 128 MiB: what a frame may ask for while it is unpacked */
@@ -127,4 +129,66 @@ bool jl_codec_sample(const struct jl_io *io, int fd, uint64_t size)
 	free(out);
 	free(in);
 	return pays;
+}
+
+/* ---- streams, piece by piece ---- */
+
+struct zstd_packer {
+	struct jl_packer p; /* first */
+	ZSTD_CCtx *c;
+	size_t room;
+	char *out;
+};
+
+static int zstd_pack_piece(struct jl_packer *p, const void *data, size_t len, bool last, jl_codec_sink *sink, void *ctx,
+			   struct jl_err *err)
+{
+	struct zstd_packer *k = (struct zstd_packer *)p;
+	ZSTD_inBuffer from = {data, len, 0};
+	size_t left = 1;
+	int r = JL_OK;
+
+	while (r >= 0 && (from.pos < from.size || (last && left))) {
+		ZSTD_outBuffer to = {k->out, k->room, 0};
+
+		left = ZSTD_compressStream2(k->c, &to, &from, last ? ZSTD_e_end : ZSTD_e_continue);
+		if (ZSTD_isError(left))
+			r = jl_err_set(err, JL_EIO, "zstd cannot pack: %s", ZSTD_getErrorName(left));
+		else if (to.pos)
+			r = sink(ctx, k->out, to.pos, err);
+	}
+	return r < 0 ? r : JL_OK;
+}
+
+static void zstd_packer_free(struct jl_packer *p)
+{
+	struct zstd_packer *k = (struct zstd_packer *)p;
+
+	ZSTD_freeCCtx(k->c);
+	free(k->out);
+	free(k);
+}
+
+struct jl_packer *jl_packer_zstd(int level, unsigned threads)
+{
+	struct zstd_packer *k = jl_calloc(1, sizeof(*k));
+
+	k->p = (struct jl_packer){zstd_pack_piece, zstd_packer_free};
+	k->c = ZSTD_createCCtx();
+	if (!k->c)
+		jl_oom();
+	k->room = ZSTD_CStreamOutSize();
+	k->out = jl_alloc(k->room);
+	ZSTD_CCtx_setParameter(k->c, ZSTD_c_compressionLevel, level ? level : ZSTD_CLEVEL_DEFAULT);
+	ZSTD_CCtx_setParameter(k->c, ZSTD_c_checksumFlag, 1);
+	/* Without threads in the library this is refused, and it packs on one. */
+	ZSTD_CCtx_setParameter(k->c, ZSTD_c_nbWorkers, (int)threads);
+	ZSTD_CCtx_setParameter(k->c, ZSTD_c_jobSize, JOB);
+	return &k->p;
+}
+
+void jl_packer_free(struct jl_packer *p)
+{
+	if (p)
+		p->free(p);
 }

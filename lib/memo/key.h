@@ -38,6 +38,7 @@ enum jl_piece {
 	JL_PIECE_PLATFORM = 10, /* value: "linux-x86_64" */
 	JL_PIECE_INPUT = 11,  /* name: path, value: kind u8, executable u8, digest text; only in a stored manifest */
 	JL_PIECE_FOUND = 12,  /* the same of a file that the depfile named: only in the stored manifest of a full key */
+	JL_PIECE_BASE = 13,   /* value: digest text of the base key; only in the stored manifest of a full key */
 };
 
 /* The base: a jl_buf of encoded pieces. jl_key_begin empties the buffer and writes the format version. Input pieces,

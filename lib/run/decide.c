@@ -450,5 +450,9 @@ void jl_decide_manifest(struct jl_engine *e, uint32_t inst, const struct jl_deci
 		jl_key_piece(out, found ? JL_PIECE_FOUND : JL_PIECE_INPUT, jl_files_path(jl_engine_files(e), in->file),
 			     value.data, value.len);
 	}
+	if (!jl_digest_equal(&d->base, &d->key)) {
+		jl_digest_text(&d->base, digest);
+		jl_key_piece(out, JL_PIECE_BASE, "", digest, strlen(digest));
+	}
 	jl_buf_release(&value);
 }
