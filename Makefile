@@ -62,7 +62,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined))
 COV_FLAGS := $(if $(COV),--coverage -O0)
 
-PKGS := yaml-0.1 libxxhash libzstd zlib
+PKGS := yaml-0.1 libxxhash libzstd zlib nettle
 PKGS_archive := libarchive
 
 base_cflags = -std=c17 -D_GNU_SOURCE -DJL_VERSION='"$(VERSION)"' -Ilib $(WARN) -O2 -g -pthread \

@@ -21,6 +21,7 @@ packages() {
 		pkg-config     cmd:pkg-config
 		libyaml-dev    pc:yaml-0.1
 		libxxhash-dev  pc:libxxhash
+		nettle-dev     pc:nettle
 		libzstd-dev    pc:libzstd
 		zlib1g-dev     pc:zlib
 		libarchive-dev pc:libarchive

@@ -20,6 +20,7 @@ struct jl_job {
 	const char *const *envp;    /* NULL-terminated, the whole environment */
 	const char *workdir;        /* absolute; NULL: where jl is (local processes only) */
 	int stdin_fd;               /* -1: /dev/null; stays the caller's */
+	bool terminal;              /* what is no other stream is jl's own 0, 1, 2, in its process group: local only */
 	int stdout_fd, stderr_fd;   /* 0: captured; else a descriptor from 3 on that the stream goes to; the caller's */
 	const int *keep_fds;        /* more descriptors to leave open, -1-terminated, or NULL; good until done() */
 	int64_t timeout_ns;         /* 0: none */

@@ -52,6 +52,7 @@ struct local_job {
 	uint64_t id;
 	enum phase phase;
 	enum cause cause;
+	bool terminal;      /* in our own process group */
 	bool killed;        /* KILL was sent */
 	bool pipe_held;
 	pid_t pid;          /* 0 while STARTING */
@@ -239,6 +240,10 @@ static void stream_ready(struct jl_watch *w, uint32_t epoll_events)
 static unsigned signal_tree(struct local_job *j, int sig)
 {
 	struct local *l = j->local;
+	if (j->terminal) { /* what it started is in our group, too: no telling what is whose */
+		kill(j->pid, sig);
+		return 0;
+	}
 	pid_t *spare = jl_alloc(l->job_count * sizeof(*spare));
 	size_t count = 0;
 	for (const struct local_job *other = l->jobs; other; other = other->next)
@@ -359,7 +364,7 @@ static int watch_job(struct local_job *j, struct jl_err *err)
 	if (rc == JL_OK)
 		rc = jl_loop_add(loop, &j->exit_watch, j->pidfd, EPOLLIN, err);
 	if (rc < 0) {
-		kill(-j->pid, SIGKILL);
+		kill(j->terminal ? j->pid : -j->pid, SIGKILL);
 		reap_process(j, &(struct jl_job_result){0});
 		j->pid = 0;
 		close_fd(&j->pidfd);
@@ -371,8 +376,8 @@ static int spawn_job(struct local_job *j, const struct jl_job *job, struct jl_er
 {
 	struct local *l = j->local;
 	int out[2] = {-1, -1}, errs[2] = {-1, -1};
-	int rc = job->stdout_fd > 0 ? JL_OK : make_pipe(out, err);
-	if (rc == JL_OK && job->stderr_fd <= 0)
+	int rc = job->stdout_fd > 0 || job->terminal ? JL_OK : make_pipe(out, err);
+	if (rc == JL_OK && job->stderr_fd <= 0 && !job->terminal)
 		rc = make_pipe(errs, err);
 	if (rc < 0)
 		goto out;
@@ -380,11 +385,11 @@ static int spawn_job(struct local_job *j, const struct jl_job *job, struct jl_er
 		.argv = job->argv,
 		.envp = job->envp,
 		.workdir = job->workdir,
-		.stdin_fd = job->stdin_fd >= 0 ? job->stdin_fd : l->null_fd,
-		.stdout_fd = job->stdout_fd > 0 ? job->stdout_fd : out[1],
-		.stderr_fd = job->stderr_fd > 0 ? job->stderr_fd : errs[1],
+		.stdin_fd = job->stdin_fd >= 0 ? job->stdin_fd : job->terminal ? 0 : l->null_fd,
+		.stdout_fd = job->stdout_fd > 0 ? job->stdout_fd : job->terminal ? 1 : out[1],
+		.stderr_fd = job->stderr_fd > 0 ? job->stderr_fd : job->terminal ? 2 : errs[1],
 		.mask = jl_loop_child_mask(l->loop),
-		.own_group = true,
+		.own_group = !job->terminal,
 		.die_with_parent = true,
 		.keep_fds = job->keep_fds,
 	};
@@ -498,6 +503,7 @@ static int local_start(struct jl_exec *x, const struct jl_job *job, int64_t *ret
 	j->exit_watch.ready = process_ended;
 	j->exit_watch.fd = -1;
 	j->timer.fired = timer_fired;
+	j->terminal = job->terminal;
 	j->timeout_ns = job->timeout_ns;
 	j->kill_after_ns = job->kill_after_ns;
 	stream_init(&j->out, j, 1);

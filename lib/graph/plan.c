@@ -119,6 +119,7 @@ static bool rule_in(const struct jl_plan *p, const struct jl_rule *r, uint32_t n
 	       refs_in(p, r->tags, r->n_tags, n_text) && refs_in(p, r->after, r->n_after, n_rules) &&
 	       refs_in(p, r->waits, r->n_waits, n_rules) && refs_in(p, r->makes, r->n_makes, n_text) &&
 	       refs_in(p, r->pass_env, r->n_pass_env, n_text) && refs_in(p, r->keep, r->n_keep, n_text) && refs_in(p, r->tools, r->n_tools, n_text) &&
+	       refs_in(p, r->secrets, r->n_secrets, n_text) &&
 	       r->n_uses <= UINT32_MAX / 2 && refs_in(p, r->uses, 2 * r->n_uses, n_text) && takes_in(p, r);
 }
 
@@ -137,6 +138,8 @@ static bool inst_in(const struct jl_plan *p, const struct jl_inst *t, uint32_t n
 	/* The command of one without globs is made as the rule is expanded, never later. */
 	if (!(t->flags & JL_INST_READY))
 		return t->flags & (JL_INST_GLOBS | JL_INST_OFF);
+	if (t->valid && !specs_in(p, t->valid, 1))
+		return false;
 	return specs_in(p, t->spec, r->flags & JL_RULE_JOBS ? 2 : 1);
 }
 

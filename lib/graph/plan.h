@@ -55,6 +55,7 @@ enum jl_rule_flag {
 	JL_RULE_EXPANDED = 128, /* first, n and items are of an expansion that was made */
 	JL_RULE_PORTABLE = 256,
 	JL_RULE_JOBS = 512,     /* its command holds the number of jobs, which is not of the key */
+	JL_RULE_INTERACTIVE = 1024,
 	JL_RULE_OFF = 1 << 16,  /* its `if` is false: one instance without items, which is JL_INST_OFF */
 	JL_RULE_SOME_OFF = 1 << 17, /* its `if` is false for some items */
 };
@@ -76,6 +77,7 @@ struct jl_rule {
 	uint32_t tools, n_tools;     /* refs: text of programs' names */
 	uint32_t uses, n_uses;       /* refs: text, two each: a variable that its script uses and that is not passed, and where:
 	                                "FILE:LINE:COLUMN", the file relative to the workspace */
+	uint32_t secrets, n_secrets; /* refs: text of variables' names */
 	uint32_t cpus;               /* 0: one */
 	uint32_t takes, n_takes;     /* refs, two each: a pool, how much of it */
 	uint64_t memory;             /* bytes */
@@ -108,6 +110,7 @@ struct jl_inst {
 	uint64_t globbed;       /* jl_hash64 of the list that its globs gave */
 	struct jl_digest base;  /* memo/key.h: everything of the key but the inputs */
 	uint8_t pad[3];
+	uint32_t valid;         /* as spec, of its valid_if; 0: none */
 };
 
 enum jl_pport_flag {

@@ -145,6 +145,8 @@ struct jl_step {
 	struct jl_condition when;    /* `if` */
 	struct jl_vars env;          /* step's own over defaults', by name */
 	struct jl_mtexts pass_env;
+	struct jl_mtexts secret_env;
+	struct jl_step *valid_if;    /* of which the command's fields are set; NULL: none */
 	struct jl_template *workdir; /* NULL: the manifest's folder */
 	struct jl_mtext version;     /* s == NULL: none */
 	struct jl_mtexts tags;
@@ -155,7 +157,7 @@ struct jl_step {
 	struct jl_resources resources;
 	struct jl_port stream[3];    /* stdin, stdout, stderr: also in inputs and outputs; path NULL: not given */
 	struct jl_mtexts tools;      /* names of programs; those with a '/' are in inputs instead */
-	bool manual, cache, portable, allow_failure;
+	bool manual, cache, portable, allow_failure, interactive;
 	struct jl_ports keep;        /* `keep: true` or a list of paths: outputs not removed before a run */
 	bool keep_all;
 };

@@ -82,6 +82,10 @@ static void check_templates(struct jl_reader *r, const struct jl_step *step)
 		check(r, step->argv[i], step);
 	check(r, step->script, step);
 	check(r, step->workdir, step);
+	for (uint32_t i = 0; step->valid_if && i < step->valid_if->n_argv; i++)
+		check(r, step->valid_if->argv[i], step);
+	if (step->valid_if)
+		check(r, step->valid_if->script, step);
 	check(r, step->when.t, step);
 	check(r, step->foreach.pattern, step);
 	check_ports(r, &step->inputs, step);
@@ -281,6 +285,10 @@ static void merge_key(struct merge *m, const struct jl_schema_key *key, struct j
 		memcpy(field, from, key->size);
 		if (key->type == JL_TYPE_PATH)
 			check_default(m, step->workdir, step);
+		for (uint32_t i = 0; key->type == JL_TYPE_VALID_IF && i < step->valid_if->n_argv; i++)
+			check_default(m, step->valid_if->argv[i], step);
+		if (key->type == JL_TYPE_VALID_IF)
+			check_default(m, step->valid_if->script, step);
 		else if (key->type == JL_TYPE_CONDITION && step->when.t)
 			check_default(m, step->when.t, step);
 	}

@@ -45,6 +45,8 @@ enum jl_schema_type {
 	JL_TYPE_RETRIES, /* struct jl_retries */
 	JL_TYPE_RESOURCES, /* struct jl_resources */
 	JL_TYPE_POOLS,   /* the top's */
+	JL_TYPE_SECRETS, /* struct jl_mtexts: names of variables */
+	JL_TYPE_VALID_IF, /* a command, in a struct jl_step * */
 	JL_TYPE_TOOLS,   /* struct jl_mtexts: names or paths of programs */
 	JL_TYPE_ENV, /* struct jl_vars */
 	JL_TYPE_FOREACH,

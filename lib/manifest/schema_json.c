@@ -48,6 +48,7 @@ static const char *type_of(enum jl_schema_type type)
 	case JL_TYPE_STDOUT: return REF("path");
 	case JL_TYPE_NAMES: return ONE_OR_LIST("name");
 	case JL_TYPE_STEP_NAMES: return ONE_OR_LIST("stepName");
+	case JL_TYPE_SECRETS:
 	case JL_TYPE_ENV_NAMES: return ONE_OR_LIST("envName");
 	case JL_TYPE_TOOLS: return ONE_OR_LIST("path");
 	case JL_TYPE_WORDS: return REF("words");
@@ -59,6 +60,7 @@ static const char *type_of(enum jl_schema_type type)
 	case JL_TYPE_CONDITION:
 		return "\"anyOf\":[{\"type\":\"boolean\"},"
 		       "{\"type\":\"string\",\"pattern\":\"^(true|false)$|\\\\$\\\\{\\\\{\"}]";
+	case JL_TYPE_VALID_IF:
 	case JL_TYPE_COMMAND:
 		return "\"anyOf\":[{\"type\":\"string\",\"pattern\":\"\\\\S\"},{\"type\":[\"number\",\"boolean\"]},"
 		       "{\"type\":\"array\",\"minItems\":1,\"items\":{" REF("text") "}}]";

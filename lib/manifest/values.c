@@ -438,6 +438,18 @@ void jl_read_foreach(struct jl_reader *r, const struct jl_yaml *node, struct jl_
 		ret->kind = JL_FOREACH_LIST;
 }
 
+static void read_secrets(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key,
+			 struct jl_mtexts *ret)
+{
+	const struct jl_schema_key names = {key->name, 0, JL_TYPE_ENV_NAMES, 0, 0, 0, NULL};
+
+	read_names(r, node, &names, ret);
+	for (uint32_t i = 0; i < ret->n; i++)
+		if (strcmp(ret->at[i].s, "*") == 0)
+			jl_messages_add(r->msgs, ret->at[i].mark, false, "\"%s\" wants names; each secret is named",
+					key->name);
+}
+
 void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, void *target)
 {
 	char *field = (char *)target + key->offset;
@@ -481,6 +493,12 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 	case JL_TYPE_STDIN:
 	case JL_TYPE_STDOUT: jl_read_stream(r, node, key, (struct jl_port *)(void *)field); break;
 	case JL_TYPE_RETRIES: jl_read_retries(r, node, (struct jl_retries *)(void *)field); break;
+	case JL_TYPE_SECRETS: read_secrets(r, node, key, (struct jl_mtexts *)(void *)field); break;
+	case JL_TYPE_VALID_IF:
+		*(struct jl_step **)(void *)field = jl_arena_alloc(&r->m->arena, sizeof(struct jl_step));
+		memset(*(struct jl_step **)(void *)field, 0, sizeof(struct jl_step));
+		jl_read_command(r, node, *(struct jl_step **)(void *)field);
+		break;
 	case JL_TYPE_RESOURCES: jl_read_resources(r, node, (struct jl_resources *)(void *)field); break;
 	case JL_TYPE_POOLS: jl_read_pools(r, node); break;
 	case JL_TYPE_TOOLS: jl_read_tools(r, node, (struct jl_mtexts *)(void *)field); break;

@@ -10,7 +10,7 @@
  *     full = digest(key, input*)                    of a step with a depfile: key is its base key (memo/variants.h), the
  *                                                   inputs are what the depfile named, in byte order of the paths
  *     piece = type u8, name bytes (u32 LE length), value bytes (u32 LE length)
- *     key  = digest(base, input*, other*)           where there are others: tools
+ *     key  = digest(base, input*, other*)           where there are others: tools, secrets
  *     input = kind u8, executable u8, path bytes (u32 LE length), algo u8, digest bytes
  *     other = 0x80 + piece type u8, name bytes (u32 LE length), algo u8, digest bytes
  *
@@ -39,6 +39,7 @@ enum jl_piece {
 	JL_PIECE_INPUT = 11,  /* name: path, value: kind u8, executable u8, digest text; only in a stored manifest */
 	JL_PIECE_FOUND = 12,  /* the same of a file that the depfile named: only in the stored manifest of a full key */
 	JL_PIECE_BASE = 13,   /* value: digest text of the base key; only in the stored manifest of a full key */
+	JL_PIECE_SECRET = 14, /* name, value: digest text of the keyed hash of its value; "" when it is not set */
 };
 
 /* The base: a jl_buf of encoded pieces. jl_key_begin empties the buffer and writes the format version. Input pieces,

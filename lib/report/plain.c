@@ -329,6 +329,10 @@ static void event(struct jl_sink *s, const struct jl_event *e)
 		show_finished(p, e);
 		break;
 	case JL_EVENT_STEP_STARTED:
+		if (e->terminal) {
+			erase_progress(p);
+			return;
+		}
 		jl_buf_clear(&p->now);
 		jl_path_show(&p->now, e->step, strlen(e->step));
 		break;

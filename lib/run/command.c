@@ -160,8 +160,19 @@ int jl_expand_command(struct jl_project *p, uint32_t inst, const uint32_t *files
 		r = add_spec(p, s, &scope, workdir.data, &t->spec);
 	if (r == JL_OK && uses_jobs(s)) {
 		jl_plan_rule(&p->plan, t->rule)->flags |= JL_RULE_JOBS;
+		uint32_t jobs = scope.jobs;
 		scope.jobs = 0;
 		r = add_spec(p, s, &scope, workdir.data, &key_spec);
+		scope.jobs = jobs;
+	}
+	t->valid = 0;
+	if (r == JL_OK && s->valid_if) {
+		struct jl_step check = *s;
+		check.argv = s->valid_if->argv;
+		check.n_argv = s->valid_if->n_argv;
+		check.argv_split = s->valid_if->argv_split;
+		check.script = s->valid_if->script;
+		r = add_spec(p, &check, &scope, workdir.data, &t->valid);
 	}
 	if (r == JL_OK) {
 		t->flags |= JL_INST_READY;

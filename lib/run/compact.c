@@ -77,6 +77,8 @@ static void move_inst(struct mover *m, const struct jl_project *p, uint32_t inst
 	t.waits = move_refs(m, t.waits, t.n_waits, false);
 	if (t.flags & JL_INST_READY)
 		t.spec = move_spec(m, t.spec, r->flags & JL_RULE_JOBS);
+	if (t.valid)
+		t.valid = move_spec(m, t.valid, false);
 	*(struct jl_inst *)jl_table_add(&m->to.insts, 1) = t;
 }
 
@@ -97,6 +99,7 @@ static void move_rule(struct mover *m, const struct jl_project *p, uint32_t rule
 	r.makes = move_refs(m, r.makes, r.n_makes, true);
 	r.pass_env = move_refs(m, r.pass_env, r.n_pass_env, true);
 	r.keep = move_refs(m, r.keep, r.n_keep, true);
+	r.secrets = move_refs(m, r.secrets, r.n_secrets, true);
 	r.tools = move_refs(m, r.tools, r.n_tools, true);
 	r.uses = move_refs(m, r.uses, 2 * r.n_uses, true);
 	r.takes = move_refs(m, r.takes, 2 * r.n_takes, false);

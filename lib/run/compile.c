@@ -125,6 +125,23 @@ static void depfile_pattern(struct jl_project *p, const struct jl_step *step, st
 	jl_table_release(&names);
 }
 
+/* A secret's value would stand in a command line, in a key and in the state. */
+static void refuse_secret(struct jl_project *p, const char *name)
+{
+	for (uint32_t i = 0; i < p->ast->n_steps; i++) {
+		const struct jl_mtexts *secrets = &p->ast->steps[i].secret_env;
+		for (uint32_t k = 0; k < secrets->n; k++) {
+			if (strcmp(secrets->at[k].s, name) != 0)
+				continue;
+			jl_messages_add(p->msgs, secrets->at[k].mark, false,
+					"\"%s\" is secret, but a template reads it as ${{ env.%s }}; the command sees "
+					"it as $%s",
+					name, name, name);
+			return;
+		}
+	}
+}
+
 static void add_env_name(void *ctx, const char *name)
 {
 	struct jl_project *p = ctx;
@@ -138,6 +155,7 @@ static void add_env_name(void *ctx, const char *name)
 		there = strncmp(old, name, len) == 0 && (old[len] == '=' || old[len] == '\0');
 	}
 	if (!there) {
+		refuse_secret(p, name);
 		jl_buf_str(&b, name);
 		if (value) {
 			jl_buf_char(&b, '=');
@@ -168,6 +186,10 @@ static void collect_env(struct jl_project *p)
 			jl_template_env(s->argv[k], add_env_name, p);
 		if (s->script)
 			jl_template_env(s->script, add_env_name, p);
+		for (uint32_t k = 0; s->valid_if && k < s->valid_if->n_argv; k++)
+			jl_template_env(s->valid_if->argv[k], add_env_name, p);
+		if (s->valid_if && s->valid_if->script)
+			jl_template_env(s->valid_if->script, add_env_name, p);
 		if (s->workdir)
 			jl_template_env(s->workdir, add_env_name, p);
 		if (s->when.t)
@@ -209,6 +231,7 @@ static uint32_t rule_flags(const struct jl_step *s)
 	flags |= s->cache ? 0 : JL_RULE_NO_CACHE;
 	flags |= s->allow_failure ? JL_RULE_ALLOW_FAILURE : 0;
 	flags |= s->portable ? JL_RULE_PORTABLE : 0;
+	flags |= s->interactive ? JL_RULE_INTERACTIVE | JL_RULE_NO_CACHE : 0;
 	flags |= s->keep_all ? JL_RULE_KEEP_ALL : 0;
 	flags |= s->foreach.kind != JL_FOREACH_NONE ? JL_RULE_FOREACH : 0;
 	flags |= s->inputs.n == 0 && s->outputs.n == 0 && !s->depfile.path ? JL_RULE_ALWAYS : 0;
@@ -307,6 +330,8 @@ static void compile_rule(struct jl_project *p, const struct jl_step *s)
 	r.n_pass_env = s->pass_env.n;
 	r.tools = add_texts(p, &s->tools);
 	r.n_tools = s->tools.n;
+	r.secrets = add_texts(p, &s->secret_env);
+	r.n_secrets = s->secret_env.n;
 	r.cpus = (uint32_t)s->resources.cpus;
 	r.memory = s->resources.memory;
 	r.takes = add_takes(p, &s->resources);

@@ -7,6 +7,7 @@
 #include "run/expand.h"
 #include "run/found.h"
 #include "run/scope.h"
+#include "run/secrets.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -283,6 +284,12 @@ static int make_key(struct jl_engine *e, uint32_t inst, struct jl_decided *d, st
 			return r;
 		jl_key_other(&e->scratch, JL_PIECE_TOOL, jl_project_text(e->p, name), &digest);
 	}
+	for (uint32_t i = 0; i < rule->n_secrets; i++) {
+		struct jl_digest digest;
+		const char *name = jl_project_text(e->p, jl_plan_ref(&e->p->plan, rule->secrets + i));
+		jl_secrets_digest(e, name, &digest);
+		jl_key_other(&e->scratch, JL_PIECE_SECRET, name, &digest);
+	}
 	jl_key_inputs_end(&e->scratch, &d->key);
 	return JL_OK;
 }
@@ -339,7 +346,7 @@ static void say_why(struct jl_engine *e, uint32_t inst, const struct jl_result *
 	if (rule->flags & JL_RULE_ALWAYS)
 		why = "has neither inputs nor outputs";
 	else if (rule->flags & JL_RULE_NO_CACHE)
-		why = "cache: false";
+		why = rule->flags & JL_RULE_INTERACTIVE ? "interactive" : "cache: false";
 	else if (forced(e, inst))
 		why = "forced";
 	else if (e->opts->cache == JL_CACHE_WO || e->opts->cache == JL_CACHE_OFF)
@@ -438,6 +445,13 @@ void jl_decide_manifest(struct jl_engine *e, uint32_t inst, const struct jl_deci
 		if (look_tool(e, name, &tool, NULL) == JL_OK)
 			jl_key_piece(out, JL_PIECE_TOOL, jl_project_text(e->p, name), jl_digest_text(&tool, digest),
 				     strlen(digest));
+	}
+	for (uint32_t i = 0; i < rule->n_secrets; i++) {
+		struct jl_digest secret;
+		const char *name = jl_project_text(e->p, jl_plan_ref(&e->p->plan, rule->secrets + i));
+		jl_secrets_digest(e, name, &secret);
+		jl_digest_text(&secret, digest);
+		jl_key_piece(out, JL_PIECE_SECRET, name, digest, secret.algo ? strlen(digest) : 0);
 	}
 	for (uint32_t i = 0; i < d->inputs.len + d->found.len; i++) {
 		const bool found = i >= d->inputs.len;

@@ -11,8 +11,9 @@
 #include "run/loop.h"
 #include "run/needs.h"
 #include "run/node.h"
-#include "run/uses.h"
+#include "run/secrets.h"
 #include "run/start.h"
+#include "run/uses.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -49,8 +50,9 @@ void jl_engine_used(struct jl_engine *e, const struct jl_digest *key)
 
 static void output(void *owner, struct jl_slot_job *job, int stream, const void *data, size_t len)
 {
-	(void)owner;
-	jl_joblog_add(((struct jl_running *)job)->log, stream, data, len);
+	struct jl_running *r = (struct jl_running *)job;
+	if (!r->checking) /* what a check says is nobody's */
+		jl_secrets_mask(owner, r, stream, data, len, false);
 }
 
 /* ---- deciding ---- */
@@ -170,6 +172,17 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 	return true;
 }
 
+static struct jl_running *new_running(uint32_t inst, uint32_t node)
+{
+	struct jl_running *r = jl_calloc(1, sizeof(*r));
+	*r = (struct jl_running){.inst = inst,
+				 .node = node,
+				 .what = {.inputs = JL_TABLE_INIT(struct jl_job_input),
+					  .found = JL_TABLE_INIT(struct jl_job_input)},
+				 .masking = {JL_BUF_INIT, JL_BUF_INIT}};
+	return r;
+}
+
 static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct jl_decided *d)
 {
 	if (e->opts->mode != JL_MODE_ADOPT)
@@ -184,9 +197,7 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 	begin_urgency(e);
 	if (e->opts->mode == JL_MODE_RUN && jl_needs_park(e, inst, node))
 		return;
-	struct jl_running *r = jl_calloc(1, sizeof(*r));
-	r->inst = inst;
-	r->node = node;
+	struct jl_running *r = new_running(inst, node);
 	r->what = *d;
 	jl_found_reset(&r->what);
 	d->inputs = d->found = (struct jl_table)JL_TABLE_INIT(struct jl_job_input);
@@ -205,6 +216,48 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 	jl_slots_hold(&e->slots, &r->job);
 }
 
+static uint8_t *valid_of(struct jl_engine *e, uint32_t inst)
+{
+	if (e->valid.len <= inst)
+		jl_table_add(&e->valid, e->p->plan.insts.len - e->valid.len);
+	return JL_AT(e->valid, uint8_t, inst);
+}
+
+/* A result is there; does its valid_if say that it may be used? Asked first, by a job of its own, after which the node is
+ * decided anew; never by a plan. true: it was seen to. */
+static bool check_valid(struct jl_engine *e, uint32_t inst, uint32_t node, struct jl_decided *d)
+{
+	if (jl_engine_inst(e, inst)->valid == 0 || *valid_of(e, inst) == JL_VALID_YES)
+		return false;
+	if (*valid_of(e, inst) == JL_VALID_NO) {
+		snprintf(d->reason, sizeof(d->reason), "valid_if says so");
+		must_run(e, inst, node, d);
+	} else if (e->opts->mode == JL_MODE_PLAN) {
+		struct jl_event ev = {.status = JL_STEP_MAYBE, .reason = "valid_if tells when it runs"};
+		e->counts.maybe++;
+		jl_ended_tell(e, inst, &ev);
+		jl_graph_done(&e->graph, node, false);
+	} else {
+		struct jl_running *r = new_running(inst, node);
+		r->checking = true;
+		begin_urgency(e);
+		jl_slots_hold(&e->slots, &r->job);
+	}
+	return true;
+}
+
+/* What valid_if said: 0 is yes. The node takes its turn again. */
+static void checked(struct jl_engine *e, struct jl_running *r)
+{
+	const struct jl_job_result *res = &r->job.result;
+	jl_needs_give(e, r);
+	*valid_of(e, r->inst) = res->end == JL_JOB_EXITED && res->exit_code == 0 ? JL_VALID_YES : JL_VALID_NO;
+	if (res->end == JL_JOB_NOT_STARTED)
+		jl_engine_warn(e, jl_engine_label(e, r->inst), "valid_if: %s", r->job.why);
+	jl_urgent_push(&e->queue, &e->graph, r->node);
+	jl_ended_free(r);
+}
+
 static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
 {
 	struct jl_record *rec = NULL;
@@ -214,8 +267,13 @@ static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
 		return;
 	}
 	switch (jl_decide(e, inst, d, &rec)) {
-	case JL_DECIDE_FRESH: fresh(e, inst, node, &d->key); break;
+	case JL_DECIDE_FRESH:
+		if (e->opts->mode == JL_MODE_ADOPT || !check_valid(e, inst, node, d))
+			fresh(e, inst, node, &d->key);
+		break;
 	case JL_DECIDE_HIT:
+		if (e->opts->mode != JL_MODE_ADOPT && check_valid(e, inst, node, d))
+			break;
 		/* What lies there is adopted whatever is stored. */
 		if ((e->opts->mode == JL_MODE_ADOPT && jl_engine_asked(e, inst)) || !use_record(e, inst, node, d, rec))
 			must_run(e, inst, node, d);
@@ -321,7 +379,10 @@ static void ended(void *owner, struct jl_slot_job *job)
 {
 	struct jl_engine *e = owner;
 	e->counts.running = e->slots.n_running;
-	jl_ended_take_in(e, (struct jl_running *)job);
+	if (((struct jl_running *)job)->checking)
+		checked(e, (struct jl_running *)job);
+	else
+		jl_ended_take_in(e, (struct jl_running *)job);
 }
 
 static void dropped(void *owner, struct jl_slot_job *job)
@@ -357,7 +418,8 @@ static void turn(void *owner, bool idle)
 	flush(e);
 	if (!idle)
 		return;
-	jl_engine_emit(e, &ev);
+	if (!e->needs.alone) /* the terminal is the step's */
+		jl_engine_emit(e, &ev);
 	if (e->opts->mode == JL_MODE_RUN)
 		jl_files_settle(jl_engine_files(e), 0);
 }

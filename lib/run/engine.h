@@ -41,6 +41,8 @@ struct jl_running {            /* an instance that is executed */
 	struct jl_slot_job job;  /* first */
 	uint32_t inst, node;
 	uint32_t attempt;        /* from 1 */
+	bool checking;           /* its valid_if is what runs */
+	struct jl_buf masking[2]; /* of stdout and stderr: what may be the beginning of a secret */
 	bool takes;              /* its needs are counted as taken: run/needs.h */
 	int64_t again_ns;        /* while it waits for its next attempt: when that begins */
 	struct jl_running *next; /* ... and who waits, too */
@@ -66,6 +68,16 @@ struct jl_starting {           /* room for what a start needs until the executor
 	int fds[3];              /* its stdin, stdout, stderr where they are files; else -1 */
 };
 
+enum jl_valid { JL_VALID_UNKNOWN, JL_VALID_YES, JL_VALID_NO }; /* what valid_if said */
+
+struct jl_secret_state {       /* run/secrets.h */
+	struct jl_table values;
+	size_t longest;
+	bool first[256];         /* bytes that some value begins with */
+	bool has_key;
+	uint8_t key[32];
+};
+
 struct jl_need_state {         /* run/needs.h */
 	struct jl_table parked;
 	uint32_t cpus;           /* taken, as all here */
@@ -74,6 +86,7 @@ struct jl_need_state {         /* run/needs.h */
 	uint64_t memory_total;   /* 0: not looked at yet */
 	uint32_t turn;           /* the parked node whose turn it is: those behind it do not count; else JL_NONE */
 	bool stuck;              /* none of the parked may run before something is given back */
+	bool alone;              /* an interactive step runs */
 	bool room;               /* of the machine, when it was looked at */
 	int64_t looked_ns;
 };
@@ -113,6 +126,8 @@ struct jl_engine {
 	struct jl_slots slots;   /* run/slots.h: the loop */
 	struct jl_starting starting;
 	struct jl_need_state needs;
+	struct jl_secret_state secrets;
+	struct jl_table valid;   /* enum jl_valid in uint8_t, by instance; as long as it needs to be */
 	const struct jl_machine *machine;
 	struct jl_running *again; /* those that wait for their next attempt: run/again.h */
 	struct jl_tools tools;   /* what `tools` name; opened with the first */

@@ -56,6 +56,7 @@ struct jl_event {
 	uint32_t attempt;      /* STEP_STARTED, STEP_FINISHED: from 1 */
 	const char *executor, *host;
 	int64_t pid;
+	bool terminal;         /* STEP_STARTED: it has the terminal until it ends; nothing is to be drawn */
 	const char *command;   /* STEP_STARTED, STEP_FINISHED of a failure: for a person, one line */
 
 	int stream;            /* STEP_OUTPUT: 1 or 2 */

@@ -125,6 +125,8 @@ bool jl_needs_met(void *owner, struct jl_slot_job *job)
 {
 	struct jl_engine *e = owner;
 	const struct jl_rule *r = jl_engine_rule(e, ((struct jl_running *)job)->inst);
+	if (e->needs.alone || (r->flags & JL_RULE_INTERACTIVE && !((struct jl_running *)job)->checking))
+		return false; /* asked while another runs */
 	return e->needs.cpus + cpus_of(e, r) <= e->slots.n && lacks(e, r) == 0 && has_room(e);
 }
 
@@ -136,6 +138,8 @@ static void count(struct jl_engine *e, struct jl_running *r, bool taken)
 		return;
 	r->takes = taken;
 	e->needs.stuck &= taken;
+	if (rule->flags & JL_RULE_INTERACTIVE)
+		e->needs.alone = taken;
 	e->needs.cpus = taken ? e->needs.cpus + cpus_of(e, rule) : e->needs.cpus - cpus_of(e, rule);
 	e->needs.memory = taken ? e->needs.memory + rule->memory : e->needs.memory - rule->memory;
 	for (uint32_t i = 0; i < rule->n_takes; i++) {

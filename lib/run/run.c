@@ -10,6 +10,7 @@
 #include "run/loop.h"
 #include "run/needs.h"
 #include "run/node.h"
+#include "run/secrets.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -235,6 +236,7 @@ static int run(struct jl_engine *e, struct jl_err *err)
 	jl_slots_init(&e->slots, e->local.alone ? 1 : e->p->jobs, e->exec, e->clock, &jl_engine_slots, e);
 	e->slots.tokens = e->local.loop ? &e->local.tokens : NULL;
 	jl_needs_init(e);
+	jl_secrets_open(e);
 	e->had_logs = fstatat(jl_engine_files(e)->root_fd, ".jl/logs", &st, 0) == 0;
 	jl_engine_emit(e, &ev);
 	if (e->local.hint.text[0])
@@ -274,6 +276,7 @@ void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts)
 		.ids = JL_TABLE_INIT(uint32_t),
 		.safe = JL_TABLE_INIT(uint8_t),
 		.deciding = {.inputs = JL_TABLE_INIT(struct jl_job_input), .found = JL_TABLE_INIT(struct jl_job_input)},
+		.valid = JL_TABLE_INIT(uint8_t),
 		.scratch = JL_BUF_INIT,
 		.trash = {.first = JL_BUF_INIT, .to = JL_BUF_INIT},
 		.trees = JL_TABLE_INIT(struct jl_tree_known),
@@ -307,6 +310,8 @@ void jl_engine_release(struct jl_engine *e)
 	jl_table_release(&e->trees);
 	jl_tools_release(&e->tools);
 	jl_needs_release(e);
+	jl_secrets_release(e);
+	jl_table_release(&e->valid);
 	jl_buf_release(&e->trash.first);
 	jl_buf_release(&e->trash.to);
 	jl_buf_release(&e->starting.text);

@@ -51,6 +51,14 @@ static int open_streams(struct jl_engine *e, uint32_t inst, int fds[3], struct j
 	return JL_OK;
 }
 
+static int make_ready(struct jl_engine *e, struct jl_running *r, struct jl_err *err)
+{
+	jl_joblog_free(r->log); /* of an attempt before */
+	r->log = jl_joblog_new(e, r->inst);
+	int status = jl_place_prepare(e, r->inst, err);
+	return status == JL_OK ? open_streams(e, r->inst, e->starting.fds, err) : status;
+}
+
 int jl_start_begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, struct jl_err *err)
 {
 	struct jl_engine *e = owner;
@@ -58,20 +66,18 @@ int jl_start_begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, str
 	struct jl_starting *st = &e->starting;
 	struct jl_spec spec;
 	jl_needs_take(e, r);
-	jl_joblog_free(r->log); /* of an attempt before */
-	r->log = jl_joblog_new(e, r->inst);
-	int status = jl_place_prepare(e, r->inst, err);
-	if (status == JL_OK)
-		status = open_streams(e, r->inst, st->fds, err);
+	const struct jl_inst *t = jl_engine_inst(e, r->inst);
+	int status = r->checking ? JL_OK : make_ready(e, r, err);
 	if (status != JL_OK)
 		return status;
-	jl_plan_spec(&e->p->plan, jl_engine_inst(e, r->inst)->spec, &st->argv, &spec);
+	jl_plan_spec(&e->p->plan, r->checking ? t->valid : t->spec, &st->argv, &spec);
 	jl_buf_clear(&st->workdir);
 	jl_path_join(&st->workdir, e->p->root, spec.workdir);
 	ret->label = jl_engine_label(e, r->inst);
 	ret->argv = spec.argv;
 	ret->envp = jl_environ_of(e, r->inst, &spec, job->slot, &st->text, &st->env);
 	ret->workdir = st->workdir.data;
+	ret->terminal = !r->checking && (jl_engine_rule(e, r->inst)->flags & JL_RULE_INTERACTIVE);
 	ret->stdin_fd = st->fds[0];
 	ret->stdout_fd = st->fds[1] < 0 ? 0 : st->fds[1];
 	ret->stderr_fd = st->fds[2] < 0 ? 0 : st->fds[2];
@@ -93,7 +99,7 @@ void jl_start_begun(void *owner, struct jl_slot_job *job, bool started)
 	if (!started)
 		return;
 	e->counts.running = e->slots.n_running;
-	if (!e->opts->sinks)
+	if (!e->opts->sinks || r->checking)
 		return;
 	struct jl_buf line = JL_BUF_INIT;
 	jl_ended_command(e, r->inst, &line);
@@ -104,6 +110,7 @@ void jl_start_begun(void *owner, struct jl_slot_job *job, bool started)
 			      .host = "local",
 			      .pid = job->pid,
 			      .command = line.data,
+			      .terminal = jl_engine_rule(e, r->inst)->flags & JL_RULE_INTERACTIVE,
 			      .reason = r->what.reason};
 	jl_engine_emit(e, &ev);
 	jl_buf_release(&line);

@@ -28,6 +28,9 @@ static bool is_passed(const struct jl_step *s, const char *name)
 	for (uint32_t i = 0; i < s->pass_env.n; i++)
 		if (strcmp(s->pass_env.at[i].s, name) == 0 || strcmp(s->pass_env.at[i].s, "*") == 0)
 			return true;
+	for (uint32_t i = 0; i < s->secret_env.n; i++)
+		if (strcmp(s->secret_env.at[i].s, name) == 0)
+			return true;
 	return jl_environ_passes(name) || is_shells(name);
 }
 

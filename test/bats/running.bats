@@ -179,3 +179,79 @@ EOF
 	run_jl run --force=e
 	assert_status 2
 }
+
+@test "secret_env: the command sees it; no log, event, record, state or message does" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: "tally a; test $TOKEN = $(cat ../expect); printf hush-; sleep 0.05; echo hush-1; echo $TOKEN >&2; echo 1 > ${{ output }}", outputs: o, secret_env: TOKEN}
+EOF
+	export TOKEN=hush-hush-1
+	echo $TOKEN >../expect
+	jl_ok run --events ev -v
+	assert_equal "$output" '***'
+	assert_stderr_has '***'
+	jl log a >log 2>&1
+	run grep -rlF hush-hush-1 .jl ev log "$JL_STORE"
+	assert_equal "$output" ''
+	[[ $(stat -c '%a %s' "$JL_STORE/secret") == "600 32" ]]
+	jl_ok run
+	assert_counts fresh=1
+	rm o
+	jl_ok run
+	assert_counts restored=1
+	assert_equal "$output" '***'
+	TOKEN=hush-hush-2 run_jl run
+	assert_status 1
+	assert_counts failed=1
+	refute_stderr_has hush-hush
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: "echo ${{ env.TOKEN }}", secret_env: TOKEN}
+EOF
+	run_jl run
+	assert_status 2
+	assert_stderr_has '"TOKEN" is secret'
+	refute_stderr_has hush
+}
+
+@test "valid_if: a command says whether the stored result counts" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: "tally a; echo 1 > ${{ output }}", outputs: o, valid_if: "tally check; test -e ok"}
+EOF
+	: >ok
+	jl_ok run
+	assert_tallies 0 check
+	jl_ok run
+	assert_counts fresh=1
+	assert_tallies 1 check
+	rm ok
+	jl_ok plan
+	assert_regex "$output" "maybe  a"
+	assert_tallies 1 check
+	jl_ok run -v
+	assert_counts ran=1
+	assert_stderr_has "valid_if says so"
+}
+
+@test "interactive: the terminal, alone, each time" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: "test -t 0 && test -t 1; read x; echo got $x > ../got", interactive: true, outputs: []}
+EOF
+	mkfifo keys
+	script -qefc 'exec jl run' /dev/null <keys >typescript 2>&1 3>&- &
+	local script=$!
+	exec 9>keys
+	echo hello >&9
+	wait "$script"
+	exec 9>&-
+	assert_file ../got "got hello"
+	run_jl run </dev/null
+	assert_status 1
+	assert_counts failed=1
+}

@@ -479,6 +479,122 @@ static void needs_that_are_wrong(void **state)
 	}
 }
 
+/* ---- valid_if, interactive, secret_env ---- */
+
+static void check_says(struct world *w, int first)
+{
+	fake_exec_on(w->x, "a", &(struct fake_run){.exit_code = first, .out = "not shown"});
+	fake_exec_on(w->x, "a", &(struct fake_run){.effect = world_play});
+}
+
+static void valid_if_makes_a_result_void(void **state)
+{
+	(void)state;
+	struct world *w = world_new("steps: {a: {command: [put, \"${{ output }}\", a], outputs: a.out,\n"
+				    "            valid_if: \"check ${{ output }}\"}}\n");
+	world_run(w);
+	assert_int_equal(fake_exec_starts(w->x, "a"), 1); /* nothing to ask about */
+	world_next(w);
+	check_says(w, 0);
+	world_run(w);
+	world_expect(w, "fresh a\n");
+	assert_int_equal(fake_exec_starts(w->x, "a"), 1);
+	assert_string_equal(w->output.data, "");
+	assert_null(strchr(w->kinds.data, 's')); /* no step was started */
+	world_next(w);
+	check_says(w, 1);
+	world_run(w);
+	world_expect(w, "ran a\n");
+	assert_string_equal(w->reasons.data, "a: valid_if says so\n");
+	assert_int_equal(fake_exec_starts(w->x, "a"), 2);
+	world_remove(w, "a.out");
+	w->o.mode = JL_MODE_PLAN;
+	world_run(w);
+	world_expect(w, "maybe a\n");
+	assert_int_equal(w->x->started, 0);
+	w->o.mode = JL_MODE_RUN;
+	world_next(w);
+	check_says(w, 0);
+	world_run(w);
+	world_expect(w, "restored a\n");
+	world_free(w);
+}
+
+static void an_interactive_step_runs_alone(void **state)
+{
+	(void)state;
+	struct world *w = world_new("steps:\n"
+				    "  a: {foreach: [1, 2, 3], command: [x]}\n"
+				    "  i: {command: [put, \"${{ output }}\", i], outputs: i.out, interactive: true}\n"
+				    "  z: {foreach: [1, 2, 3], command: [x]}\n");
+	w->o.jobs = 3;
+	w->x->fallback.duration_ns = JL_NS_S;
+	world_run(w);
+	assert_int_equal(w->sum.counts.ran, 7);
+	for (int k = 1; k <= 3; k++) {
+		char label[2][8];
+		snprintf(label[0], sizeof(label[0]), "a[%d]", k);
+		snprintf(label[1], sizeof(label[1]), "z[%d]", k);
+		assert_false(overlap(w, "i", label[0]) || overlap(w, label[0], "i"));
+		assert_false(overlap(w, "i", label[1]) || overlap(w, label[1], "i"));
+	}
+	assert_int_equal(w->stored, 0); /* of those with an output */
+	world_run(w);
+	assert_non_null(strstr(w->ends.data, "ran i\n"));
+	assert_non_null(strstr(w->reasons.data, "i: interactive\n"));
+	world_free(w);
+}
+
+static void says_secret(void *ctx, const struct jl_job *job, struct fake_run *run)
+{
+	bool seen = false;
+	(void)ctx;
+	for (const char *const *v = job->envp; *v; v++)
+		seen |= strcmp(*v, "TOKEN=hush-hush") == 0;
+	assert_true(seen);
+	world_play(NULL, job, run);
+	run->out = "a hush-hush b hush-hu";
+}
+
+static void a_secret_is_of_the_key_and_masked(void **state)
+{
+	(void)state;
+	const char *const with[] = {"PATH=/bin", "TOKEN=hush-hush", "JL_SECRET_KEY=k", NULL};
+	const char *const other[] = {"PATH=/bin", "TOKEN=other-one", "JL_SECRET_KEY=k", NULL};
+	const char *const other_key[] = {"PATH=/bin", "TOKEN=hush-hush", "JL_SECRET_KEY=l", NULL};
+	struct world *w = world_new("steps: {a: {command: [put, \"${{ output }}\", a], outputs: a.out,\n"
+				    "            secret_env: [TOKEN]}}\n");
+	w->o.environ = with;
+	fake_exec_on(w->x, "a", &(struct fake_run){.effect = says_secret});
+	world_run(w);
+	world_expect(w, "ran a\n");
+	assert_string_equal(w->output.data, "a 1 0: a *** b hush-hu");
+	char first[JL_DIGEST_TEXT];
+	snprintf(first, sizeof(first), "%s", w->key);
+	world_run(w);
+	world_expect(w, "fresh a\n");
+	w->o.environ = other_key;
+	world_run(w);
+	world_expect(w, "ran a\n"); /* another key hides it in another way */
+	assert_string_not_equal(w->key, first);
+	w->o.environ = other;
+	world_run(w);
+	world_expect(w, "ran a\n");
+	w->o.environ = with;
+	world_run(w);
+	assert_string_equal(w->key, first);
+	world_remove(w, "a.out");
+	world_run(w);
+	assert_string_equal(w->output.data, "a 1 1: a *** b hush-hu");
+	world_manifest(w, "steps: {a: {command: \"x ${{ env.TOKEN }}\", secret_env: TOKEN}}\n");
+	assert_int_equal(world_try(w), JL_EINVAL);
+	assert_non_null(strstr(w->msgs.at[0].text, "\"TOKEN\" is secret"));
+	world_manifest(w, "steps: {a: {command: x, secret_env: [\"*\"], valid_if: [], interactive: maybe}}\n");
+	assert_int_equal(world_try(w), JL_EINVAL);
+	assert_int_equal(w->msgs.n, 3);
+	world_free(w);
+}
+
 /* ---- order and force ---- */
 
 static const char chain[] = "steps:\n"
@@ -575,6 +691,9 @@ int main(void)
 		cmocka_unit_test(more_than_there_is_runs_alone),
 		cmocka_unit_test(a_busy_machine_gets_one_at_a_time),
 		cmocka_unit_test(needs_that_are_wrong),
+		cmocka_unit_test(valid_if_makes_a_result_void),
+		cmocka_unit_test(an_interactive_step_runs_alone),
+		cmocka_unit_test(a_secret_is_of_the_key_and_masked),
 		cmocka_unit_test(from_a_step_on),
 		cmocka_unit_test(forced_by_name),
 		cmocka_unit_test(shuffled_by_a_seed),
