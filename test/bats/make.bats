@@ -229,3 +229,68 @@ EOF
 	assert_line 141
 	assert_pool xyz
 }
+
+# ---- objects of C ----
+
+# N sources that each include one of ten headers, and a compiler that says what it compiles.
+write_sources() { # N
+	local i compiler
+	compiler=$(command -v cc) || skip "no C compiler"
+	printf '#!/bin/sh\nfor last; do :; done\necho "$last" >>"%s"\nexec "%s" "$@"\n' "$TALLY" "$compiler" \
+		>"$BATS_TEST_TMPDIR/bin/counting-cc"
+	chmod +x "$BATS_TEST_TMPDIR/bin/counting-cc"
+	for ((i = 0; i < 10; i++)); do echo "#define N$i $i" >"h$i.h"; done
+	for ((i = 0; i < $1; i++)); do printf '#include "h%d.h"\nint f%d(void) { return N%d; }\n' $((i % 10)) "$i" $((i % 10)) >"f$i.c"; done
+	write_makefile <<'EOF'
+OBJECTS := $(patsubst %.c,%.o,$(wildcard *.c))
+CC = counting-cc
+all: $(OBJECTS)
+%.o: %.c
+        +@jl memo --depfile $*.d -i $< -o $@ -- $(CC) -MD -c -o $@ $<
+clean:
+        @rm -f *.o *.d
+-include $(wildcard *.d)
+EOF
+}
+compiled() { LC_ALL=C sort "$TALLY" | tr '\n' ' '; }
+
+@test "500 objects: a build from clean compiles nothing, a header edit compiles who includes it" {
+	local includers
+	write_sources 500
+	make_ok -j2
+	assert_equal "$stderr" ""
+	assert_tallies 500
+	sha256sum ./*.o >../objects
+	# make is content with what was compiled,
+	make_ok -j2
+	assert_output "make: Nothing to be done for 'all'."
+	# and with what was put back.
+	make_ok clean
+	tally_reset
+	make_ok -j2
+	assert_equal "$stderr" ""
+	assert_tallies 0
+	sha256sum --quiet -c ../objects
+	make_ok -j2
+	assert_output "make: Nothing to be done for 'all'."
+	# make notices a header by what was put back beside the object; where that is gone, jl does.
+	echo '#define N3 33' >h3.h
+	includers=$(printf 'f%s3.c\n' '' {1..49} | LC_ALL=C sort | tr '\n' ' ')
+	make_ok -j2
+	assert_equal "$(compiled)" "$includers"
+	make_ok -j2
+	assert_output "make: Nothing to be done for 'all'."
+	echo '#define N3 333' >h3.h
+	rm f4*.[do]
+	tally_reset
+	make_ok -j2
+	assert_equal "$(compiled)" "$includers"
+	# The header as it was: nothing to compile.
+	echo '#define N3 3' >h3.h
+	tally_reset
+	make_ok -j2
+	assert_tallies 0
+	sha256sum --quiet -c ../objects
+	make_ok -j2
+	assert_output "make: Nothing to be done for 'all'."
+}
