@@ -9,6 +9,7 @@
 
 const struct jl_command *const jl_commands[] = {
 	&jl_command_run,     &jl_command_plan,
+	&jl_command_why,
 	&jl_command_map,     &jl_command_memo,
 	&jl_command_list,    &jl_command_log,
 	&jl_command_cat,     &jl_command_hash,

@@ -139,6 +139,8 @@ static int run_mode(struct jl_settings *s, enum jl_run_mode mode)
 		goto out;
 	}
 	o.mode = mode;
+	if (mode == JL_MODE_PLAN || s->verbose)
+		o.why = JL_WHY_PIECE;
 	o.waiting = s->quiet ? NULL : waiting;
 	status = open_sinks(s, mode == JL_MODE_PLAN, &sinks);
 	if (status != JL_EXIT_OK)

@@ -24,7 +24,7 @@ uint32_t jl_graph_add(struct jl_graph *g, uint32_t what, uint32_t weight_ms)
 	struct jl_node *n = jl_table_add(&g->nodes, 1);
 	n->what = what;
 	n->weight = weight_ms;
-	n->edges = JL_NONE;
+	n->edges = n->blocker = JL_NONE;
 	g->measured = false;
 	return g->nodes.len - 1;
 }
@@ -35,6 +35,8 @@ void jl_graph_edge(struct jl_graph *g, uint32_t before, uint32_t after)
 	jl_bug_if(a->state != JL_NODE_WAITING);
 	g->measured = false;
 	if (b->state == JL_NODE_DONE) {
+		if (b->blocked && !a->blocked)
+			a->blocker = before;
 		a->blocked |= b->blocked;
 		a->marked |= b->marked;
 		return;
@@ -83,6 +85,8 @@ void jl_graph_done(struct jl_graph *g, uint32_t node, bool ok)
 	for (uint32_t e = n->edges; e != JL_NONE;) {
 		struct edge *edge = JL_AT(g->edges, struct edge, e);
 		struct jl_node *to = jl_graph_node(g, edge->to);
+		if (!ok && !to->blocked)
+			to->blocker = node;
 		to->blocked |= !ok;
 		to->marked |= n->marked;
 		if (--to->pending == 0)

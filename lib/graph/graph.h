@@ -32,6 +32,7 @@ struct jl_node {
 	uint8_t state;     /* enum jl_node_state */
 	bool blocked;      /* a predecessor was not ok */
 	bool marked;       /* the owner's; what is done hands it on to its followers */
+	uint32_t blocker;  /* of the predecessors that were not ok the first; JL_NONE: none was */
 };
 
 struct jl_graph {

@@ -306,8 +306,10 @@ int jl_adhoc_open(const struct jl_memo_opts *o, const struct jl_table *words, ui
 				 .jobs = 1};
 	b.ins = jl_calloc(o->inputs.n + 1, sizeof(*b.ins));
 	b.outs = jl_calloc(o->outputs.n + 1, sizeof(*b.outs));
-	if (uname(&machine) == 0)
+	if (uname(&machine) == 0) {
 		snprintf(p->platform, sizeof(p->platform), "linux-%s", machine.machine);
+		snprintf(p->host, sizeof(p->host), "%s", machine.nodename);
+	}
 	p->manifest_name = jl_strdup("");
 	int r = locate_all(&b, err);
 	if (r == JL_OK)

@@ -8,6 +8,7 @@
 #include "run/found.h"
 #include "run/scope.h"
 #include "run/secrets.h"
+#include "run/why.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -339,7 +340,7 @@ static bool forced(const struct jl_engine *e, uint32_t inst)
 	return e->opts->from && after_from(e, inst);
 }
 
-static void say_why(struct jl_engine *e, uint32_t inst, const struct jl_result *res, struct jl_decided *d, bool same)
+static void say_why(struct jl_engine *e, uint32_t inst, const struct jl_result *res, struct jl_decided *d)
 {
 	const struct jl_rule *rule = jl_engine_rule(e, inst);
 	const char *why = "not run before";
@@ -352,12 +353,15 @@ static void say_why(struct jl_engine *e, uint32_t inst, const struct jl_result *
 	else if (e->opts->cache == JL_CACHE_WO || e->opts->cache == JL_CACHE_OFF)
 		why = "the cache is not read";
 	else if (res->flags & JL_RESULT_FAILED)
-		why = "failed before";
-	else if (same)
-		why = "its outputs are not as they were left, and the result is not stored";
+		why = jl_why_failed(res, d->reason, sizeof(d->reason));
+	else if (d->same)
+		why = jl_why_outputs(e, inst, d->reason, sizeof(d->reason));
 	else if (res->flags & JL_RESULT_OK)
-		why = "its inputs or command changed";
-	snprintf(d->reason, sizeof(d->reason), "%s", why);
+		why = jl_why_changed(e, inst, d, d->reason, sizeof(d->reason));
+	else if (res->wall_ns)
+		why = "its last result does not count";
+	if (why != d->reason)
+		snprintf(d->reason, sizeof(d->reason), "%s", why);
 }
 
 /* Not known when (0) is as old as can be. */
@@ -373,7 +377,7 @@ enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided
 	struct jl_digest outs;
 	*ret_record = NULL;
 	ret->inputs.len = ret->found.len = 0;
-	ret->later = false;
+	ret->later = ret->same = false;
 	ret->reason[0] = '\0';
 	int r = resolve(e, inst, ret, &err);
 	const struct jl_inst *t = jl_engine_inst(e, inst);
@@ -390,20 +394,20 @@ enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided
 	const struct jl_result *res = jl_result_at(&e->p->state->results, t->result);
 	bool reads = e->opts->cache == JL_CACHE_RW || e->opts->cache == JL_CACHE_RO;
 	if ((rule->flags & (JL_RULE_ALWAYS | JL_RULE_NO_CACHE)) || forced(e, inst) || !reads) {
-		say_why(e, inst, res, ret, false);
+		say_why(e, inst, res, ret);
 		return JL_DECIDE_RUN;
 	}
-	bool same = (res->flags & JL_RESULT_OK) &&
+	ret->same = (res->flags & JL_RESULT_OK) &&
 		    (depfile ? jl_found_fresh(e, inst, ret) : jl_digest_equal(&res->key, &ret->key));
-	if (same && young(rule, (int64_t)res->made_s * JL_NS_S) && jl_outputs_hash(e, inst, &outs) &&
+	if (ret->same && young(rule, (int64_t)res->made_s * JL_NS_S) && jl_outputs_hash(e, inst, &outs) &&
 	    jl_digest_equal(&res->outs, &outs))
 		return JL_DECIDE_FRESH;
 	jl_found_reset(ret);
 	*ret_record = depfile ? jl_found_lookup(e, inst, ret) : jl_decide_record(e, inst, &ret->key);
 	if (*ret_record && young(rule, (*ret_record)->created_ns))
 		return JL_DECIDE_HIT;
-	if (same || !ret->reason[0] || !(res->flags & JL_RESULT_OK))
-		say_why(e, inst, res, ret, same);
+	if (ret->same || !ret->reason[0] || !(res->flags & JL_RESULT_OK))
+		say_why(e, inst, res, ret);
 	if (*ret_record)
 		snprintf(ret->reason, sizeof(ret->reason), "its result is older than its ttl");
 	jl_record_free(*ret_record);

@@ -7,6 +7,7 @@
 #include "run/needs.h"
 #include "run/secrets.h"
 #include "run/node.h"
+#include "run/why.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,9 +19,15 @@
 
 void jl_ended_tell(struct jl_engine *e, uint32_t inst, struct jl_event *ev)
 {
+	struct jl_buf detail = JL_BUF_INIT;
 	ev->type = JL_EVENT_STEP_FINISHED;
 	ev->step = jl_engine_label(e, inst);
+	if (e->opts->why == JL_WHY_ALL && jl_engine_asked(e, inst)) {
+		jl_why_detail(e, inst, ev, &detail);
+		ev->detail = detail.data;
+	}
 	jl_engine_emit(e, ev);
+	jl_buf_release(&detail);
 }
 
 struct jl_result *jl_ended_result(struct jl_engine *e, uint32_t inst)
@@ -57,7 +64,7 @@ void jl_ended_settled(struct jl_engine *e, uint32_t inst, const struct jl_decide
 	jl_results_set_found(&e->p->state->results, jl_engine_inst(e, inst)->result, e->ids.data, e->ids.len);
 	res->key = d->key;
 	res->made_s = (uint32_t)(made_ns / JL_NS_S);
-	res->flags &= ~(uint32_t)(JL_RESULT_FAILED | JL_RESULT_OK);
+	res->flags &= ~(uint32_t)JL_RESULT_STORED;
 	if (jl_outputs_hash(e, inst, &res->outs))
 		res->flags |= JL_RESULT_OK;
 	changed(e, inst);
@@ -95,7 +102,7 @@ void jl_ended_failed(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 	else
 		e->counts.failed++;
 	if (e->opts->mode != JL_MODE_PLAN) {
-		jl_ended_result(e, inst)->flags |= JL_RESULT_FAILED;
+		jl_result_fail(jl_ended_result(e, inst), ev->exit_code, ev->signal);
 		changed(e, inst);
 	}
 	jl_ended_tell(e, inst, ev);
@@ -157,7 +164,7 @@ static bool keep(struct jl_engine *e, struct jl_running *r, const struct jl_outp
 	if (valid) {
 		jl_ended_settled(e, r->inst, &r->what, jl_clock_real_ns());
 	} else { /* it stands, but nothing may be concluded from it later */
-		res->flags &= ~(uint32_t)(JL_RESULT_OK | JL_RESULT_FAILED);
+		res->flags &= ~(uint32_t)JL_RESULT_STORED;
 		changed(e, r->inst);
 	}
 	return stored;

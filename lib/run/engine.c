@@ -14,6 +14,7 @@
 #include "run/secrets.h"
 #include "run/start.h"
 #include "run/uses.h"
+#include "run/why.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -94,9 +95,14 @@ static bool next_ready(struct jl_engine *e, uint32_t *ret)
 
 static void fresh(struct jl_engine *e, uint32_t inst, uint32_t node, const struct jl_digest *key)
 {
-	const struct jl_result *res = jl_ended_result(e, inst);
+	struct jl_result *res = jl_ended_result(e, inst);
 	struct jl_event ev = {.status = JL_STEP_FRESH};
 	char text[JL_DIGEST_TEXT];
+	if ((res->flags & JL_RESULT_FAILED) && e->opts->mode != JL_MODE_PLAN) {
+		/* It failed with other inputs, and now has those that it succeeded with. */
+		res->flags &= JL_RESULT_OK | JL_RESULT_DIRTY;
+		jl_results_touch(&e->p->state->results, jl_engine_inst(e, inst)->result);
+	}
 	e->counts.fresh++;
 	e->counts.saved_ns += res->wall_ns;
 	if (e->opts->sinks)
@@ -136,6 +142,7 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 	bool there = jl_place_matches(e, inst, rec);
 	if (e->opts->mode == JL_MODE_PLAN && !there) {
 		ev.status = JL_STEP_WOULD_RESTORE;
+		ev.reason = jl_why_restore(e, inst, d, rec, d->reason, sizeof(d->reason));
 		e->counts.would_restore++;
 		jl_ended_tell(e, inst, &ev);
 		jl_graph_done(&e->graph, node, false);
@@ -327,6 +334,7 @@ static void visit(struct jl_engine *e, uint32_t node)
 	const struct jl_node *n = jl_graph_node(&e->graph, node);
 	uint32_t index = JL_NODE_INDEX(n->what);
 	enum jl_node_kind kind = JL_NODE_KIND(n->what);
+	char waits[JL_WHY_MAX];
 	if (kind == JL_NODE_BARRIER) {
 		jl_graph_done(&e->graph, node, !n->blocked);
 	} else if (n->blocked || e->slots.stopping) {
@@ -345,7 +353,7 @@ static void visit(struct jl_engine *e, uint32_t node)
 		}
 		jl_ended_skip(e, node,
 		     e->slots.stopping               ? "the run ended before"
-		     : e->opts->mode == JL_MODE_PLAN ? "depends on a step that is not up to date"
+		     : e->opts->mode == JL_MODE_PLAN ? jl_why_waits(e, node, waits, sizeof(waits))
 						     : "something it needs failed");
 	} else if (kind == JL_NODE_SETTLE) {
 		settle_rule(e, index, node);

@@ -33,6 +33,7 @@ struct jl_decided {            /* what decide.c found out about an instance */
 	struct jl_table found;   /* the same: what its depfile named (run/found.h), by path; port is JL_NONE */
 	struct jl_digest base;   /* the key without `found` */
 	struct jl_digest key;
+	bool same;               /* the key is that of the last success here */
 	bool later;              /* the hit is not the variant that was used last */
 	char reason[200];        /* why it runs; "" for nothing to say */
 };
@@ -219,6 +220,10 @@ bool jl_decide_same(struct jl_engine *e, uint32_t inst, const struct jl_decided 
 void jl_decide_manifest(struct jl_engine *e, uint32_t inst, const struct jl_decided *d, struct jl_buf *out);
 
 /* outputs.c: what is there now, what a command left. */
+/* The files of an instance's outputs as they are (ids, uint32_t): the declared ones, there or not, and all below an owned
+ * folder. `declared` of each goes to `ports`. */
+int jl_outputs_list(struct jl_engine *e, uint32_t inst, struct jl_table *ids, struct jl_table *ports,
+                    struct jl_err *err) JL_MUST_CHECK;
 /* Digest over the outputs as they are; false when one that must be there is absent or cannot be looked at. */
 bool jl_outputs_hash(struct jl_engine *e, uint32_t inst, struct jl_digest *ret);
 struct jl_outputs {

@@ -71,6 +71,7 @@ struct jl_event {
 	uint32_t slot;         /* STEP_FINISHED: it was executed in this slot, from 1; 0: it was not */
 	int64_t began_ns;      /* with a slot: when, since the run began; up to began_ns + wall_ns it has it for itself */
 	const char *reason;    /* why it ran, why it failed, why it was not stored; NULL: nothing to say */
+	const char *detail;    /* of a step asked for, with JL_WHY_ALL: lines, each with its newline; else NULL */
 	bool stored;
 	const char *log;       /* a failure's log file, relative to the workspace, or NULL */
 

@@ -53,10 +53,7 @@ int jl_outputs_globbed(struct jl_engine *e, uint32_t inst, const struct jl_pport
 	return r;
 }
 
-/* The files of an instance's outputs as they are: the declared ones, and all below an owned folder. `declared` of each goes
- * to `ports`. */
-static int list_outputs(struct jl_engine *e, uint32_t inst, struct jl_table *ids, struct jl_table *ports,
-			struct jl_err *err)
+int jl_outputs_list(struct jl_engine *e, uint32_t inst, struct jl_table *ids, struct jl_table *ports, struct jl_err *err)
 {
 	const struct jl_inst *t = jl_engine_inst(e, inst);
 	struct jl_files *files = jl_engine_files(e);
@@ -88,7 +85,7 @@ bool jl_outputs_hash(struct jl_engine *e, uint32_t inst, struct jl_digest *ret)
 	const struct jl_inst *t = jl_engine_inst(e, inst);
 	struct jl_files *files = jl_engine_files(e);
 	struct jl_table ids = JL_TABLE_INIT(uint32_t), ports = JL_TABLE_INIT(uint32_t);
-	bool ok = list_outputs(e, inst, &ids, &ports, NULL) == JL_OK;
+	bool ok = jl_outputs_list(e, inst, &ids, &ports, NULL) == JL_OK;
 	if (ok && ids.len > 64)
 		ok = jl_files_digest_many(files, ids.data, ids.len, e->threads, NULL) == JL_OK;
 	jl_buf_clear(&e->scratch);
@@ -300,6 +297,10 @@ int jl_outputs_store(struct jl_engine *e, const struct jl_running *run, const st
 		if (out->kind == JL_KIND_FILE && !out->content.bytes)
 			r = store_blob(e, out, err);
 	}
+	/* Others may read it, to whom "local" says nothing. */
+	const char *host = run->job.result.host;
+	if (!host || strcmp(host, "local") == 0)
+		host = e->p->host;
 	struct jl_record rec = {
 		.key = run->what.key,
 		.created_ns = jl_clock_real_ns(),
@@ -308,7 +309,7 @@ int jl_outputs_store(struct jl_engine *e, const struct jl_running *run, const st
 		.sys_ns = run->job.result.sys_ns,
 		.max_rss_kib = run->job.result.max_rss_kib,
 		.label = jl_engine_label(e, run->inst),
-		.host = run->job.result.host ? run->job.result.host : "local",
+		.host = host,
 		.outputs = o->at.data,
 		.n_outputs = o->at.len,
 		.exit_code = run->job.result.exit_code,

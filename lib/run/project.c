@@ -271,8 +271,10 @@ int jl_project_open(const struct jl_run_opts *opts, bool write, struct jl_projec
 				 .pieces = JL_BUF_INIT};
 	p->jobs = opts->jobs ? opts->jobs : jl_tokens_auto(opts->environ);
 	struct utsname machine;
-	if (uname(&machine) == 0)
+	if (uname(&machine) == 0) {
 		snprintf(p->platform, sizeof(p->platform), "linux-%s", machine.machine);
+		snprintf(p->host, sizeof(p->host), "%s", machine.nodename);
+	}
 	r = locate(p, err);
 	if (r == JL_OK)
 		r = load(p, write, err);

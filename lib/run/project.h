@@ -37,6 +37,7 @@ struct jl_project {
 	struct jl_map names;     /* rules by name; made when first needed */
 	bool compiled;           /* the plan was made in this process */
 	uint32_t jobs;           /* slots */
+	char host[80];           /* this machine's name; "" where it has none */
 	char platform[80];       /* "linux-x86_64": in a key unless its step is portable */
 };
 

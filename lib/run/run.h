@@ -24,6 +24,9 @@ struct jl_loop;
 
 enum jl_run_mode { JL_MODE_RUN, JL_MODE_PLAN, JL_MODE_ADOPT };
 enum jl_cache_mode { JL_CACHE_RW, JL_CACHE_RO, JL_CACHE_WO, JL_CACHE_OFF };
+/* How much is found out about why a step is not fresh: which kind of thing changed (nothing more is read for it), the first
+ * piece of the key that did, or all there is to say of the steps asked for (event.h: detail). */
+enum jl_why_mode { JL_WHY_KIND, JL_WHY_PIECE, JL_WHY_ALL };
 enum jl_fail_mode { JL_FAIL_SOON, JL_FAIL_NOW, JL_FAIL_KEEP_GOING };
 
 struct jl_run_opts {
@@ -37,6 +40,7 @@ struct jl_run_opts {
 	uint32_t jobs;                    /* slots; 0: as many as CPUs */
 	enum jl_cache_mode cache;
 	enum jl_fail_mode fail;
+	enum jl_why_mode why;
 	bool force;                       /* run what was asked for whatever the store knows */
 	const char *const *force_steps;   /* ... and these steps or instances */
 	uint32_t n_force_steps;

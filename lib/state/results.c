@@ -99,6 +99,12 @@ void jl_results_set_found(struct jl_results *r, uint32_t id, const uint32_t *fil
 	at[n] = JL_NONE;
 }
 
+void jl_result_fail(struct jl_result *r, int exit_code, int sig)
+{
+	r->flags &= ~(uint32_t)(JL_RESULT_EXIT | JL_RESULT_SIGNAL);
+	r->flags |= JL_RESULT_FAILED | (uint32_t)(exit_code & 0xff) << 8 | (uint32_t)(sig & 0x7f) << 16;
+}
+
 void jl_results_touch(struct jl_results *r, uint32_t id)
 {
 	struct jl_result *e = jl_result_at(r, id);

@@ -12,8 +12,10 @@
 enum jl_result_flag {
 	JL_RESULT_OK = 1,      /* key and outs are of a success whose outputs were in place */
 	JL_RESULT_FAILED = 2,  /* the last try failed */
-	JL_RESULT_STORED = 3,  /* all of the above */
 	JL_RESULT_DIRTY = 4,   /* of this run only: to be written */
+	JL_RESULT_EXIT = 0xff << 8,    /* of a failure: the exit status; with no signal and 0: not known */
+	JL_RESULT_SIGNAL = 0x7f << 16, /* of a failure: the signal that ended it; 0: none */
+	JL_RESULT_STORED = JL_RESULT_OK | JL_RESULT_FAILED | JL_RESULT_EXIT | JL_RESULT_SIGNAL,
 };
 
 struct jl_result {
@@ -42,6 +44,16 @@ void jl_results_release(struct jl_results *r);
 static inline struct jl_result *jl_result_at(const struct jl_results *r, uint32_t id)
 {
 	return JL_AT(r->at, struct jl_result, id);
+}
+/* The last try failed, so: fills the flags. The key of the last success stays. */
+void jl_result_fail(struct jl_result *r, int exit_code, int sig);
+static inline int jl_result_exit(const struct jl_result *r)
+{
+	return (int)(r->flags >> 8 & 0xff);
+}
+static inline int jl_result_signal(const struct jl_result *r)
+{
+	return (int)(r->flags >> 16 & 0x7f);
 }
 uint32_t jl_results_id(struct jl_results *r, const char *label, size_t len);   /* made when new */
 uint32_t jl_results_find(struct jl_results *r, const char *label, size_t len); /* JL_NONE when unknown */

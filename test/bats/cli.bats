@@ -3,10 +3,10 @@ load helper
 
 @test "every command has help that names it, on stdout" {
 	jl_ok help
-	for command in run plan list log cat hash clean adopt init help version; do
+	for command in run plan why list log cat hash clean adopt init help version; do
 		assert_regex "$output" "  $command +[A-Z]"
 	done
-	for command in run plan list log cat hash clean adopt init help version; do
+	for command in run plan why list log cat hash clean adopt init help version; do
 		run_jl "$command" --help
 		assert_status 0
 		assert_equal "$stderr" ""
@@ -18,7 +18,7 @@ load helper
 }
 
 @test "lines of help fit a terminal" {
-	for command in run plan list log cat hash clean adopt init help version; do
+	for command in run plan why list log cat hash clean adopt init help version; do
 		jl help "$command" >help.txt
 		run awk 'length > 100' help.txt
 		assert_output ""

@@ -126,9 +126,9 @@ EOF
 	assert_stderr_has "ran  b  has neither inputs nor outputs"
 	echo 2 >i
 	jl_ok plan
-	assert_regex "$output" "would run  a  its inputs or command changed"
+	assert_regex "$output" 'would run  a  input "i" changed'
 	jl_ok run -v
-	assert_stderr_has "ran  a  its inputs or command changed"
+	assert_stderr_has 'ran  a  input "i" changed'
 }
 
 @test "resources: a pool of one is used by one at a time; an unknown pool is refused with its place" {
