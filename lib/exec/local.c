@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -206,19 +207,26 @@ static bool drained(const struct local_job *j)
 	return j->out.fd < 0 && j->err.fd < 0;
 }
 
-/* Read what is there, at most `reads` times; closes the stream at its end. */
-static void stream_read(struct stream *s, int reads)
+/* One read, which must not have to wait: there is something, or nobody writes any more. Closes the stream at its end. */
+static void stream_read(struct stream *s)
 {
 	struct local *l = s->job->local;
-	for (; reads > 0 && s->fd >= 0; reads--) {
-		ssize_t n = read(s->fd, l->buffer, sizeof(l->buffer));
-		if (n > 0) {
-			l->exec.events.output(l->exec.events.ctx, s->job->id, s->number, l->buffer, (size_t)n);
-		} else if (n < 0 && errno == EAGAIN) {
+	ssize_t n = read(s->fd, l->buffer, sizeof(l->buffer));
+	if (n > 0)
+		l->exec.events.output(l->exec.events.ctx, s->job->id, s->number, l->buffer, (size_t)n);
+	else if (n == 0 || errno != EINTR)
+		stream_close(s);
+}
+
+/* All that is there when a process has ended; somebody else may still write, so it is asked for first. The pipe is not
+ * made non-blocking for this: that would be a call more for each, and few jobs come here with their pipes open. */
+static void stream_drain(struct stream *s)
+{
+	for (int reads = READS_AT_END; reads > 0 && s->fd >= 0; reads--) {
+		struct pollfd p = {.fd = s->fd, .events = POLLIN};
+		if (poll(&p, 1, 0) <= 0)
 			return;
-		} else if (n == 0 || errno != EINTR) {
-			stream_close(s);
-		}
+		stream_read(s);
 	}
 }
 
@@ -226,11 +234,14 @@ static void stream_ready(struct jl_watch *w, uint32_t epoll_events)
 {
 	struct stream *s = (struct stream *)w;
 	/* Hung up and nothing to read: its end, without asking for it. Not hung up: one read, and epoll says if there is
-	 * more. */
+	 * more; but what it has seen may be gone if the process ended in the same turn. */
 	if (!(epoll_events & EPOLLIN))
 		stream_close(s);
+	else if (s->job->phase != RUNNING && !(epoll_events & EPOLLHUP))
+		stream_drain(s);
 	else
-		stream_read(s, epoll_events & EPOLLHUP ? READS_A_TURN : 1);
+		for (int reads = epoll_events & EPOLLHUP ? READS_A_TURN : 1; reads > 0 && s->fd >= 0; reads--)
+			stream_read(s);
 	if (s->job->phase == DRAINING && drained(s->job))
 		finish(s->job);
 }
@@ -276,8 +287,8 @@ static void look_at_rest(struct local_job *j)
 	if (!j->killed && now >= j->kill_at_ns)
 		kill_job(j);
 	unsigned living = signal_tree(j, j->killed ? SIGKILL : 0);
-	stream_read(&j->out, READS_AT_END);
-	stream_read(&j->err, READS_AT_END);
+	stream_drain(&j->out);
+	stream_drain(&j->err);
 	if (!living && drained(j)) {
 		finish(j);
 	} else if (!living) {
@@ -331,8 +342,8 @@ static void process_ended(struct jl_watch *w, uint32_t epoll_events)
 	j->end_ns = now_ns();
 	/* The phase first: an output callback may cancel the job, which now is about what it left behind. */
 	j->phase = DRAINING;
-	stream_read(&j->out, READS_AT_END);
-	stream_read(&j->err, READS_AT_END);
+	stream_drain(&j->out);
+	stream_drain(&j->err);
 	if (j->cause != CAUSE_NONE)
 		begin_ending(j);
 	else if (drained(j))
@@ -351,7 +362,6 @@ static int make_pipe(int ret_fds[2], struct jl_err *err)
 			return jl_err_set(err, JL_EBUSY, "cannot make a pipe: %s", strerror(e));
 		return jl_err_sys(err, e, "cannot make a pipe");
 	}
-	fcntl(ret_fds[0], F_SETFL, O_NONBLOCK);
 	return JL_OK;
 }
 

@@ -23,6 +23,9 @@
  * and would otherwise have to be handed through every layer between the front door and here. */
 static struct rlimit inherited_nofile;
 static bool nofile_raised;
+/* Likewise: the signals that have a handler, by bit (1 << (signal - 1)), and SIGPIPE. All until jl_spawn_setup() has looked: a
+ * child that asks for each would make 64 calls while we wait. */
+static uint64_t caught_signals = UINT64_MAX;
 
 enum { STACK_SIZE = 32 * 1024 };
 
@@ -61,7 +64,7 @@ IN_CHILD static void child_signals(void)
 	dfl.restorer = NULL;
 	dfl.mask = 0;
 	for (int sig = 1; sig <= SIGNALS; sig++) {
-		if (syscall(SYS_rt_sigaction, sig, NULL, &sa, KERNEL_SIGSET) < 0)
+		if (!(caught_signals >> (sig - 1) & 1) || syscall(SYS_rt_sigaction, sig, NULL, &sa, KERNEL_SIGSET) < 0)
 			continue;
 		/* Ignored by whoever started jl (nohup) stays so; a pipe that breaks must end a program, as in a shell. */
 		if (sa.handler == SIG_DFL || (sa.handler == SIG_IGN && sig != SIGPIPE))
@@ -397,8 +400,21 @@ static int close_on_exec_each(struct jl_err *err)
 	return JL_OK;
 }
 
+static void look_at_signals(void)
+{
+	uint64_t caught = UINT64_C(1) << (SIGPIPE - 1);
+	for (int sig = 1; sig <= SIGNALS; sig++) {
+		struct kernel_sigaction sa;
+		if (syscall(SYS_rt_sigaction, sig, NULL, &sa, KERNEL_SIGSET) == 0 && sa.handler != SIG_DFL &&
+		    sa.handler != SIG_IGN)
+			caught |= UINT64_C(1) << (sig - 1);
+	}
+	caught_signals = caught;
+}
+
 int jl_spawn_setup(struct jl_err *err)
 {
+	look_at_signals();
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return jl_err_sys(err, errno, "cannot become the reaper of orphans");
 	if (close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) {

@@ -291,5 +291,5 @@ top/j/1/\e/seq'
 		assert_equal "$(awk '$NF ~ /^clone/ { print $4 }' calls)" $n
 	done
 	local each=$(((own[1] - own[0]) / 200))
-	((each >= 10 && each <= 24)) || fail "$each calls a job"
+	((each >= 10 && each <= 21)) || fail "$each calls a job"
 }
