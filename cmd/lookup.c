@@ -26,6 +26,14 @@ const char *jl_lookup_store_dir(const struct jl_lookup *l)
 	return l->opts.store_dir ? l->opts.store_dir : l->opts.default_store_dir;
 }
 
+void jl_lookup_store_rules(const struct jl_lookup *l, struct jl_store_rules *ret)
+{
+	if (l->project)
+		jl_project_store_rules(l->project, ret);
+	else
+		jl_run_store_rules(&l->opts, ret);
+}
+
 int jl_lookup_open(struct jl_lookup *l, const struct jl_settings *s, struct jl_err *err)
 {
 	int r;
@@ -100,8 +108,13 @@ static int open_store(struct jl_lookup *l, bool read_only, struct jl_err *err)
 	if (l->store)
 		return JL_OK;
 	r = jl_store_local_open(&jl_io_system, jl_lookup_store_dir(l), read_only, &l->store, err);
-	if (r == JL_OK)
+	if (r == JL_OK) {
+		struct jl_store_rules rules;
+
+		jl_lookup_store_rules(l, &rules);
+		jl_store_local_rules(l->store, &rules);
 		l->store->warn = warn;
+	}
 	return r;
 }
 

@@ -34,6 +34,7 @@ const struct jl_result *jl_lookup_result(const struct jl_project *p, uint32_t in
 int jl_lookup_store(struct jl_lookup *l, struct jl_err *err) JL_MUST_CHECK;
 int jl_lookup_store_writable(struct jl_lookup *l, struct jl_err *err) JL_MUST_CHECK;
 const char *jl_lookup_store_dir(const struct jl_lookup *l);
+void jl_lookup_store_rules(const struct jl_lookup *l, struct jl_store_rules *ret);
 
 /* The record of a key; jl_record_free() it. JL_ENOTFOUND: the store has none. */
 int jl_lookup_record(struct jl_lookup *l, const struct jl_digest *key, struct jl_record **ret,

@@ -230,6 +230,8 @@ static bool use(struct jl_call *c, const struct jl_record *rec)
 		return true;
 	}
 	jl_engine_used(&c->e, &rec->key);
+	if (!jl_digest_equal(&c->run.what.base, &c->run.what.key))
+		jl_engine_used(&c->e, &c->run.what.base); /* by which it was found */
 	for (uint32_t i = 0; i < rec->n_outputs; i++) {
 		const struct jl_record_output *out = &rec->outputs[i];
 		if (out->kind != JL_KIND_DIR || out->declared >= c->o->outputs.n)

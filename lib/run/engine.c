@@ -149,6 +149,8 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 		return true;
 	}
 	jl_engine_used(e, &d->key); /* first, so that it does not go while it is read */
+	if (!jl_digest_equal(&d->base, &d->key))
+		jl_engine_used(e, &d->base); /* by which it was found */
 	if (!there) {
 		int r = jl_place_restore(e, inst, rec, &err);
 		jl_ended_forget(e, inst);
