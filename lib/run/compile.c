@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/path.h"
 #include "manifest/template.h"
+#include "run/makers.h"
 #include "run/scope.h"
 #include "run/uses.h"
 
@@ -390,102 +391,42 @@ static bool makes_by_glob(const struct jl_step *s)
 	return false;
 }
 
-/* The patterns of all rules by their first folder, so that one is compared only with those that can overlap it: many rules
- * with a glob each are common. */
-struct make {
-	uint64_t first; /* hash of the first component; 0: it holds a glob character, so it may be any */
-	uint32_t rule;
-	uint32_t text;
+struct connecting {
+	const struct jl_map *names;
+	struct jl_makers makers;
+	bool globs_made; /* some step has a glob among its outputs */
 };
 
-static uint64_t first_of(const char *pattern)
-{
-	size_t len = strcspn(pattern, "/");
-	for (size_t i = 0; i < len; i++)
-		if (strchr("*?[\\", pattern[i]))
-			return 0;
-	uint64_t h = jl_hash64(pattern, len);
-	return h ? h : 1;
-}
-
-static int by_first(const void *a, const void *b)
-{
-	const struct make *x = a, *y = b;
-	if (x->first != y->first)
-		return x->first < y->first ? -1 : 1;
-	return x->rule < y->rule ? -1 : x->rule > y->rule;
-}
-
-static void index_makes(const struct jl_project *p, struct jl_table *out)
+static void index_makes(const struct jl_project *p, struct jl_makers *out)
 {
 	for (uint32_t i = 0; i < p->plan.rules.len; i++) {
 		const struct jl_rule *r = jl_plan_rule(&p->plan, i);
-		for (uint32_t k = 0; k < r->n_makes && !(r->flags & JL_RULE_OFF); k++) {
-			struct make *m = jl_table_add(out, 1);
-			m->rule = i;
-			m->text = jl_plan_ref(&p->plan, r->makes + k);
-			m->first = first_of(jl_project_text(p, m->text));
-		}
+		for (uint32_t k = 0; k < r->n_makes && !(r->flags & JL_RULE_OFF); k++)
+			jl_makers_add(out, jl_project_text(p, jl_plan_ref(&p->plan, r->makes + k)), i);
 	}
-	if (out->len)
-		qsort(out->data, out->len, sizeof(struct make), by_first);
+	jl_makers_ready(out);
 }
 
-struct connecting {
-	const struct jl_map *names;
-	struct jl_table makes; /* struct make, sorted */
-	bool globs_made;       /* some step has a glob among its outputs */
+struct wanted {
+	const struct jl_project *p;
+	uint32_t self;
+	bool by_glob;
+	const struct jl_table *excludes;
 };
 
-/* Those of one range of the index that overlap the pattern. */
-static void makers_in(const struct jl_project *p, const struct connecting *c, uint64_t first, uint32_t self,
-		      const char *pattern, bool by_glob, const struct jl_table *excludes, struct jl_table *out)
+static bool is_wanted(void *ctx, uint32_t rule, const char *makes)
 {
-	uint32_t lo = 0, hi = c->makes.len;
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-		if (JL_AT(c->makes, struct make, mid)->first < first)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; lo < c->makes.len && JL_AT(c->makes, struct make, lo)->first == first; lo++) {
-		const struct make *m = JL_AT(c->makes, struct make, lo);
-		const char *makes = jl_project_text(p, m->text);
-		if (m->rule != self && (!by_glob || makes_by_glob(&p->ast->steps[m->rule])) &&
-		    jl_glob_overlap(pattern, makes) && !all_excluded(excludes, makes))
-			*(uint32_t *)jl_table_add(out, 1) = m->rule;
-	}
-}
-
-static int by_rule(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	return x < y ? -1 : x > y;
+	const struct wanted *w = ctx;
+	return rule != w->self && (!w->by_glob || makes_by_glob(&w->p->ast->steps[rule])) &&
+	       !all_excluded(w->excludes, makes);
 }
 
 /* Rules other than `self` that could make what the pattern means; `by_glob`: those only whose outputs nobody knows before. */
 static void makers(const struct jl_project *p, const struct connecting *c, uint32_t self, const char *pattern,
 		   bool by_glob, const struct jl_table *excludes, struct jl_table *out)
 {
-	uint64_t first = first_of(pattern), last = 0;
-	uint32_t from = out->len, n = from;
-	makers_in(p, c, 0, self, pattern, by_glob, excludes, out);
-	if (first)
-		makers_in(p, c, first, self, pattern, by_glob, excludes, out);
-	for (uint32_t i = 0; i < c->makes.len && !first; i++) { /* may begin anywhere */
-		uint64_t next = JL_AT(c->makes, struct make, i)->first;
-		if (next != last)
-			makers_in(p, c, next, self, pattern, by_glob, excludes, out);
-		last = next;
-	}
-	/* In the order of the manifest, each once. */
-	if (out->len > from)
-		qsort(JL_AT(*out, uint32_t, from), out->len - from, sizeof(uint32_t), by_rule);
-	for (uint32_t i = from; i < out->len; i++)
-		if (n == from || *JL_AT(*out, uint32_t, n - 1) != *JL_AT(*out, uint32_t, i))
-			*JL_AT(*out, uint32_t, n++) = *JL_AT(*out, uint32_t, i);
-	out->len = n;
+	struct wanted w = {.p = p, .self = self, .by_glob = by_glob, .excludes = excludes};
+	jl_makers_find(&c->makers, pattern, is_wanted, &w, out);
 }
 
 static const char *name_of(const void *owner, uint32_t index, size_t *ret_len)
@@ -557,7 +498,7 @@ void jl_compile(struct jl_project *p)
 {
 	struct jl_plan_head *h = jl_table_add(&p->plan.head, 1);
 	struct jl_map names;
-	struct connecting c = {.names = &names, .makes = JL_TABLE_INIT(struct make)};
+	struct connecting c = {.names = &names, .makers = JL_MAKERS_INIT};
 	h->format = JL_PLAN_FORMAT;
 	h->manifest = add_text(p, p->manifest_name);
 	collect_env(p);
@@ -586,9 +527,9 @@ void jl_compile(struct jl_project *p)
 		compile_rule(p, &p->ast->steps[i]);
 		c.globs_made |= makes_by_glob(&p->ast->steps[i]);
 	}
-	index_makes(p, &c.makes);
+	index_makes(p, &c.makers);
 	for (uint32_t i = 0; i < p->ast->n_steps && !p->msgs->errors; i++)
 		connect(p, i, &c);
-	jl_table_release(&c.makes);
+	jl_makers_release(&c.makers);
 	jl_map_release(&names);
 }

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "manifest/matrix.h"
 #include "run/compile.h"
+#include "run/makers.h"
 #include "run/ports.h"
 #include "run/scope.h"
 
@@ -511,38 +512,51 @@ int jl_expand_rule(struct jl_project *p, uint32_t rule, struct jl_err *err)
 	return status;
 }
 
-static bool could_make(const struct jl_project *p, const struct jl_rule *r, const struct jl_inst *t)
+static bool is_other(void *ctx, uint32_t rule, const char *makes)
+{
+	(void)makes;
+	return rule != *(const uint32_t *)ctx;
+}
+
+/* Late rules that could make an input which nobody makes so far. */
+static void late_makers(const struct jl_project *p, const struct jl_makers *late, struct jl_inst *t,
+			struct jl_table *out)
 {
 	for (uint32_t k = t->ins; k < t->ins + t->n_ins; k++) {
 		const struct jl_pport *port = jl_plan_port(&p->plan, k);
 		if (port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE) || jl_expand_maker(p, port->what) != JL_NONE)
 			continue; /* a glob's makers are waited for by its rule */
-		for (uint32_t m = 0; m < r->n_makes; m++)
-			if (jl_glob_overlap(jl_files_path(&p->state->files, port->what),
-					    jl_project_text(p, jl_plan_ref(&p->plan, r->makes + m))))
-				return true;
+		jl_makers_find(late, jl_files_path(&p->state->files, port->what), is_other, &t->rule, out);
 	}
-	return false;
 }
 
 void jl_expand_waits(struct jl_project *p, uint32_t first)
 {
-	struct jl_table late = JL_TABLE_INIT(uint32_t), waits = JL_TABLE_INIT(uint32_t);
-	for (uint32_t i = 0; i < p->plan.rules.len; i++)
-		if (jl_plan_rule(&p->plan, i)->flags & JL_RULE_LATE)
-			*(uint32_t *)jl_table_add(&late, 1) = i;
-	for (uint32_t i = first; i < p->plan.insts.len && late.len; i++) {
+	struct jl_table waits = JL_TABLE_INIT(uint32_t);
+	struct jl_makers late = JL_MAKERS_INIT;
+	for (uint32_t i = 0; i < p->plan.rules.len; i++) {
+		const struct jl_rule *r = jl_plan_rule(&p->plan, i);
+		for (uint32_t k = 0; k < r->n_makes && (r->flags & JL_RULE_LATE); k++)
+			jl_makers_add(&late, jl_project_text(p, jl_plan_ref(&p->plan, r->makes + k)), i);
+	}
+	jl_makers_ready(&late);
+	for (uint32_t i = first; i < p->plan.insts.len && late.by_tail.len; i++) {
 		struct jl_inst *t = jl_plan_inst(&p->plan, i);
 		waits.len = 0;
-		for (uint32_t k = 0; k < late.len; k++) {
-			uint32_t rule = *JL_AT(late, uint32_t, k);
-			if (rule != t->rule && could_make(p, jl_plan_rule(&p->plan, rule), t))
-				*(uint32_t *)jl_table_add(&waits, 1) = rule;
+		late_makers(p, &late, t, &waits);
+		/* Two inputs may come of one rule. */
+		uint32_t n = 0;
+		for (uint32_t k = 0; k < waits.len; k++) {
+			bool there = false;
+			for (uint32_t m = 0; m < n && !there; m++)
+				there = *JL_AT(waits, uint32_t, m) == *JL_AT(waits, uint32_t, k);
+			if (!there)
+				*JL_AT(waits, uint32_t, n++) = *JL_AT(waits, uint32_t, k);
 		}
-		t->waits = jl_plan_add_refs(&p->plan, waits.data, waits.len);
-		t->n_waits = waits.len;
+		t->waits = jl_plan_add_refs(&p->plan, waits.data, n);
+		t->n_waits = n;
 	}
-	jl_table_release(&late);
+	jl_makers_release(&late);
 	jl_table_release(&waits);
 }
 
