@@ -10,6 +10,7 @@
 #include "run/why.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -331,6 +332,12 @@ void jl_ended_take_in(struct jl_engine *e, struct jl_running *r)
 	if (ok && jl_outputs_collect(e, r->inst, &outs, &err) != JL_OK) {
 		ok = false;
 		snprintf(r->job.why, sizeof(r->job.why), "%.*s", (int)sizeof(r->job.why) - 1, err.text);
+	}
+	if (r->job.result.end == JL_JOB_SIGNALED && r->job.result.signal == SIGKILL && !r->job.why[0]) {
+		bool oom = e->machine->oom_kills(e->machine) > e->oom_kills;
+		snprintf(r->job.why, sizeof(r->job.why), "not by jl; %sout of memory, it had %lld MiB",
+			 oom ? "the kernel ended a process meanwhile: " : "perhaps ",
+			 (long long)(r->job.result.max_rss_kib / 1024));
 	}
 	if (!ok && r->job.result.exit_code == 141 && !r->job.why[0])
 		snprintf(r->job.why, sizeof(r->job.why),

@@ -130,6 +130,8 @@ struct jl_engine {
 	struct jl_secret_state secrets;
 	struct jl_table valid;   /* enum jl_valid in uint8_t, by instance; as long as it needs to be */
 	const struct jl_machine *machine;
+	uint64_t oom_kills;      /* of the machine, when the first step was started */
+	bool oom_known;
 	struct jl_running *again; /* those that wait for their next attempt: run/again.h */
 	struct jl_tools tools;   /* what `tools` name; opened with the first */
 	struct jl_trashed trash;

@@ -6,19 +6,20 @@
 #include "run/engine.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define FRAMED_MAX ((size_t)16 << 20)
-#define FILE_MAX   ((uint64_t)1 << 30)
+#define FILE_MAX   ((uint64_t)100 << 20)
 
 struct jl_joblog {
 	int root_fd, fd;
 	struct jl_buf path;
 	struct jl_buf framed;
 	size_t chunk; /* where the last chunk begins; SIZE_MAX: none */
-	uint64_t written;
+	uint64_t written, received;
 	bool cut, failed;
 };
 
@@ -40,6 +41,7 @@ struct jl_joblog *jl_joblog_new(struct jl_engine *e, uint32_t inst)
 
 static void write_file(struct jl_joblog *log, const void *data, size_t len)
 {
+	log->received += len;
 	if (log->failed || log->written >= FILE_MAX)
 		return;
 	if (log->fd < 0) {
@@ -91,13 +93,16 @@ void jl_joblog_add(struct jl_joblog *log, int stream, const void *data, size_t l
 
 void jl_joblog_close(struct jl_joblog *log)
 {
-	static const char note[] = "jl: more output came than is kept; see the log file\n";
+	char note[160];
 	if (log->fd >= 0)
 		close(log->fd);
 	log->fd = -1;
 	if (log->cut) {
+		/* A first part of it is in the record, a larger one in the file. */
+		int n = snprintf(note, sizeof(note), "jl: more output came than is kept: %llu bytes, of them %llu in the log file\n",
+				 (unsigned long long)log->received, (unsigned long long)log->written);
 		jl_buf_u8(&log->framed, 2);
-		jl_buf_bytes(&log->framed, note, sizeof(note) - 1);
+		jl_buf_bytes(&log->framed, note, (size_t)n);
 	}
 }
 

@@ -46,10 +46,16 @@ static uint32_t *maker_at(struct jl_project *p, uint32_t file)
 	return JL_AT(p->maker, uint32_t, file);
 }
 
-static struct jl_mark out_mark(const struct jl_project *p, uint32_t rule, const struct jl_pport *port)
+struct jl_mark jl_ports_mark(const struct jl_project *p, uint32_t rule, const struct jl_pport *port, bool output)
 {
 	const struct jl_step *s = &p->ast->steps[rule];
-	return port->def == JL_NONE ? s->depfile.text.mark : s->outputs.at[port->def].text.mark;
+	const struct jl_ports *ports = output ? &s->outputs : &s->inputs;
+	return port->def < ports->n ? ports->at[port->def].text.mark : s->name.mark;
+}
+
+static struct jl_mark out_mark(const struct jl_project *p, uint32_t rule, const struct jl_pport *port)
+{
+	return jl_ports_mark(p, rule, port, true);
 }
 
 static int overlap(struct jl_project *p, uint32_t inst, const struct jl_pport *port, uint32_t other, uint32_t file)

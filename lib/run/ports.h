@@ -9,6 +9,9 @@
  * message and returns true. */
 bool jl_ports_refuse_output(struct jl_project *p, const char *path, bool folder, struct jl_mark mark);
 
+/* Where a port of the rule stands in the manifest (the AST is there); the step's name for one that is not of it. */
+struct jl_mark jl_ports_mark(const struct jl_project *p, uint32_t rule, const struct jl_pport *port, bool output);
+
 /* Enter the outputs of a rule's instances into p->maker. `check`: they are new: two makers of one path, one within the
  * other's folder, an input within an own output folder are errors (the AST is there for their places). */
 int jl_ports_claim(struct jl_project *p, uint32_t rule, bool check) JL_MUST_CHECK;

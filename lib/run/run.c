@@ -10,6 +10,7 @@
 #include "run/loop.h"
 #include "run/needs.h"
 #include "run/node.h"
+#include "run/ports.h"
 #include "run/secrets.h"
 
 #include <dirent.h>
@@ -177,7 +178,7 @@ static int check_inputs(struct jl_engine *e, struct jl_err *err)
 				continue;
 			struct jl_mark mark = {0};
 			if (jl_project_ast(e->p, NULL, NULL) == JL_OK)
-				mark = e->p->ast->steps[t->rule].inputs.at[port->def].text.mark;
+				mark = jl_ports_mark(e->p, t->rule, port, false);
 			const char *off = off_maker(e, jl_files_path(files, port->what));
 			jl_messages_add(e->p->msgs, mark, false,
 					"input \"%s\" of step \"%s\": no step makes it and there is no such file%s%s%s",

@@ -66,6 +66,9 @@ int jl_start_begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, str
 	struct jl_starting *st = &e->starting;
 	struct jl_spec spec;
 	jl_needs_take(e, r);
+	if (!e->oom_known)
+		e->oom_kills = e->machine->oom_kills(e->machine);
+	e->oom_known = true;
 	const struct jl_inst *t = jl_engine_inst(e, r->inst);
 	int status = r->checking ? JL_OK : make_ready(e, r, err);
 	if (status != JL_OK)

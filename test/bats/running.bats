@@ -255,3 +255,31 @@ EOF
 	assert_status 1
 	assert_counts failed=1
 }
+
+@test "S29 a step that writes 3 GB to its stdout: memory flat, a capped log, told" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: "head -c 3000000000 /dev/zero; echo 1 > ${{ output }}", outputs: o}
+EOF
+	# The limit is on jl's own memory; what a sanitizer maps would not fit.
+	if has_sanitizer address; then skip "needs a limit of the address space"; fi
+	(ulimit -v 600000 && jl run -q >out 2>err)
+	jl log a >log 2>&1
+	grep -aq 'more output came than is kept: 3000000000 bytes' log
+	[[ $(stat -c %s .jl/logs/a.log) -le 104923136 ]]
+	assert_file o 1
+	rm -f .jl/logs/a.log log
+}
+
+@test "a step that is killed from outside is told with its signal and what may be the cause" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: "kill -9 $$"}
+EOF
+	run_jl run
+	assert_status 1
+	assert_stderr_has 'a failed: signal 9 (SIGKILL): not by jl; '
+	assert_stderr_has 'out of memory'
+}
