@@ -397,6 +397,12 @@ enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided
 		say_why(e, inst, res, ret);
 		return JL_DECIDE_RUN;
 	}
+	/* What failed last is tried again, though a success of the same key may be stored: somebody forced it. */
+	const uint32_t both = JL_RESULT_FAILED | JL_RESULT_OK;
+	if ((res->flags & both) == JL_RESULT_FAILED && jl_digest_equal(&res->key, &ret->base)) {
+		say_why(e, inst, res, ret);
+		return JL_DECIDE_RUN;
+	}
 	ret->same = (res->flags & JL_RESULT_OK) &&
 		    (depfile ? jl_found_fresh(e, inst, ret) : jl_digest_equal(&res->key, &ret->key));
 	if (ret->same && young(rule, (int64_t)res->made_s * JL_NS_S) && jl_outputs_hash(e, inst, &outs) &&

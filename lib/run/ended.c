@@ -293,8 +293,12 @@ static void end_failure(struct jl_engine *e, struct jl_running *r, const char *w
 {
 	struct jl_event ev = {0};
 	char key[JL_DIGEST_TEXT];
+	struct jl_result *res = jl_ended_result(e, r->inst);
 	describe_end(e, r, &ev);
 	ev.key = jl_digest_text(&r->what.key, key);
+	/* Forced, and not what it was before: nothing may be concluded from that success here. */
+	if (r->job.result.end != JL_JOB_CANCELLED && jl_digest_equal(&res->key, &r->what.key))
+		res->flags &= ~(uint32_t)JL_RESULT_OK;
 	take_failure(e, r, why, &ev);
 	jl_ended_free(r);
 }

@@ -650,6 +650,31 @@ static void forced_by_name(void **state)
 	world_free(w);
 }
 
+/* The store has a success of the same key: that somebody forced it and it failed counts for more, until another key is asked. */
+static void a_forced_failure_is_tried_again(void **state)
+{
+	(void)state;
+	struct world *w = world_new("steps: {a: {command: [cat, \"${{ output }}\", in], inputs: in, outputs: a.out}}\n");
+	world_write(w, "in", "1");
+	world_run(w);
+	w->o.force = true;
+	fake_exec_on(world_next(w), "a", &(struct fake_run){.exit_code = 1});
+	world_run(w);
+	world_expect(w, "failed a\n");
+	w->o.force = false;
+	world_run(w);
+	world_expect(w, "ran a\n");
+	assert_string_equal(w->reasons.data, "a: failed before: exit 1\n");
+	/* A failure of other inputs does not stand in the way of what is stored. */
+	world_write(w, "in", "2");
+	fake_exec_on(world_next(w), "a", &(struct fake_run){.exit_code = 1});
+	world_run(w);
+	world_write(w, "in", "1");
+	world_run(w);
+	world_expect(w, "restored a\n");
+	world_free(w);
+}
+
 static void shuffled_by_a_seed(void **state)
 {
 	(void)state;
@@ -696,6 +721,7 @@ int main(void)
 		cmocka_unit_test(a_secret_is_of_the_key_and_masked),
 		cmocka_unit_test(from_a_step_on),
 		cmocka_unit_test(forced_by_name),
+		cmocka_unit_test(a_forced_failure_is_tried_again),
 		cmocka_unit_test(shuffled_by_a_seed),
 		cmocka_unit_test(a_result_older_than_its_ttl_counts_no_more),
 	};
