@@ -75,7 +75,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 # --- targets ---------------------------------------------------------------------------------------------------------
 
-.PHONY: all test demo bench lint format fuzz coverage install uninstall clean check-layers check-headers scenarios help \
+.PHONY: all test soak demo bench lint format fuzz coverage install uninstall clean check-layers check-headers scenarios help \
 	tests print-tests FORCE
 all: $(B)/libjl.a $(JL) $(HELPERS)
 
@@ -173,6 +173,10 @@ format: build/deps/lint.ok
 fuzz: build/deps/build.ok
 	+@MAKE='$(MAKE)' bash test/fuzz.sh '$(or $(ENGINE),any)' '$(or $(MINUTES),1)' $(FUZZ)
 
+# Everything at once on one small store, for MINUTES.
+soak: all
+	@unset MAKEFLAGS MFLAGS MAKELEVEL; bash test/soak/soak.sh $(B)/jl '$(or $(SEED),1)' $$(( $(or $(MINUTES),1) * 60 ))
+
 coverage:
 	+@rm -rf build/cov && $(MAKE) --no-print-directory COV=1 test T='$(T)'
 	@sh test/coverage.sh build/cov
@@ -207,6 +211,7 @@ help:
 	@echo 'make lint       shellcheck, cppcheck, the order of layers; make format: clang-format'
 	@echo 'make fuzz       FUZZ=NAME a target (all), MINUTES=N for each, ENGINE=libfuzzer, afl or gcc'
 	@echo 'make coverage   which lines tests reach'
+	@echo 'make soak       kills, damage and eviction at once on a small store: SEED=1 MINUTES=1'
 	@echo 'make install    into $$DESTDIR$$PREFIX (PREFIX=/usr/local); make uninstall'
 	@echo 'make scenarios  which of the numbered faults have a test; make check-layers check-headers clean'
 	@echo 'Variables: DEV=1 warnings are errors, SAN=address,undefined or SAN=thread, V=1 full lines, CC, CFLAGS, LDFLAGS'

@@ -225,6 +225,8 @@ int jl_care_gc(struct jl_store *s, struct jl_err *err)
 		return status;
 	status = jl_index_leave(&l->index, err);
 	jl_local_sweep(l);
+	l->hold.looked_ns = 0;
+	(void)jl_hold_look(l); /* and what the dead needed goes */
 	drop_folder(l, "quarantine", WEEK_NS);
 	if (status == JL_OK)
 		status = jl_index_rebuild(&l->index, err);

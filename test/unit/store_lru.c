@@ -334,6 +334,57 @@ static void s04_damaged_index(void **state)
 	}
 }
 
+/* The index as version 1 wrote it: a record with a blob, one without, one that has gone. GOLDEN=write makes it. */
+static void golden_index(void **state)
+{
+	const struct tmpdir *t = *state;
+	const char *source = getenv("JL_SOURCE");
+	struct jl_store *s = open_store(t, 0, 0);
+	struct jl_local *l = (struct jl_local *)s;
+	char golden[400], path[300], data[100] = {1};
+	struct jl_buf b = JL_BUF_INIT;
+	struct jl_digest blob, key;
+	uint32_t i;
+
+	snprintf(golden, sizeof(golden), "%s/test/golden/index-v1.bin", source ? source : ".");
+	snprintf(path, sizeof(path), "%s/store/index", t->path);
+	jl_digest_bytes("a blob", 6, &blob);
+	if (getenv("GOLDEN")) {
+		memcpy(data + 1, &blob, sizeof(blob));
+		name(1, 'k', &key);
+		assert_int_equal(s->ops->put_bytes(s, &blob, "a blob", 6, NULL), JL_OK);
+		assert_int_equal(s->ops->put_record(s, &key, data, sizeof(data), NULL), JL_OK);
+		assert_int_equal(put(s, 2, 3), JL_OK);
+		assert_int_equal(put(s, 3, 2), JL_OK);
+		name(3, 'k', &key);
+		assert_int_equal(s->ops->drop_record(s, &key, NULL), JL_OK);
+		assert_int_equal(jl_file_read(&jl_io_system, AT_FDCWD, path, &b, NULL), JL_OK);
+		assert_int_equal(jl_file_write(&jl_io_system, AT_FDCWD, golden, b.data, b.len, 0644, false, NULL), JL_OK);
+		jl_buf_clear(&b);
+	}
+	assert_int_equal(jl_file_read(&jl_io_system, AT_FDCWD, golden, &b, NULL), JL_OK);
+	assert_int_equal(jl_file_write(&jl_io_system, AT_FDCWD, path, b.data, b.len, 0600, false, NULL), JL_OK);
+	jl_store_free(s);
+	s = open_store(t, 0, 0);
+	l = (struct jl_local *)s;
+	assert_int_equal(jl_index_enter(&l->index, NULL), JL_OK);
+	assert_int_equal(jl_index_load(&l->index, NULL), JL_OK);
+	assert_int_equal(l->index.head.items, 3);
+	assert_int_equal(l->index.head.blocks, 1 + 1 + 3);
+	name(1, 'k', &key);
+	i = jl_catalog_find(&l->index.catalog, JL_OBJECT_RECORD, &key);
+	assert_true(i != JL_NONE && jl_catalog_at(&l->index.catalog, i)->n_refs == 1);
+	assert_int_equal(jl_catalog_oldest(&l->index.catalog), i);
+	i = jl_catalog_find(&l->index.catalog, JL_OBJECT_BLOB, &blob);
+	assert_true(i != JL_NONE && jl_catalog_at(&l->index.catalog, i)->users == 1);
+	name(3, 'k', &key);
+	i = jl_catalog_find(&l->index.catalog, JL_OBJECT_RECORD, &key);
+	assert_true(i != JL_NONE && !jl_catalog_at(&l->index.catalog, i)->present);
+	assert_int_equal(jl_index_leave(&l->index, NULL), JL_OK);
+	jl_buf_release(&b);
+	jl_store_free(s);
+}
+
 /* --- the model --------------------------------------------------------------------------------------------------- */
 
 #define RECORDS 60
@@ -556,6 +607,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(s15_the_clock_jumps, start, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(old_ones_go, start, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(s04_damaged_index, start, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(golden_index, start, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(as_the_model, start, tmpdir_teardown),
 	};
 
