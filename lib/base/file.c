@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -78,6 +79,17 @@ int jl_file_read(const struct jl_io *io, int dirfd, const char *path, struct jl_
 		jl_buf_truncate(out, start);
 	io->close(io, fd);
 	return r;
+}
+
+bool jl_file_has_room(int fd)
+{
+	const uint64_t most = (uint64_t)1 << 30;
+	struct statvfs st;
+
+	if (fstatvfs(fd, &st) < 0 || st.f_blocks == 0)
+		return true;
+	uint64_t all = (uint64_t)st.f_blocks * st.f_frsize, reserve = all / 20 < most ? all / 20 : most;
+	return (uint64_t)st.f_bavail * st.f_frsize > reserve;
 }
 
 int jl_file_write_all(const struct jl_io *io, int fd, const void *data, size_t len, struct jl_err *err)

@@ -20,6 +20,10 @@ int jl_file_read(const struct jl_io *io, int dirfd, const char *path, struct jl_
 int jl_file_write(const struct jl_io *io, int dirfd, const char *path, const void *data, size_t len, mode_t mode,
 		  bool sync, struct jl_err *err) JL_MUST_CHECK;
 
+/* May a file of ours that could grow without end still grow? false: what is free where `fd` is has come down to 1 GiB or a
+ * twentieth of it all, whichever is less. Where that cannot be told: true. */
+bool jl_file_has_room(int fd);
+
 /* write() until all is written; EINTR and short writes handled. */
 int jl_file_write_all(const struct jl_io *io, int fd, const void *data, size_t len, struct jl_err *err)
 	JL_MUST_CHECK;

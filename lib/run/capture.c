@@ -46,6 +46,8 @@ static int spill(struct jl_capture *c, struct jl_err *err)
 			return jl_err_sys(err, errno, "no room for the output of the command");
 		c->hasher = jl_hasher_new();
 	}
+	if (!jl_file_has_room(c->fd))
+		return jl_err_set(err, JL_ENOSPC, "no room for the output of the command: the disk is nearly full");
 	r = jl_file_write_all(&jl_io_system, c->fd, c->buf.data, c->buf.len, err);
 	jl_hasher_add(c->hasher, c->buf.data, c->buf.len);
 	c->size += c->buf.len;

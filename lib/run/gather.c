@@ -12,6 +12,7 @@
 #define ALL_MAX   ((uint64_t)8 << 20)
 #define KEEP_MAX  ((size_t)64 << 10) /* of a gather's memory for the next job */
 #define READ_SIZE ((size_t)64 << 10)
+#define LOOK_SIZE ((uint64_t)1 << 20) /* so much is written between two looks at the room there is */
 
 void jl_spill_release(struct jl_spill *s)
 {
@@ -47,6 +48,11 @@ static int spill(struct jl_gather *g, struct jl_spill *s, const char *data, size
 	struct jl_extent *last = g->extents.len ? JL_AT(g->extents, struct jl_extent, g->extents.len - 1) : NULL;
 	if (r != JL_OK || len == 0)
 		return r;
+	if (s->end + len > s->looked_at + LOOK_SIZE || s->end < s->looked_at) {
+		if (!jl_file_has_room(s->fd))
+			return jl_err_set(err, JL_ENOSPC, "the temporary files' disk ($TMPDIR) is nearly full");
+		s->looked_at = s->end;
+	}
 	for (size_t done = 0; done < len;) {
 		ssize_t n = pwrite(s->fd, data + done, len - done, (off_t)(s->end + done));
 		if (n < 0 && errno != EINTR)
@@ -123,6 +129,14 @@ int jl_gather_show(struct jl_gather *g, struct jl_spill *s, void (*show)(void *c
 		show(ctx, g->buf.data, g->buf.len);
 	jl_gather_drop(g, s, 1);
 	return r;
+}
+
+uint64_t jl_gather_spilled(const struct jl_gather *g)
+{
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < g->extents.len; i++)
+		sum += JL_AT(g->extents, struct jl_extent, i)->len;
+	return sum;
 }
 
 void jl_gather_drop(struct jl_gather *g, struct jl_spill *s, int keep)

@@ -14,6 +14,7 @@ struct jl_spill {
 	uint64_t end;
 	uint64_t stored;    /* bytes in it that were not shown yet */
 	uint64_t in_memory; /* of all gathers */
+	uint64_t looked_at; /* `end` when the room was last looked at */
 };
 #define JL_SPILL_INIT {.fd = -1}
 void jl_spill_release(struct jl_spill *s);
@@ -27,13 +28,15 @@ struct jl_extent {
 	uint64_t at, len;
 };
 
-/* Fails when the file cannot take it (no space in $TMPDIR). */
+/* JL_ENOSPC: there is no room for it, or what is left is needed for others (base/file.h); nothing was added. */
 int jl_gather_add(struct jl_gather *g, struct jl_spill *s, const void *data, size_t len, struct jl_err *err) JL_MUST_CHECK;
 /* What is in memory goes to the file, if that is worth it. */
 int jl_gather_park(struct jl_gather *g, struct jl_spill *s, struct jl_err *err) JL_MUST_CHECK;
 /* Hand all of it over in order, then it is empty. Negative if it cannot be read back. */
 int jl_gather_show(struct jl_gather *g, struct jl_spill *s, void (*show)(void *ctx, const void *data, size_t len), void *ctx,
                    struct jl_err *err) JL_MUST_CHECK;
+/* Bytes in the file. */
+uint64_t jl_gather_spilled(const struct jl_gather *g);
 /* Forget the content; `keep`: not the memory. */
 void jl_gather_drop(struct jl_gather *g, struct jl_spill *s, int keep);
 static inline int jl_gather_empty(const struct jl_gather *g)

@@ -190,9 +190,44 @@ static void begun(void *owner, struct jl_slot_job *slot, bool started)
 	}
 }
 
+static uint64_t spilled(const struct map_job *job)
+{
+	return jl_gather_spilled(&job->out.out[0]) + jl_gather_spilled(&job->out.out[1]);
+}
+
+/* There is no more room for output that waits: the running job that has the most of it is ended, as one that never stops
+ * writing would take all there is, and the others go on. */
+static void end_loudest(struct map *m, struct map_job *job)
+{
+	for (uint32_t i = 0; i < m->slots.n; i++) {
+		struct map_job *other = (struct map_job *)m->slots.running[i];
+		if (other && !other->flooded && spilled(other) > spilled(job))
+			job = other;
+	}
+	job->flooded = true;
+	jl_order_again(&m->order, &job->out);
+	if (!job->stored)
+		m->slots.exec->ops->cancel(m->slots.exec, job->slot.slot + 1, JL_CANCEL_TERM);
+}
+
+static void keep_output(struct map *m, struct map_job *job, int stream, const void *data, size_t len)
+{
+	struct jl_err err = JL_ERR_INIT;
+	int r = JL_ENOSPC;
+	while (r == JL_ENOSPC && !job->flooded) {
+		r = jl_order_add(&m->order, &job->out, stream, data, len, &err);
+		if (r == JL_ENOSPC)
+			end_loudest(m, job);
+	}
+	if (r < 0 && r != JL_ENOSPC) {
+		m->err = err;
+		give_up(m, r);
+	}
+}
+
 void map_output(struct map *m, struct map_job *job, int stream, const void *data, size_t len)
 {
-	if (m->status != JL_OK)
+	if (m->status != JL_OK || job->flooded)
 		return;
 	job->received += stream == 1 ? len : 0;
 	int r = job->stored ? map_open_results(m, job, &m->err) : JL_OK;
@@ -203,7 +238,7 @@ void map_output(struct map *m, struct map_job *job, int stream, const void *data
 	if (job->files[stream - 1] >= 0)
 		r = jl_file_write_all(&jl_io_system, job->files[stream - 1], data, len, &m->err);
 	else
-		r = jl_order_add(&m->order, &job->out, stream, data, len, &m->err);
+		keep_output(m, job, stream, data, len);
 	if (r < 0)
 		give_up(m, r);
 }
@@ -211,7 +246,7 @@ void map_output(struct map *m, struct map_job *job, int stream, const void *data
 static void output(void *owner, struct jl_slot_job *slot, int stream, const void *data, size_t len)
 {
 	struct map_job *job = (struct map_job *)slot;
-	if (job->memo)
+	if (job->memo && !job->flooded)
 		jl_call_output(&job->memo->call, stream, data, len);
 	map_output(owner, job, stream, data, len);
 }
@@ -253,6 +288,12 @@ static void check_halt(struct map *m)
 /* It will not run again. */
 void map_finish(struct map *m, struct map_job *job)
 {
+	if (job->flooded) {
+		job->slot.result.end = JL_JOB_EXITED;
+		job->slot.result.exit_code = 125;
+		job->slot.result.signal = 0;
+		job->slot.result.why = "no room in $TMPDIR for its output until it ends; --line-buffer, -u and --results need none";
+	}
 	const bool good = map_is_good(&job->slot.result);
 	map_memo_put(m, job);
 	map_close_results(job);
@@ -279,11 +320,11 @@ static void ended(void *owner, struct jl_slot_job *slot)
 {
 	struct map *m = owner;
 	struct map_job *job = (struct map_job *)slot;
-	const bool again = job->attempt <= m->opts->retries && !m->slots.stopping;
+	const bool again = job->attempt <= m->opts->retries && !m->slots.stopping && !job->flooded;
 	m->counts.running = m->slots.n_running;
-	job->cancelled = slot->result.end == JL_JOB_CANCELLED;
+	job->cancelled = slot->result.end == JL_JOB_CANCELLED && !job->flooded;
 	map_close_results(job);
-	if (!job->cancelled && (map_is_good(&slot->result) || !again))
+	if (!job->cancelled && !job->flooded && (map_is_good(&slot->result) || !again))
 		map_memo_ended(m, job);
 	if (!map_is_good(&slot->result) && !job->cancelled && again) {
 		map_memo_retry(m, job);

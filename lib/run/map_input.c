@@ -178,7 +178,7 @@ static enum map_next whole(struct map *m, struct map_job **ret)
 	job->seq = ++m->seq;
 	job->attempt = 1;
 	job->received = 0;
-	job->cancelled = job->dropped = job->stored = job->kept = false;
+	job->cancelled = job->dropped = job->flooded = job->stored = job->kept = false;
 	job->status = JL_STEP_RAN;
 	job->key.algo = JL_DIGEST_NONE;
 	if (is_done(m, job)) {

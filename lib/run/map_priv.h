@@ -25,6 +25,7 @@ struct map_job {
 	int64_t start_real_ns;
 	int files[2];               /* of --results, or -1 */
 	bool cancelled, dropped;    /* ended by us; held, and never started */
+	bool flooded;               /* ended by us: there was no room for its output */
 	bool grouped;               /* its output is being shown as a group */
 	bool stored;                /* its result is an earlier one's */
 	bool kept;                  /* its result is in the store now */

@@ -266,6 +266,20 @@ top/j/1/\e/seq'
 	assert_tallies 1 two
 }
 
+@test "S29 a job that writes without end is ended when the disk for output is nearly full; the others go on" {
+	unshare -rm true 2>/dev/null || skip 'no user namespaces'
+	mkdir small
+	run --separate-stderr unshare -rm sh -c 'mount -t tmpfs -o size=24m none small && export TMPDIR=$PWD/small &&
+		jl map --joblog log -j2 "if test {} = loud; then exec yes; fi; seq 300000; echo {}" ::: loud a b
+		status=$?; df --output=avail small | tail -n 1 >avail; exit $status'
+	assert_status 1
+	assert_stderr_has "no room in \$TMPDIR for its output"
+	assert_equal "$(grep -c '[ab]' <<<"$output")" 2
+	assert_equal "$(grep -c '^[0-9]*$' <<<"$output")" 600000
+	assert_equal "$(awk '$7 == 125' log | wc -l)" 1
+	(($(cat avail) > 20000)) || fail "space is not given back: $(cat avail) KiB free"
+}
+
 @test "S28 memory does not grow with the lines" {
 	if has_sanitizer address || has_sanitizer thread; then skip "a sanitizer's memory is not jl's"; fi
 	seq 20000 >in
