@@ -27,8 +27,11 @@ static int read_side(const void *data, size_t len, struct side *s, struct jl_err
 	struct jl_cur cur = {data, (const uint8_t *)data + len, 0};
 	struct jl_piece_view v;
 
-	while (jl_key_next(&cur, &v))
+	while (jl_key_next(&cur, &v)) {
+		if (v.type == JL_PIECE_BASE) /* follows from the others */
+			continue;
 		*(struct jl_piece_view *)jl_table_add(of_command(v.type) ? &s->command : &s->pieces, 1) = v;
+	}
 	return cur.bad ? jl_err_set(err, JL_ECORRUPT, "what the key was made of cannot be read") : JL_OK;
 }
 
