@@ -42,7 +42,7 @@ build() { # target: $program
 	libfuzzer) compiler=clang ;;
 	afl) compiler=afl-clang-fast ;;
 	esac
-	$make -s --no-print-directory CC=$compiler B="$dir" SAN=address,undefined CFLAGS='-O1 -fsanitize=fuzzer-no-link' \
+	$make -s --no-print-directory CC="$compiler" B="$dir" SAN=address,undefined CFLAGS='-O1 -fsanitize=fuzzer-no-link' \
 		"$dir/libjl.a" "$dir/obj/test/fuzz/$1.o" || return
 	libs=$(pkg-config --libs yaml-0.1 libxxhash libzstd zlib)
 	# shellcheck disable=SC2086 # a list of flags
