@@ -108,7 +108,7 @@ awaited() { (($(locks READ) >= $1)); }
 	: >plain
 	run_jl map --memo -k --joblog log {} ::: no-such-program ./plain true
 	assert_status 2
-	assert_equal "$(cut -f7 log | tr '\n' ' ')" "Exitval 127 126 0 "
+	assert_equal "$(sort -n log | cut -f7 | tr '\n' ' ')" "Exitval 127 126 0 "
 	run_jl map --memo -o / true ::: x
 	assert_status 1
 	run_jl map --memo --joblog log 'kill -USR1 $$ #' ::: x
@@ -207,6 +207,7 @@ awaited() { (($(locks READ) >= $1)); }
 	grep -q '"event":"step_finished".*"attempt":0.*"stored":true' ev
 	grep -q '"restored":1' ev
 	run_jl map --memo -k 'sleep 100 & echo $! >pid; echo {}' ::: v
+	kill "$(cat pid)"
 	assert_stderr_has "v: not stored: a background process still held its output"
 }
 
