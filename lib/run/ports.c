@@ -69,7 +69,9 @@ static int overlap(struct jl_project *p, uint32_t inst, const struct jl_pport *p
 			theirs = out_mark(p, o->rule, q);
 	}
 	/* The place is the later output's, whichever was claimed first. */
-	if (strcmp(theirs.file, mark.file) == 0 && (theirs.line > mark.line || (theirs.line == mark.line && theirs.column > mark.column))) {
+	bool one_file = strcmp(theirs.file, mark.file) == 0;
+	if (one_file &&
+	    (theirs.line > mark.line || (theirs.line == mark.line && theirs.column > mark.column))) {
 		struct jl_mark swap = mark;
 		mark = theirs;
 		theirs = swap;
@@ -83,8 +85,8 @@ static int overlap(struct jl_project *p, uint32_t inst, const struct jl_pport *p
 			p->msgs, mark, false,
 			"output \"%s\" of step \"%s\" overlaps \"%s\" of step \"%s\" (%s%sline %u); give each its own path",
 			path, jl_project_text(p, t->label), jl_files_path(&p->state->files, file),
-			jl_project_text(p, o->label), strcmp(theirs.file, mark.file) == 0 ? "" : theirs.file,
-			strcmp(theirs.file, mark.file) == 0 ? "" : ", ", theirs.line);
+			jl_project_text(p, o->label), one_file ? "" : theirs.file, one_file ? "" : ", ",
+			theirs.line);
 	return JL_EINVAL;
 }
 

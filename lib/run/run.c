@@ -183,7 +183,8 @@ static int check_inputs(struct jl_engine *e, struct jl_err *err)
 			jl_messages_add(e->p->msgs, mark, false,
 					"input \"%s\" of step \"%s\": no step makes it and there is no such file%s%s%s",
 					jl_files_path(files, port->what), jl_project_text(e->p, t->label),
-					off ? "; step \"" : "", off ? off : "", off ? "\" would make it, but its \"if\" is false" : "");
+					off ? "; step \"" : "", off ? off : "",
+					off ? "\" would make it, but its \"if\" is false" : "");
 		}
 	}
 	return e->p->msgs->errors ? jl_err_set(err, JL_EINVAL, "the manifest has errors") : JL_OK;
