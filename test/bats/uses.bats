@@ -31,10 +31,9 @@ END
 	jl_ok run --cache wo
 	refute_stderr_has 'set outside'
 	export LEVEL=4
+	jl_ok run each
+	refute_stderr_has 'set outside'
 	cd sub
 	run_jl plan -f ../joblib.yaml each --force
 	assert_stderr_has '../joblib.yaml:8:13: $LEVEL is set outside'
-	cd ..
-	jl_ok run each
-	refute_stderr_has 'set outside'
 }
