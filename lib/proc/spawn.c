@@ -23,9 +23,10 @@
  * and would otherwise have to be handed through every layer between the front door and here. */
 static struct rlimit inherited_nofile;
 static bool nofile_raised;
-/* Likewise: the signals that have a handler, by bit (1 << (signal - 1)), and SIGPIPE. All until jl_spawn_setup() has looked: a
+/* Likewise: the signals that have a handler, by bit (1 << (signal - 1)), and SIGPIPE. Looked at before the first child is started: a
  * child that asks for each would make 64 calls while we wait. */
 static uint64_t caught_signals = UINT64_MAX;
+static bool look_before_spawn; /* set by jl_spawn_setup(): a run that starts nothing need not look */
 
 enum { STACK_SIZE = 32 * 1024 };
 
@@ -347,6 +348,18 @@ static int run_clone(struct child *c, pid_t *ret_pid, int *ret_pidfd, struct jl_
 	return JL_OK;
 }
 
+static void look_at_signals(void)
+{
+	uint64_t caught = UINT64_C(1) << (SIGPIPE - 1);
+	for (int sig = 1; sig <= SIGNALS; sig++) {
+		struct kernel_sigaction sa;
+		if (syscall(SYS_rt_sigaction, sig, NULL, &sa, KERNEL_SIGSET) == 0 && sa.handler != SIG_DFL &&
+		    sa.handler != SIG_IGN)
+			caught |= UINT64_C(1) << (sig - 1);
+	}
+	caught_signals = caught;
+}
+
 int jl_spawn(const struct jl_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct jl_err *err)
 {
 	struct child c = {
@@ -356,6 +369,9 @@ int jl_spawn(const struct jl_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct jl
 		.nofile = nofile_raised ? &inherited_nofile : NULL,
 	};
 	char path[PATH_MAX];
+	if (look_before_spawn)
+		look_at_signals();
+	look_before_spawn = false;
 	if (!s->argv[0])
 		return fail(err, jl_err_set(err, JL_ENOTFOUND, "no such program: no name is given"), ENOENT);
 	int null_fd = -1;
@@ -400,21 +416,9 @@ static int close_on_exec_each(struct jl_err *err)
 	return JL_OK;
 }
 
-static void look_at_signals(void)
-{
-	uint64_t caught = UINT64_C(1) << (SIGPIPE - 1);
-	for (int sig = 1; sig <= SIGNALS; sig++) {
-		struct kernel_sigaction sa;
-		if (syscall(SYS_rt_sigaction, sig, NULL, &sa, KERNEL_SIGSET) == 0 && sa.handler != SIG_DFL &&
-		    sa.handler != SIG_IGN)
-			caught |= UINT64_C(1) << (sig - 1);
-	}
-	caught_signals = caught;
-}
-
 int jl_spawn_setup(struct jl_err *err)
 {
-	look_at_signals();
+	look_before_spawn = true;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return jl_err_sys(err, errno, "cannot become the reaper of orphans");
 	if (close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) {

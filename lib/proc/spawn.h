@@ -44,7 +44,8 @@ int jl_spawn_find(const char *name, const char *path, const char *workdir, char 
 
 /* Take the orphans of our children in (PR_SET_CHILD_SUBREAPER), make every inherited descriptor from 3 on
  * close-on-exec, raise the soft descriptor limit to the hard one (children get the old one back). Once, early, by the
- * front door; whoever sets a signal handler does so before, since children are freed of those that are there now. */
+ * front door; whoever sets a signal handler does so before the first jl_spawn(), since children are freed of those that
+ * are there then. */
 int jl_spawn_setup(struct jl_err *err) JL_MUST_CHECK;
 
 #endif

@@ -328,7 +328,7 @@ int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl
 	r = jl_project_open(opts, opts->mode != JL_MODE_PLAN, &e.p, msgs, err);
 	if (r != JL_OK)
 		return r;
-	e.threads = jl_cpu_count();
+	e.threads = opts->jobs ? jl_cpu_count() : e.p->jobs; /* counted already */
 	name_run(&e);
 	jl_environ_base(&e);
 	if (e.p->state->why_empty)

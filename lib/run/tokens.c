@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#define OFFER_CPUS UINT32_MAX /* as many as there are processors: counted when something starts */
+
 static const char name[] = "MAKEFLAGS=";
 
 static bool is_makeflags(const char *entry)
@@ -59,9 +61,7 @@ int jl_tokens_open(struct jl_tokens *t, struct jl_loop *loop, uint32_t jobs, con
 			jl_err_add(err, "make's jobs cannot be shared, so one job runs at a time");
 		return r;
 	}
-	jobs = jobs ? jobs : jl_cpu_count();
-	if (jobs > 1 && jobs <= JL_JOBSERVER_MOST)
-		t->offer = jobs;
+	t->offer = jobs ? jobs : OFFER_CPUS;
 	return JL_OK;
 }
 
@@ -105,8 +105,9 @@ static const char *entry_for(struct jl_tokens *t, const char *makeflags)
 void jl_tokens_pass(struct jl_tokens *t, struct jl_job *job)
 {
 	const char *makeflags = makeflags_of(job->envp);
-	if (t->offer) /* no descriptors left: then without, and not tried again */
-		(void)!jl_jobserver_offer(&t->pool, t->offer, NULL);
+	const uint32_t offer = t->offer == OFFER_CPUS ? jl_cpu_count() : t->offer;
+	if (offer > 1 && offer <= JL_JOBSERVER_MOST) /* no descriptors left: then without, and not tried again */
+		(void)!jl_jobserver_offer(&t->pool, offer, NULL);
 	t->offer = 0;
 	if (t->pool.read_fd < 0)
 		return;
