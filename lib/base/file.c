@@ -17,8 +17,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define TEMP_NAME_SIZE 96
-
 static int read_fd(const struct jl_io *io, int fd, const char *path, struct jl_buf *out, struct jl_err *err)
 {
 	struct stat st;
@@ -109,12 +107,9 @@ int jl_file_write_all(const struct jl_io *io, int fd, const void *data, size_t l
 	return JL_OK;
 }
 
-void jl_file_temp_name(char *out, size_t size)
+void jl_file_temp_prefix(char *out, size_t size, long pid)
 {
-	/* Threads of one process differ by it, everything else by what stands before. */
-	static _Atomic uint64_t counter;
 	char host[256];
-	uint64_t random = 0;
 	size_t n = 0;
 
 	if (gethostname(host, sizeof(host)) < 0)
@@ -125,10 +120,22 @@ void jl_file_temp_name(char *out, size_t size)
 			host[n] = '_';
 	}
 	host[n] = '\0';
+	snprintf(out, size, ".tmp-%s-%ld-", host, pid);
+}
+
+void jl_file_temp_name(char *out, size_t size)
+{
+	/* Threads of one process differ by it, everything else by what stands before. */
+	static _Atomic uint64_t counter;
+	uint64_t random = 0;
+	size_t n;
+
+	jl_file_temp_prefix(out, size, (long)getpid());
+	n = strlen(out);
 	/* Without random bits (a kernel still starting) host, pid and counter must do. */
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
 		random = 0;
-	snprintf(out, size, ".tmp-%s-%ld-%016llx-%llx", host, (long)getpid(), (unsigned long long)random,
+	snprintf(out + n, size - n, "%016llx-%llx", (unsigned long long)random,
 		 (unsigned long long)atomic_fetch_add(&counter, 1));
 }
 
@@ -160,7 +167,7 @@ int jl_file_write(const struct jl_io *io, int dirfd, const char *path, const voi
 		  bool sync, struct jl_err *err)
 {
 	struct jl_buf temp = JL_BUF_INIT;
-	char name[TEMP_NAME_SIZE];
+	char name[JL_FILE_TEMP_SIZE];
 	int r;
 
 	jl_file_temp_name(name, sizeof(name));

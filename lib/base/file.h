@@ -28,8 +28,11 @@ bool jl_file_has_room(int fd);
 int jl_file_write_all(const struct jl_io *io, int fd, const void *data, size_t len, struct jl_err *err)
 	JL_MUST_CHECK;
 
-/* A name no other process or thread will use: ".tmp-" host "-" pid "-" random "-" counter; 96 bytes of room suffice. */
+#define JL_FILE_TEMP_SIZE 96 /* bytes that the name of a temporary takes at most */
+/* A name no other process or thread will use: ".tmp-" host "-" pid "-" random "-" counter. */
 void jl_file_temp_name(char *out, size_t size);
+/* What the names begin with that the process `pid` of this host makes. */
+void jl_file_temp_prefix(char *out, size_t size, long pid);
 
 /* Make every missing folder of `path` (mkdir -p); an existing folder is fine, anything else in the way is an error. */
 int jl_file_mkdirs(const struct jl_io *io, int dirfd, const char *path, mode_t mode, struct jl_err *err) JL_MUST_CHECK;

@@ -144,6 +144,7 @@ struct jl_engine {
 	int64_t began_ns, now_ns; /* the run's start; the time of the last event */
 	int64_t flushed_ns;      /* last journal write */
 	char run_id[40];
+	char mark[64];           /* "JL_RUN=...", once the run has commands (run/left.h); else "" */
 	bool void_plan;          /* a late expansion failed: the plan is not kept */
 	bool state_told;         /* that the state cannot be written */
 	struct jl_table env;     /* const char *: the environment every command sees */

@@ -77,6 +77,8 @@ const char *const *jl_environ_of(struct jl_engine *e, uint32_t inst, const struc
 	jl_buf_printf(text, "JL_STEP=%s", jl_engine_label(e, inst));
 	put(at, &n, text->data);
 	put(at, &n, text->data + second);
+	if (e->mark[0])
+		put(at, &n, e->mark);
 	jl_table_add(at, 1); /* the NULL */
 	return at->data;
 }

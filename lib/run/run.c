@@ -7,6 +7,7 @@
 #include "run/engine.h"
 #include "run/expand.h"
 #include "run/found.h"
+#include "run/left.h"
 #include "run/loop.h"
 #include "run/needs.h"
 #include "run/node.h"
@@ -333,7 +334,10 @@ int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl
 	jl_environ_base(&e);
 	if (e.p->state->why_empty)
 		jl_engine_warn(&e, NULL, "the workspace's memory starts anew: %s", e.p->state->why_empty);
+	if (opts->mode != JL_MODE_PLAN)
+		jl_left_clear(&e);
 	r = run(&e, err);
+	jl_left_unmark(&e);
 	ret->counts = e.counts;
 	ret->signal = e.slots.signal;
 	if (r == JL_OK) {

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "run/ended.h"
 #include "run/found.h"
+#include "run/left.h"
 #include "run/needs.h"
 
 #include <errno.h>
@@ -69,6 +70,7 @@ int jl_start_begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, str
 	if (!e->oom_known)
 		e->oom_kills = e->machine->oom_kills(e->machine);
 	e->oom_known = true;
+	jl_left_mark(e);
 	const struct jl_inst *t = jl_engine_inst(e, r->inst);
 	int status = r->checking ? JL_OK : make_ready(e, r, err);
 	if (status != JL_OK)

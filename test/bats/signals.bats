@@ -155,21 +155,102 @@ EOF
 	[[ $(cat o* | wc -l) == 30 ]]
 }
 
-@test "S24 jl killed with -9: its steps end, the next run cleans up" {
+@test "S24 jl killed with -9: its steps end, the next run ends what they left, tells it, and cleans up" {
 	endless
 	start_job jl run -j2
 	wait_until four_pids
+	[[ -s .jl/running ]]
+	local temp
+	temp=.tmp-$(hostname | tr -c 'a-zA-Z0-9\n' _ | cut -c 1-32)-$JOB-0123
 	kill -9 "$JOB"
 	end_of_job
 	assert_equal "$status" "signal 9"
-	echo 'echo 1 >$1' >endless.sh
-	jl_ok run
-	assert_file o1 1
-	assert_file o2 1
-	# The commands themselves end with jl; what they started in the background is out of its reach by then.
+	# Not that run's, though its name looks alike; and what the run was about to put in place.
+	touch "$temp" .tmp-elsewhere-1-0
+	# Of all that was started the commands themselves end with jl. The others are ended by the next run, before it starts
+	# anything.
 	local pid
 	while read -r pid; do wait_until gone "$pid"; done <shells
-	while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done <pids
+	echo 'echo 1 >$1' >endless.sh
+	jl_ok run
+	assert_stderr_has "the run before was killed: ended 4 processes that it left (sleep 300, sleep 300, sleep 300, ...)"
+	while read -r pid; do gone "$pid" || fail "$pid lives"; done <pids
+	assert_file o1 1
+	assert_file o2 1
+	assert_no_file "$temp" .jl/running
+	[[ -e .tmp-elsewhere-1-0 ]]
+	jl_ok run
+	refute_stderr_has killed
+}
+
+@test "S24 what ignores TERM is killed; another run, its processes and a copy's are let alone" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: "setsid bash deaf.sh & exec sleep 300"}
+EOF
+	cat >deaf.sh <<'EOF'
+trap '' TERM
+echo $$ >>pids
+echo $$ >pid.new
+mv pid.new pid
+exec sleep 300
+EOF
+	cp -r . ../other
+	jl run -C ../other 3>&- &
+	local other=$!
+	wait_until test -s ../other/pid
+	cat ../other/pid >>pids
+	# A copy of a workspace in which a run is under way.
+	cp -a ../other ../copy
+	printf '%s\n' 'version: 1' 'steps: {a: {command: "true"}}' >../copy/joblib.yaml
+	jl_ok run -C ../copy
+	refute_stderr_has killed
+	! gone "$(cat ../other/pid)"
+	start_job jl run
+	wait_until test -s pid
+	kill -9 "$JOB"
+	end_of_job
+	local left
+	left=$(cat pid)
+	! gone "$left"
+	cp ../copy/joblib.yaml .
+	jl_ok run
+	assert_stderr_has "the run before was killed: ended"
+	gone "$left"
+	! gone "$(cat ../other/pid)"
+	# From within what was left: that is let live.
+	sed -n 's/ .*//p' ../other/.jl/running >id
+	kill -9 "$other"
+	wait "$other" || true
+	cp ../copy/joblib.yaml ../other
+	JL_RUN=$(cat id) jl_ok run -C ../other
+	assert_stderr_has "what it left is let live"
+	! gone "$(cat ../other/pid)"
+}
+
+@test "S24 a run that ended by a signal, and one that ended by itself, leave nothing to tell" {
+	write_manifest <<'EOF'
+version: 1
+steps:
+  a: {command: "touch started; exec sleep 300", outputs: o}
+EOF
+	start_job jl run
+	wait_until test -e started
+	[[ -e .jl/running ]]
+	kill -TERM "$JOB"
+	end_of_job
+	assert_no_file .jl/running
+	sed -i 's/command: .*/command: "echo $JL_RUN > o; exit 1", outputs: o}/' joblib.yaml
+	run_jl run
+	assert_status 1
+	refute_stderr_has killed
+	assert_no_file .jl/running
+	# The variable differs from run to run, and joins no key.
+	sed -i 's/exit 1/true/' joblib.yaml
+	jl_ok run
+	jl_ok run
+	assert_counts fresh=1
 }
 
 @test "S08 two runs in one workspace: the second waits and names the first; --no-wait fails at once" {
