@@ -95,24 +95,49 @@ int jl_local_too_large(struct jl_local *l, struct jl_err *err)
 	return status;
 }
 
-/* A record without its blobs is of no use: they may have gone for one another where the cap is below what one step makes. */
-static bool is_whole(const struct jl_local *l, const struct jl_local_object *o)
+/* Its file is there: a power cut may have taken what the index said of it. */
+static bool found_again(struct jl_local *l, const struct jl_digest *blob)
 {
-	for (uint32_t i = 0; i < o->n_blobs && l->index.loaded; i++) {
-		uint32_t blob = jl_catalog_find(&l->index.catalog, JL_OBJECT_BLOB, &o->blobs[i]);
+	char path[JL_LOCAL_PATH];
+	struct stat st;
 
-		if (blob == JL_NONE || !jl_catalog_at(&l->index.catalog, blob)->present)
-			return false;
+	for (int form = JL_CODEC_RAW; form <= JL_CODEC_GZIP; form++) {
+		const int dirfd = jl_local_object_path(l, JL_OBJECT_BLOB, blob, (uint8_t)form, path);
+
+		if (l->io->fstatat(l->io, dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		jl_index_put(&l->index, JL_OBJECT_BLOB, blob, (uint8_t)form, jl_blocks((uint64_t)st.st_size),
+		             jl_local_stamp_ns(l), NULL, 0);
+		return true;
 	}
-	return true;
+	return false;
+}
+
+/* A record without its blobs is of no use: they may have gone for one another where the cap is below what one step makes. */
+static int check_whole(struct jl_local *l, const struct jl_local_object *o, struct jl_err *err)
+{
+	struct jl_index *x = &l->index;
+	int status = JL_OK;
+
+	/* What others put since it was read counts, too. */
+	if (x->loaded && o->n_blobs && x->at < x->head.end)
+		status = jl_index_load(x, err);
+	for (uint32_t i = 0; status == JL_OK && x->loaded && i < o->n_blobs; i++) {
+		uint32_t blob = jl_catalog_find(&x->catalog, JL_OBJECT_BLOB, &o->blobs[i]);
+
+		if ((blob == JL_NONE || !jl_catalog_at(&x->catalog, blob)->present) && !found_again(l, &o->blobs[i]))
+			status = jl_err_set(err, JL_ENOSPC, "what one step makes is larger than the store \"%s\" may be",
+			                    l->dir);
+	}
+	return status;
 }
 
 static int make_room(struct jl_local *l, const struct jl_local_object *o, struct jl_err *err)
 {
 	int status = jl_evict_room(l, jl_blocks(o->bytes), 1, JL_EVICT_SHARE, err);
 
-	if (status == JL_OK && !is_whole(l, o))
-		status = jl_err_set(err, JL_ENOSPC, "what one step makes is larger than the store \"%s\" may be", l->dir);
+	if (status == JL_OK)
+		status = check_whole(l, o, err);
 	if (status == JL_ENOSPC && err->sys_errno == 0)
 		tell_full(l, err);
 	return status;

@@ -398,7 +398,7 @@ out:
 /* What is on its way: its frame is there, its file not yet. */
 static void keep_in_flight(struct jl_index *x, const struct jl_catalog *old)
 {
-	const int64_t since = jl_clock_real_ns() - IN_FLIGHT_NS;
+	const int64_t since = jl_local_real_ns(x->l) - IN_FLIGHT_NS;
 
 	for (uint32_t i = 0; i < old->objects.len; i++) {
 		const struct jl_object *o = jl_catalog_at(old, i);
