@@ -59,7 +59,7 @@ struct jl_exec;
 struct jl_exec_ops {
 	const char *kind;
 	/* JL_OK: done() will come, also when the program does not exist (JL_JOB_NOT_STARTED). JL_EBUSY: out of
-	 * processes or descriptors now, try again after the next done(); with nothing running it is an error.
+	 * processes or descriptors now, try again after the next done(), or, with nothing running, a little later.
 	 * `ret_pid` may be NULL; 0 where there is none. */
 	int (*start)(struct jl_exec *x, const struct jl_job *job, int64_t *ret_pid, struct jl_err *err);
 	/* Wait until something happened or `until_ns` (the clock's; JL_FOREVER), run callbacks. */

@@ -1,11 +1,15 @@
 /* See slots.h. */
 #include "run/slots.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define TURN_NS            (500 * JL_NS_MS)
+#define RETRY_FIRST_NS     (10 * JL_NS_MS)
+#define RETRY_MOST_NS      JL_NS_S
+#define RETRY_FOR_NS       (5 * JL_NS_S)
 #define WORK_BETWEEN_POLLS 64 /* so that output is read and ends are seen while there is much to decide */
 
 static void on_output(void *ctx, uint64_t id, int stream, const void *data, size_t len)
@@ -74,6 +78,25 @@ static void not_begun(struct jl_slots *s, struct jl_slot_job *job, const struct 
 	queue_ended(s, job);
 }
 
+/* Nothing runs whose end could make room, but others' processes may. false: that was waited for long enough. */
+static bool wait_for_room(struct jl_slots *s, struct jl_err *err)
+{
+	int64_t now = s->clock->now_ns(s->clock);
+	if (!s->refused_ns) {
+		s->refused_ns = now;
+		s->delay_ns = RETRY_FIRST_NS;
+	} else if (now - s->refused_ns >= RETRY_FOR_NS) {
+		char text[sizeof(err->text)];
+		snprintf(text, sizeof(text), "%s", err->text);
+		(void)!jl_err_set(err, JL_EBUSY, "%s, tried for 5 s; see ulimit -n and ulimit -u", text);
+		return false;
+	} else {
+		s->delay_ns = s->delay_ns * 2 < RETRY_MOST_NS ? s->delay_ns * 2 : RETRY_MOST_NS;
+	}
+	s->retry_ns = now + s->delay_ns;
+	return true;
+}
+
 static void start(struct jl_slots *s, struct jl_slot_job *job)
 {
 	struct jl_err err = JL_ERR_INIT;
@@ -85,6 +108,8 @@ static void start(struct jl_slots *s, struct jl_slot_job *job)
 	int r = s->ops->begin(s->owner, job, &what, &err);
 	if (r > 0)
 		return;
+	if (r < 0 && (err.sys_errno == EMFILE || err.sys_errno == ENFILE))
+		r = JL_EBUSY;
 	what.id = slot + 1;
 	if (r == JL_OK && s->tokens)
 		jl_tokens_pass(s->tokens, &what);
@@ -95,6 +120,7 @@ static void start(struct jl_slots *s, struct jl_slot_job *job)
 	}
 	if (r == JL_OK) {
 		s->n_running++;
+		s->refused_ns = s->retry_ns = 0;
 		s->ops->begun(s->owner, job, true);
 		return;
 	}
@@ -102,6 +128,8 @@ static void start(struct jl_slots *s, struct jl_slot_job *job)
 	s->ops->begun(s->owner, job, false);
 	if (r == JL_EBUSY && s->n_running > 0) {
 		s->starved = true; /* less at a time; again after the next end */
+		s->held = job;
+	} else if (r == JL_EBUSY && wait_for_room(s, &err)) {
 		s->held = job;
 	} else {
 		not_begun(s, job, &err);
@@ -111,6 +139,8 @@ static void start(struct jl_slots *s, struct jl_slot_job *job)
 static bool may_start(struct jl_slots *s, struct jl_slot_job *job)
 {
 	if (s->n_running >= s->n || s->starved || s->n_bad > 0)
+		return false;
+	if (s->n_running == 0 && s->retry_ns && s->clock->now_ns(s->clock) < s->retry_ns)
 		return false;
 	if (s->n_running > 0 && s->ops->may_start && !s->ops->may_start(s->owner, job))
 		return false;
@@ -162,12 +192,14 @@ int jl_slots_loop(struct jl_slots *s, struct jl_err *err)
 			}
 			continue;
 		}
-		if (s->n_running == 0 && (!s->waiting || s->stopping))
+		if (s->n_running == 0 && !s->held && (!s->waiting || s->stopping))
 			break;
 		s->ops->turn(s->owner, true);
 		int64_t until = s->clock->now_ns(s->clock) + TURN_NS;
 		if (s->waiting && s->wake_ns && s->wake_ns < until)
 			until = s->wake_ns;
+		if (s->held && s->n_running == 0 && s->retry_ns < until)
+			until = s->retry_ns;
 		r = poll_exec(s, until, err);
 	}
 	if (s->tokens)

@@ -6,6 +6,9 @@
  * what comes before a start, and memory does not grow with the run. What has ended is given back by ended() after the next
  * one was started, unless it failed: then first, since it may mean that nothing more is to start.
  *
+ * When the machine has no process or descriptor to give, a job waits for the next end; with nothing running it is tried again,
+ * at growing intervals, for 5 s in all. Then it ends as JL_JOB_NOT_STARTED, and so do all that follow until one is started.
+ *
  *     jl_slots_init(&s, n, exec, clock, &ops, owner);   jl_slots_loop(&s, err);   jl_slots_release(&s);
  */
 #ifndef JL_RUN_SLOTS_H
@@ -62,6 +65,8 @@ struct jl_slots {
 	                                sets and clears this */
 	int64_t wake_ns;             /* while waiting: work() has something then at the latest; 0: the poll will tell */
 	bool starved;                /* the machine had no process to give: wait for an end */
+	int64_t refused_ns;          /* it has had none since, though nothing runs that could end; 0: it has */
+	int64_t retry_ns, delay_ns;  /* while so: when to try again, and how long that waits */
 	bool stopping;               /* nothing more is started */
 	int signal;                  /* that ended the run, or 0 */
 	uint32_t signals;

@@ -161,18 +161,32 @@ static void test_allow_failure(void **state)
 	world_free(w);
 }
 
-/* Refused with nothing running there is no end to wait for: a failure that says why. */
+/* S06: refused with nothing running there is no end to wait for: it is tried again, for a time; then a failure that says why,
+ * and no wait for those that follow. */
 static void test_busy_alone(void **state)
 {
 	(void)state;
 	struct world *w = world_new(four);
-	w->x->busy = 1;
-	world_run(w);
-	assert_int_equal(w->sum.counts.failed, 1);
-	assert_non_null(strstr(w->reasons.data, "a: no more processes"));
-	assert_int_equal(w->x->started, 0);
+	w->x->busy = 5;
 	world_run(w);
 	assert_int_equal(w->sum.counts.ran, 5);
+	assert_int_equal(w->x->busy, 0);
+	/* 10, 20, 40, 80, 160 ms, and the steps. */
+	assert_in_range(w->x->now_ns, JL_NS_S + 310 * JL_NS_MS, JL_NS_S + 330 * JL_NS_MS);
+	world_free(w);
+	w = world_new("steps: {a: {foreach: {from: 1, to: 9}, command: [x]}}\n");
+	w->o.fail = JL_FAIL_KEEP_GOING;
+	w->x->busy = 1000;
+	world_run(w);
+	assert_int_equal(w->sum.counts.failed, 9);
+	assert_non_null(strstr(w->reasons.data, "no more processes (scripted), tried for 5 s"));
+	assert_int_equal(w->x->started, 0);
+	assert_int_equal(w->stored, 0);
+	assert_in_range(w->x->now_ns, 6 * JL_NS_S, 8 * JL_NS_S);
+	assert_true(w->x->busy > 1000 - 30);
+	world_next(w);
+	world_run(w);
+	assert_int_equal(w->sum.counts.ran, 9);
 	world_free(w);
 }
 
