@@ -207,7 +207,7 @@ help:
 	@echo 'make            build $(B)/jl'
 	@echo 'make test       build, check and test everything; T=NAME a part of it, F=REGEX some bats tests'
 	@echo 'make demo       run joblib.yaml.example three times'
-	@echo 'make bench      measure against other tools into build/bench.md; BENCH=noop,cold,fanout,oneof,memohit'
+	@echo 'make bench      measure against other tools into build/bench.md; BENCH=noop,cold,oneof,restore,fanout,memohit,hash,dump,scale'
 	@echo 'make lint       shellcheck, cppcheck, the order of layers; make format: clang-format'
 	@echo 'make fuzz       FUZZ=NAME a target (all), MINUTES=N for each, ENGINE=libfuzzer, afl or gcc'
 	@echo 'make coverage   which lines tests reach'

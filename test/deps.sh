@@ -53,6 +53,9 @@ packages() {
 		parallel       cmd:parallel
 		findutils      cmd:xargs
 		ccache         cmd:ccache
+		xxhash         cmd:xxhsum
+		zstd           cmd:zstd
+		python3-joblib file:/usr/lib/python3/dist-packages/joblib/__init__.py
 	END
 	lint) cat <<-'END' ;;
 		shellcheck     cmd:shellcheck

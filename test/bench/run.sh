@@ -6,7 +6,7 @@
 # result is wrong stops everything: a wrong run must not look fast. The tables go to build/bench.md.
 #
 #     N=5          turns            JL=PATH  the program (default $B/jl)
-#     STEPS=10000  a smaller size, for trying things out
+#     STEPS=10000  a smaller size, for trying things out; GIB=BYTES likewise for what is large
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=$PWD/test/bench
@@ -15,6 +15,8 @@ jl=$(realpath "${JL:-$B/jl}")
 turns=${N:-5}
 # shellcheck disable=SC2034 # the benches use it
 steps=${STEPS:-10000}
+# shellcheck disable=SC2034
+GIB=${GIB:-1073741824}
 out=$PWD/build/bench.md
 measure=$B/test/bench/measure
 work=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/jl-bench.XXXXXX")
@@ -120,7 +122,7 @@ copies_are() { # folder, n
 [[ -x $jl ]] || { echo "bench: no program at $jl" >&2; exit 2; }
 [[ -x $measure ]] || { echo "bench: make bench builds $measure first" >&2; exit 2; }
 if (($# == 0)) || [[ -z $1 ]]; then
-	list=noop,cold,fanout,oneof,memohit
+	list=noop,cold,oneof,restore,fanout,memohit,hash,dump,scale
 else
 	list=$1
 fi
