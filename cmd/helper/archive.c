@@ -170,7 +170,7 @@ static int pack(char *format, const char *threads)
 	struct archive *a = archive_write_new();
 	struct jl_entries_in in;
 	struct out out = {0};
-	char *piece = jl_alloc(PIECE);
+	char *piece = jl_alloc_pages(PIECE);
 	int status;
 
 	jl_entries_open(&in, &jl_io_system, STDIN_FILENO);
@@ -233,7 +233,7 @@ static int begin(struct in *in)
 	if (jl_zlib_is(in->raw, in->len) &&
 	    !(in->len >= TAR_BLOCK && memcmp(in->raw + TAR_MAGIC, "ustar", 5) == 0)) {
 		in->zlib = jl_zlib_unpacker();
-		in->plain = jl_alloc(PIECE);
+		in->plain = jl_alloc_pages(PIECE);
 	}
 	return 0;
 }
@@ -352,9 +352,9 @@ static int unpack_entries(struct archive *a, struct jl_entries_out *out, char *p
 static int unpack(void)
 {
 	struct archive *a = archive_read_new();
-	struct in in = {.raw = jl_alloc(PIECE)};
+	struct in in = {.raw = jl_alloc_pages(PIECE)};
 	struct jl_entries_out out;
-	char *piece = jl_alloc(PIECE);
+	char *piece = jl_alloc_pages(PIECE);
 	int status = 0;
 
 	/* By name: "all" would start programs for what no library is there. */

@@ -113,6 +113,16 @@ void *jl_alloc(size_t size)
 	return p;
 }
 
+void *jl_alloc_pages(size_t size)
+{
+	const size_t page = 4096;
+	void *p = aligned_alloc(page, (size + page - 1) / page * page);
+
+	if (!p)
+		jl_oom();
+	return p;
+}
+
 void *jl_calloc(size_t count, size_t size)
 {
 	void *p = count && size ? calloc(count, size) : calloc(1, 1);

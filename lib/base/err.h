@@ -54,6 +54,8 @@ void jl_err_clear(struct jl_err *err);
 /* Out of memory ends the program with a line on stderr and status 3: the one documented way in which lib/ may end it,
  * besides jl_bug(). These never return NULL; a size of 0 gives a pointer that may be freed. */
 void *jl_alloc(size_t size);
+/* Room to read files into, of 64 KiB or more: at a page's start. The kernel copies to elsewhere at a quarter of the speed. */
+void *jl_alloc_pages(size_t size);
 void *jl_calloc(size_t count, size_t size);
 void *jl_realloc(void *old, size_t size);
 char *jl_strdup(const char *s);

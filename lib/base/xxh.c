@@ -2,15 +2,11 @@
 #include "base/xxh.h"
 
 #include "base/err.h"
+#include "base/xxh_impl.h"
 
 #include <stdlib.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-struct jl_xxh {
-	XXH3_state_t state; /* wants an alignment of 64 */
-};
+#define WIDE_FROM 4096 /* bytes: for fewer, asking costs more than it gains */
 
 uint64_t jl_xxh64(const void *data, size_t len)
 {
@@ -50,6 +46,12 @@ void jl_xxh_reset(struct jl_xxh *x)
 
 void jl_xxh_add(struct jl_xxh *x, const void *data, size_t len)
 {
+#if defined(__x86_64__)
+	if (len >= WIDE_FROM && __builtin_cpu_supports("avx2")) {
+		jl_xxh_add_avx2(x, data, len);
+		return;
+	}
+#endif
 	XXH3_128bits_update(&x->state, data, len);
 }
 

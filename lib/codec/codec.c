@@ -24,7 +24,7 @@ int jl_codec_read(const struct jl_io *io, int fd, void *data, size_t size, size_
 static int copy(const struct jl_io *io, int fd, uint64_t size, uint64_t *ret_size, jl_codec_sink *sink, void *ctx,
 		struct jl_err *err)
 {
-	char *piece = jl_alloc(PIECE);
+	char *piece = jl_alloc_pages(PIECE);
 	uint64_t total = 0;
 	size_t n = 0;
 	int r;

@@ -76,7 +76,7 @@ void jl_entries_out_release(struct jl_entries_out *o)
 void jl_entries_open(struct jl_entries_in *in, const struct jl_io *io, int fd)
 {
 	*in = (struct jl_entries_in){
-		.io = io, .fd = fd, .room = jl_alloc(ROOM), .path = JL_BUF_INIT, .target = JL_BUF_INIT};
+		.io = io, .fd = fd, .room = jl_alloc_pages(ROOM), .path = JL_BUF_INIT, .target = JL_BUF_INIT};
 }
 
 void jl_entries_in_release(struct jl_entries_in *in)

@@ -11,7 +11,7 @@
 
 static int gzip_pack(const struct jl_io *io, int fd, int level, jl_codec_sink *sink, void *ctx, struct jl_err *err)
 {
-	unsigned char *in = jl_alloc(PIECE), *out = jl_alloc(PIECE);
+	unsigned char *in = jl_alloc_pages(PIECE), *out = jl_alloc_pages(PIECE);
 	z_stream z = {0};
 	size_t len = 0;
 	int r;
@@ -94,8 +94,8 @@ static int gzip_unpack(const struct jl_io *io, int fd, uint64_t size, jl_codec_s
 
 	if (inflateInit2(&z, GZIP_WINDOW) != Z_OK)
 		jl_oom();
-	in = jl_alloc(PIECE);
-	out = jl_alloc(PIECE);
+	in = jl_alloc_pages(PIECE);
+	out = jl_alloc_pages(PIECE);
 	r = unpack_member(io, fd, size, &z, in, out, sink, ctx, err);
 	free(out);
 	free(in);

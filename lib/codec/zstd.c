@@ -20,7 +20,7 @@ static int zstd_pack(const struct jl_io *io, int fd, int level, jl_codec_sink *s
 
 	if (!c)
 		jl_oom();
-	in = jl_alloc(in_size);
+	in = jl_alloc_pages(in_size);
 	out = jl_alloc(out_size);
 	ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, level ? level : ZSTD_CLEVEL_DEFAULT);
 	ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
@@ -96,7 +96,7 @@ static int zstd_unpack(const struct jl_io *io, int fd, uint64_t size, jl_codec_s
 
 	if (!d)
 		jl_oom();
-	in = jl_alloc(ZSTD_DStreamInSize());
+	in = jl_alloc_pages(ZSTD_DStreamInSize());
 	out = jl_alloc(ZSTD_DStreamOutSize());
 	ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
 	r = unpack_frame(io, fd, size, d, in, out, sink, ctx, err);

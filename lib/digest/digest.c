@@ -131,7 +131,7 @@ static ssize_t read_at(const struct jl_io *io, int fd, void *data, size_t len, u
 static int digest_stream(const struct jl_io *io, int fd, struct jl_digest *ret, uint64_t *ret_size, struct jl_err *err)
 {
 	struct jl_hasher *h = jl_hasher_new();
-	char *piece = jl_alloc(PIECE);
+	char *piece = jl_alloc_pages(PIECE);
 	uint64_t size = 0;
 	int r = JL_OK;
 

@@ -106,7 +106,7 @@ static void tell(struct jl_engine *e, const char *step, int stream, const void *
 /* A log in a file, a piece at a time: a chunk may be larger than memory. */
 static int tell_file(struct jl_engine *e, const char *step, int fd, uint64_t size, struct jl_err *err)
 {
-	char *piece = jl_alloc(PIECE);
+	char *piece = jl_alloc_pages(PIECE);
 	int r = JL_OK;
 	for (uint64_t at = 0; at < size && r == JL_OK;) {
 		uint8_t head[HEAD];

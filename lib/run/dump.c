@@ -44,7 +44,7 @@ void jl_dump_release(struct jl_dump *d)
 /* Exactly `size` bytes from the start of fd. */
 static int send_fd(struct jl_dump *d, int fd, uint64_t size, const char *path, struct jl_err *err)
 {
-	char *piece = jl_alloc(PIECE);
+	char *piece = jl_alloc_pages(PIECE);
 	uint64_t at = 0;
 	int r = JL_OK;
 

@@ -40,7 +40,7 @@ static int read_stream(struct jl_feed *f, int fd, const char *tmp_dir, void (*wa
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	struct jl_hasher *hasher = jl_hasher_new();
-	char *piece = jl_alloc(PIECE);
+	char *piece = jl_alloc_pages(PIECE);
 	uint64_t size = 0;
 	int r = JL_OK, timeout = waiting ? NOTICE_MS : -1;
 	f->kind = JL_FEED_MEMORY;

@@ -465,7 +465,7 @@ int jl_load(const struct jl_load_opts *o, struct jl_entries_in *in, struct jl_lo
 			 .keys = JL_TABLE_INIT(struct jl_digest),
 			 .blobs = JL_TABLE_INIT(struct jl_digest),
 			 .hasher = jl_hasher_new(),
-			 .piece = jl_alloc(PIECE),
+			 .piece = jl_alloc_pages(PIECE),
 			 .dir_fd = -1,
 			 .stage_fd = -1};
 	int r;

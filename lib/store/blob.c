@@ -130,7 +130,7 @@ static int sink_add(void *ctx, const void *data, size_t len, struct jl_err *err)
 static int copy_raw(struct jl_local *l, int fd, uint64_t size, struct sink *to, struct jl_err *err)
 {
 	const size_t room = size < PIECE ? (size_t)size + 1 : PIECE;
-	char *piece = jl_alloc(room);
+	char *piece = jl_alloc_pages(room);
 	int status = JL_OK;
 
 	for (;;) {
@@ -321,7 +321,7 @@ static int write_raw(struct source *src, struct sink *to, struct jl_err *err)
 		src->at = src->len;
 		return sink_add(to, src->data, (size_t)src->len, err);
 	}
-	piece = jl_alloc(PIECE);
+	piece = jl_alloc_pages(PIECE);
 	while (status == JL_OK) {
 		ssize_t n = source_read(&src->io, src->fd, piece, PIECE);
 
