@@ -85,6 +85,52 @@ int jl_room_make_parents(struct jl_engine *e, uint32_t file, struct jl_err *err)
 
 /* ---- making room ---- */
 
+/* A file, or a link's text, from one file system to another. The copy is on the disk before the original goes. */
+static int copy_content(int from, int to_dir, const char *to, struct jl_err *err)
+{
+	char piece[65536];
+	struct stat st;
+	int r = JL_OK, fd = openat(to_dir, to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	ssize_t n = 0;
+	if (fd < 0 || fstat(from, &st) != 0)
+		r = jl_err_sys(err, errno, "cannot write \"%s\"", to);
+	while (r == JL_OK && (n = read(from, piece, sizeof(piece))) > 0)
+		r = jl_file_write_all(&jl_io_system, fd, piece, (size_t)n, err);
+	if (r == JL_OK && n < 0)
+		r = jl_err_sys(err, errno, "cannot read what is in the way");
+	if (r == JL_OK && (fchmod(fd, st.st_mode & 07777) != 0 ||
+			   futimens(fd, (struct timespec[2]){st.st_atim, st.st_mtim}) != 0 || fsync(fd) != 0))
+		r = jl_err_sys(err, errno, "cannot write \"%s\"", to);
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static int move_across(int dir, const char *name, int to_dir, const char *to, struct jl_err *err)
+{
+	char text[4096];
+	ssize_t len = readlinkat(dir, name, text, sizeof(text) - 1);
+	int r = JL_OK, fd = -1;
+	if (len >= 0) {
+		text[len] = '\0';
+		if (symlinkat(text, to_dir, to) != 0)
+			r = jl_err_sys(err, errno, "cannot make link \"%s\"", to);
+	} else {
+		struct stat st;
+		fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		if (fd < 0 || fstat(fd, &st) != 0)
+			return jl_err_sys(err, errno, "cannot move \"%s\" to another file system", name);
+		r = S_ISREG(st.st_mode) ? copy_content(fd, to_dir, to, err)
+					: jl_err_sys(err, EXDEV, "cannot move \"%s\" to another file system", name);
+		close(fd);
+	}
+	if (r == JL_OK && unlinkat(dir, name, 0) != 0)
+		r = jl_err_sys(err, errno, "cannot remove \"%s\"", name);
+	if (r != JL_OK)
+		unlinkat(to_dir, to, 0);
+	return r;
+}
+
 static int to_trash(struct jl_engine *e, const char *path, struct jl_err *err)
 {
 	int root = jl_engine_files(e)->root_fd;
@@ -102,8 +148,11 @@ static int to_trash(struct jl_engine *e, const char *path, struct jl_err *err)
 	free(dir);
 	if (r == JL_OK)
 		r = jl_room_open_parent(e, path, false, &fd, &name, err);
-	if (r == JL_OK && renameat(fd, name, root, to.data) != 0 && errno != ENOENT)
-		r = jl_err_sys(err, errno, "cannot move \"%s\" out of the way", path);
+	if (r == JL_OK && renameat(fd, name, root, to.data) != 0 && errno != ENOENT) {
+		r = errno == EXDEV ? move_across(fd, name, root, to.data, err) : jl_err_sys(err, errno, "cannot rename");
+		if (r != JL_OK)
+			jl_err_add(err, "cannot move \"%s\" out of the way", path);
+	}
 	if (r == JL_OK && e->trash.n++ == 0) {
 		jl_buf_clear(&e->trash.first);
 		jl_buf_clear(&e->trash.to);

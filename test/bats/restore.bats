@@ -371,3 +371,73 @@ EOF
 	assert_status 0
 	assert_no_file d/ro/f d
 }
+
+# Run ./script with out/ on another file system than the rest, in a user namespace; where there is none, the trash is on
+# another one.
+elsewhere() {
+	local trash
+	mkdir -p out .jl
+	if unshare -rm mount -t tmpfs none out; then
+		unshare -rm sh -ec 'mount -t tmpfs none out; . ./script'
+		return
+	fi
+	trash=$(mktemp -d /dev/shm/jl-trash-XXXXXX)
+	ln -s "$trash" .jl/trash
+	sh -e ./script
+	rm .jl/trash
+	cp -a "$trash" .jl/trash
+	rm -r "$trash"
+}
+
+@test "S18: outputs on another file system are put back there, and what is in the way goes to the trash" {
+	write_manifest <<'END'
+version: 1
+steps:
+  a: {command: tally a; mkdir -p out/d/e; seq 20000 | tee out/a >out/d/e/f; ln -s a out/l, inputs: in, outputs: [out/a, out/l, out/d/]}
+END
+	touch in
+	cat >script <<'END'
+jl run
+rm -r out/a out/l out/d
+jl run
+seq 20000 | cmp - out/a
+seq 20000 | cmp - out/d/e/f
+[ "$(readlink out/l)" = a ]
+echo mine >out/a
+chmod 751 out/a
+ln -sf mine out/l
+echo mine >out/d/mine
+jl run
+seq 20000 | cmp - out/a
+[ ! -e out/d/mine ]
+ls -A out
+END
+	run --separate-stderr elsewhere
+	assert_status 0
+	assert_equal "$output" $'a\nd\nl'
+	assert_equal "$(cat "$TALLY")" a
+	assert_equal "$(cat .jl/trash/*/out/a .jl/trash/*/out/d/mine)" $'mine\nmine'
+	assert_equal "$(stat -c %a .jl/trash/*/out/a)" 751
+	assert_equal "$(readlink .jl/trash/*/out/l)" mine
+}
+
+@test "S18: a store on another file system than the workspace" {
+	local elsewhere
+	elsewhere=$(mktemp -d /dev/shm/jl-store-XXXXXX)
+	[[ $(stat -c %d "$elsewhere") != "$(stat -c %d .)" ]] || echo '# one file system holds both' >&3
+	write_manifest <<'END'
+version: 1
+steps:
+  a: {command: tally a; mkdir -p d; seq 20000 | tee a >d/f, inputs: in, outputs: [a, d/]}
+END
+	touch in
+	export JL_STORE=$elsewhere
+	run_jl run
+	assert_status 0
+	rm -r a d
+	run_jl run
+	rm -r "$elsewhere"
+	assert_counts restored=1
+	seq 20000 | cmp - a
+	seq 20000 | cmp - d/f
+}
