@@ -207,10 +207,12 @@ void jl_local_sweep(const struct jl_local *l)
 		return;
 	}
 	for (int i = 0; i < SWEEP_MAX && (entry = readdir(dir)) != NULL; i++) {
-		if (l->io->fstatat(l->io, l->tmp_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
+		/* A folder is what was being taken in from an archive: as old as the last file that came into it. */
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		    l->io->fstatat(l->io, l->tmp_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		if (jl_local_is_old(l, entry->d_name, now_ns - ((int64_t)st.st_mtim.tv_sec * JL_NS_S + st.st_mtim.tv_nsec)))
-			l->io->unlinkat(l->io, l->tmp_fd, entry->d_name, 0);
+			(void)!jl_file_remove(l->io, l->tmp_fd, entry->d_name, NULL);
 	}
 	closedir(dir);
 }

@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -761,6 +762,59 @@ static void old_temporaries_go(void **state)
 	place_release(&p);
 }
 
+static void the_only_entry(const struct place *p, char path[8192])
+{
+	DIR *d;
+
+	snprintf(path, 8192, "%s/tmp", p->dir);
+	d = opendir(path);
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d)) != NULL;) {
+		if (strncmp(e->d_name, ".tmp-", 5) == 0)
+			snprintf(path, 8192, "%s/tmp/%s", p->dir, e->d_name);
+	}
+	closedir(d);
+}
+
+/* S02: the folder into which a killed `jl load` took results goes with all that is in it; one at work stays. */
+static void s02_old_staging_folders_go(void **state)
+{
+	const struct timespec old = {.tv_sec = time(NULL) - 300};
+	char name[128], dead_dir[8192], own_dir[8192], path[8300];
+	struct place p;
+	pid_t dead;
+
+	(void)state;
+	place_init(&p);
+	jl_store_free(open_with(&p, sys, false));
+	dead = fork();
+	if (dead == 0) {
+		jl_file_temp_name(name, sizeof(name));
+		snprintf(path, sizeof(path), "%s/tmp/%s", p.dir, name);
+		if (mkdir(path, 0700) == 0 && strlen(name) > 5)
+			kill(getpid(), SIGKILL);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(dead, NULL, 0), dead);
+	assert_int_equal(entries(&p, "tmp"), 1);
+	the_only_entry(&p, dead_dir);
+	jl_file_temp_name(name, sizeof(name));
+	snprintf(own_dir, sizeof(own_dir), "%s/tmp/%s", p.dir, name);
+	assert_int_equal(mkdir(own_dir, 0700), 0);
+	for (int own = 0; own < 2; own++) {
+		snprintf(path, sizeof(path), "%s/one.ac", own ? own_dir : dead_dir);
+		write_path(path, "staged", 6);
+	}
+	jl_store_free(open_with(&p, sys, false));
+	assert_true(there(dead_dir)); /* a minute ago somebody wrote there */
+	for (int own = 0; own < 2; own++)
+		assert_int_equal(utimensat(AT_FDCWD, own ? own_dir : dead_dir, (struct timespec[2]){old, old}, 0), 0);
+	jl_store_free(open_with(&p, sys, false));
+	assert_false(there(dead_dir));
+	assert_true(there(own_dir));
+	place_release(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -778,6 +832,7 @@ int main(void)
 		cmocka_unit_test(clones_are_checked),
 		cmocka_unit_test(eight_processes),
 		cmocka_unit_test(old_temporaries_go),
+		cmocka_unit_test(s02_old_staging_folders_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
