@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "store/frame.h"
 #include "store/local.h"
 #include "store/scan.h"
 
@@ -15,7 +16,6 @@
 
 #define HEAD_LEN    96u
 #define VERSION     1u
-#define FRAME_MIN   (4u + 4 + 1 + 1 + 8 + 8 + 1)
 #define FRAME_MAX   (64u << 20)
 #define PIECE       ((uint64_t)512 << 10)
 #define SLACK       ((uint64_t)64 << 10)
@@ -157,82 +157,6 @@ static int write_head(struct jl_index *x, int fd, const struct jl_index_head *h)
 
 /* --- frames ------------------------------------------------------------------------------------------------------ */
 
-/* Over what stands behind it, and the length. */
-static uint32_t frame_sum(const uint8_t *frame, uint32_t length)
-{
-	return (uint32_t)jl_hash64(frame + 8, length - 8) ^ length;
-}
-
-static void put_frame(struct jl_buf *b, uint8_t kind, const struct jl_digest *d, uint8_t form, uint64_t blocks,
-                      int64_t used_ns, const struct jl_digest *blobs, uint32_t n)
-{
-	const size_t start = b->len, one = jl_digest_len(d);
-	uint32_t sum;
-	uint8_t *at;
-
-	jl_buf_u32(b, (uint32_t)(FRAME_MIN + one + n * one));
-	jl_buf_u32(b, 0);
-	jl_buf_u8(b, kind);
-	jl_buf_u8(b, form);
-	jl_buf_u64(b, blocks);
-	jl_buf_u64(b, (uint64_t)used_ns);
-	jl_buf_u8(b, d->algo);
-	jl_buf_add(b, d->b, one);
-	for (uint32_t i = 0; i < n; i++)
-		jl_buf_add(b, blobs[i].b, one);
-	sum = frame_sum((uint8_t *)b->data + start, (uint32_t)(b->len - start));
-	at = (uint8_t *)b->data + start + 4;
-	for (int i = 0; i < 4; i++)
-		at[i] = (uint8_t)(sum >> 8 * i);
-}
-
-#define GONE 0x80u
-
-/* One frame into the catalog. 0: it is not whole or not right; else its length. */
-static uint32_t take_frame(struct jl_catalog *c, const uint8_t *data, size_t len)
-{
-	struct jl_cur cur = {data, data + len, 0};
-	struct jl_table blobs = JL_TABLE_INIT(struct jl_digest);
-	uint32_t length = jl_cur_u32(&cur), sum = jl_cur_u32(&cur);
-	uint8_t kind, form;
-	struct jl_digest d = {0};
-	const uint8_t *bytes;
-	uint64_t blocks;
-	int64_t used_ns;
-	size_t one;
-
-	if (cur.bad || length > len || length < FRAME_MIN || frame_sum(data, length) != sum)
-		return 0;
-	cur.end = data + length;
-	kind = jl_cur_u8(&cur);
-	form = jl_cur_u8(&cur);
-	blocks = jl_cur_u64(&cur);
-	used_ns = (int64_t)jl_cur_u64(&cur);
-	d.algo = jl_cur_u8(&cur);
-	one = jl_digest_len(&d);
-	bytes = one ? jl_cur_take(&cur, one) : NULL;
-	if (!bytes || ((kind & ~GONE) != JL_OBJECT_RECORD && (kind & ~GONE) != JL_OBJECT_BLOB) ||
-	    (size_t)(cur.end - cur.at) % one != 0)
-		return 0;
-	memcpy(d.b, bytes, one);
-	if (kind & GONE) {
-		uint32_t i = jl_catalog_find(c, (enum jl_object_kind)(kind & ~GONE), &d);
-
-		if (i != JL_NONE)
-			jl_catalog_gone(c, i);
-		return length;
-	}
-	while (cur.at < cur.end) {
-		struct jl_digest *blob = jl_table_add(&blobs, 1);
-
-		blob->algo = d.algo;
-		memcpy(blob->b, jl_cur_take(&cur, one), one);
-	}
-	jl_catalog_put(c, (enum jl_object_kind)kind, &d, form, blocks, used_ns, blobs.data, blobs.len);
-	jl_table_release(&blobs);
-	return length;
-}
-
 /* Frames from `at` on, `max` bytes at most but for the last one. JL_ECORRUPT: one of them does not check. */
 static int read_frames(struct jl_index *x, uint64_t max, struct jl_err *err)
 {
@@ -265,7 +189,7 @@ static int read_frames(struct jl_index *x, uint64_t max, struct jl_err *err)
 		if (data.len < want)
 			status = JL_ECORRUPT;
 		while (status == JL_OK && used < data.len &&
-		       (n = take_frame(&x->catalog, (uint8_t *)data.data + used, data.len - used)) > 0)
+		       (n = jl_frame_take(&x->catalog, (uint8_t *)data.data + used, data.len - used)) > 0)
 			used += n;
 		x->at += used;
 		/* The piece ends within a frame, or begins with one that is longer. */
@@ -342,7 +266,7 @@ static void put_catalog(const struct jl_catalog *c, struct jl_buf *out)
 		blobs.len = 0;
 		for (uint32_t k = o->refs; k < o->refs + o->n_refs; k++)
 			*(struct jl_digest *)jl_table_add(&blobs, 1) = jl_catalog_at(c, *JL_AT(c->refs, uint32_t, k))->digest;
-		put_frame(out, o->kind, &o->digest, o->form, o->blocks, o->used_ns, blobs.data, blobs.len);
+		jl_frame_put(out, o->kind, &o->digest, o->form, o->blocks, o->used_ns, blobs.data, blobs.len);
 	}
 	jl_table_release(&blobs);
 	jl_table_release(&all);
@@ -575,7 +499,7 @@ void jl_index_used(struct jl_index *x, int64_t used_ns)
 void jl_index_put(struct jl_index *x, enum jl_object_kind kind, const struct jl_digest *digest, uint8_t form,
                   uint64_t blocks, int64_t used_ns, const struct jl_digest *blobs, uint32_t n_blobs)
 {
-	put_frame(&x->frames, (uint8_t)kind, digest, form, blocks, used_ns, blobs, n_blobs);
+	jl_frame_put(&x->frames, (uint8_t)kind, digest, form, blocks, used_ns, blobs, n_blobs);
 	if (follows(x)) {
 		jl_catalog_put(&x->catalog, kind, digest, form, blocks, used_ns, blobs, n_blobs);
 		x->head.blocks = x->catalog.blocks;
@@ -590,7 +514,7 @@ void jl_index_put(struct jl_index *x, enum jl_object_kind kind, const struct jl_
 
 void jl_index_gone(struct jl_index *x, enum jl_object_kind kind, const struct jl_digest *digest, uint64_t blocks)
 {
-	put_frame(&x->frames, (uint8_t)kind | GONE, digest, 0, 0, 0, NULL, 0);
+	jl_frame_put(&x->frames, (uint8_t)kind | JL_FRAME_GONE, digest, 0, 0, 0, NULL, 0);
 	if (follows(x)) {
 		uint32_t i = jl_catalog_find(&x->catalog, kind, digest);
 
