@@ -257,7 +257,7 @@ static int say_too_long(const struct child *c, struct jl_err *err)
 		size_t len = strlen(*a) + 1;
 		if (len > one_most)
 			return fail(err, jl_err_set(err, JL_EINVAL, "cannot execute \"%s\": argument %td is %zu bytes long, the "
-			                                            "system takes at most %zu", c->spawn->argv[0],
+			                                            "system takes at most %zu; put it into a file", c->spawn->argv[0],
 			                            a - c->spawn->argv, len - 1, one_most - 1), E2BIG);
 		total += len + sizeof(*a);
 	}
@@ -265,12 +265,12 @@ static int say_too_long(const struct child *c, struct jl_err *err)
 		size_t len = strlen(*a) + 1;
 		if (len > one_most)
 			return fail(err, jl_err_set(err, JL_EINVAL, "cannot execute \"%s\": the variable %.*s is %zu bytes long, "
-			                                            "the system takes at most %zu", c->spawn->argv[0],
+			                                            "the system takes at most %zu; put it into a file", c->spawn->argv[0],
 			                            (int)strcspn(*a, "="), *a, len - 1, one_most - 1), E2BIG);
 		total += len + sizeof(*a);
 	}
 	return fail(err, jl_err_set(err, JL_EINVAL, "cannot execute \"%s\": arguments and environment are %zu bytes "
-	                                            "together, the system takes at most %ld", c->spawn->argv[0], total,
+	                                            "together, the system takes at most %ld; put a list into a file", c->spawn->argv[0], total,
 	                            sysconf(_SC_ARG_MAX)), E2BIG);
 }
 

@@ -12,6 +12,7 @@
 #include "run/needs.h"
 #include "run/node.h"
 #include "run/secrets.h"
+#include "run/script.h"
 #include "run/start.h"
 #include "run/uses.h"
 #include "run/why.h"
@@ -188,6 +189,8 @@ static struct jl_running *new_running(uint32_t inst, uint32_t node)
 				 .node = node,
 				 .what = {.inputs = JL_TABLE_INIT(struct jl_job_input),
 					  .found = JL_TABLE_INIT(struct jl_job_input)},
+				 .script = JL_BUF_INIT,
+				 .script_word = JL_BUF_INIT,
 				 .masking = {JL_BUF_INIT, JL_BUF_INIT}};
 	return r;
 }
@@ -389,6 +392,7 @@ static void ended(void *owner, struct jl_slot_job *job)
 {
 	struct jl_engine *e = owner;
 	e->counts.running = e->slots.n_running;
+	jl_script_remove((struct jl_running *)job);
 	if (((struct jl_running *)job)->checking)
 		checked(e, (struct jl_running *)job);
 	else
@@ -398,6 +402,7 @@ static void ended(void *owner, struct jl_slot_job *job)
 static void dropped(void *owner, struct jl_slot_job *job)
 {
 	struct jl_running *r = (struct jl_running *)job;
+	jl_script_remove(r);
 	jl_needs_give(owner, r); /* it may have been refused by the machine */
 	if (r->attempt > 1) { /* it waited for another attempt: the last one counts */
 		r->attempt--;

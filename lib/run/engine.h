@@ -43,6 +43,7 @@ struct jl_running {            /* an instance that is executed */
 	uint32_t inst, node;
 	uint32_t attempt;        /* from 1 */
 	bool checking;           /* its valid_if is what runs */
+	struct jl_buf script, script_word; /* run/script.h: the path of its script, and what the shell is told; or empty */
 	struct jl_buf masking[2]; /* of stdout and stderr: what may be the beginning of a secret */
 	bool takes;              /* its needs are counted as taken: run/needs.h */
 	int64_t again_ns;        /* while it waits for its next attempt: when that begins */

@@ -6,6 +6,7 @@
 #include "run/ended.h"
 #include "run/found.h"
 #include "run/left.h"
+#include "run/script.h"
 #include "run/needs.h"
 
 #include <errno.h>
@@ -76,6 +77,9 @@ int jl_start_begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, str
 	if (status != JL_OK)
 		return status;
 	jl_plan_spec(&e->p->plan, r->checking ? t->valid : t->spec, &st->argv, &spec);
+	status = jl_script_shorten(e, r, &spec, err);
+	if (status != JL_OK)
+		return status;
 	jl_buf_clear(&st->workdir);
 	jl_path_join(&st->workdir, e->p->root, spec.workdir);
 	ret->label = jl_engine_label(e, r->inst);

@@ -55,3 +55,40 @@ END
 	assert_status 0
 	assert_counts ran=30
 }
+
+@test "S26 a script of over 128 KiB is run from a file; its key does not know" {
+	{
+		printf '%s\n' 'version: 1' 'steps:' '  a:' '    outputs: o' '    command: |'
+		seq -f '      x=%.0f; true "$x"' 12000
+		printf '%s\n' '      tally a' '      echo "$0 $x" > ${{ output }}'
+	} >joblib.yaml
+	[[ $(stat -c %s joblib.yaml) -gt 200000 ]]
+	jl_ok run
+	assert_file o "bash 12000"
+	assert_equal "$(find . "$TMPDIR" -name '.tmp-*')" ""
+	jl_ok run
+	assert_counts fresh=1
+	rm -r .jl o
+	jl_ok run
+	assert_counts restored=1
+	assert_tallies 1
+	# What it exits with is the script's, and it stops at the first failure.
+	sed -i 's/^      tally a/      sh -c "exit 7"/' joblib.yaml
+	run_jl run
+	assert_status 1
+	assert_stderr_has "a failed: exit 7"
+	assert_equal "$(find . -name '.tmp-*')" ""
+}
+
+@test "S26 an argument or a variable that is too long: an error that names the step and says what to do" {
+	local long
+	long=$(head -c 140000 /dev/zero | tr '\0' x)
+	printf '%s\n' 'version: 1' 'steps:' "  a: {command: [echo, $long]}" >joblib.yaml
+	run_jl run
+	assert_status 1
+	assert_stderr_has "a failed: exit 126: cannot execute \"echo\": argument 1 is 140000 bytes long, the system takes at most 131071; put it into a file"
+	printf '%s\n' 'version: 1' 'steps:' "  a: {command: [echo], env: {V: $long}}" >joblib.yaml
+	run_jl run
+	assert_status 1
+	assert_stderr_has "the variable V is 140002 bytes long, the system takes at most 131071; put it into a file"
+}
