@@ -154,8 +154,8 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 		jl_engine_used(e, &d->base); /* by which it was found */
 	if (!there) {
 		int r = jl_place_restore(e, inst, rec, &err);
-		jl_ended_forget(e, inst);
 		if (r != JL_OK) {
+			jl_ended_forget(e, inst); /* else what was put is known, and need not be read again */
 			if (r != JL_ENOTFOUND)
 				jl_engine_warn(e, jl_engine_label(e, inst), "cannot restore: %s", err.text);
 			snprintf(d->reason, sizeof(d->reason), "its stored result is not whole");
