@@ -114,9 +114,11 @@ static bool found_again(struct jl_local *l, const struct jl_digest *blob)
 }
 
 /* A record without its blobs is of no use: they may have gone for one another where the cap is below what one step makes. */
-static int check_whole(struct jl_local *l, const struct jl_local_object *o, struct jl_err *err)
+static int check_whole(struct jl_local *l, const struct jl_local_object *o, bool *ret_tell, struct jl_err *err)
 {
 	struct jl_index *x = &l->index;
+	uint64_t blocks = jl_blocks(o->bytes);
+	bool missing = false;
 	int status = JL_OK;
 
 	/* What others put since it was read counts, too. */
@@ -125,20 +127,26 @@ static int check_whole(struct jl_local *l, const struct jl_local_object *o, stru
 	for (uint32_t i = 0; status == JL_OK && x->loaded && i < o->n_blobs; i++) {
 		uint32_t blob = jl_catalog_find(&x->catalog, JL_OBJECT_BLOB, &o->blobs[i]);
 
+		if (blob != JL_NONE)
+			blocks += jl_catalog_at(&x->catalog, blob)->blocks;
 		if ((blob == JL_NONE || !jl_catalog_at(&x->catalog, blob)->present) && !found_again(l, &o->blobs[i]))
-			status = jl_err_set(err, JL_ENOSPC, "what one step makes is larger than the store \"%s\" may be",
-			                    l->dir);
+			missing = true;
 	}
+	if (missing)
+		status = jl_err_set(err, JL_ENOSPC, "what one step makes is larger than the store \"%s\" may be", l->dir);
+	/* Where it would fit, the rest went for what others put meanwhile: no fault of the cap's. */
+	*ret_tell = blocks * JL_BLOCK > l->rules.max_size;
 	return status;
 }
 
 static int make_room(struct jl_local *l, const struct jl_local_object *o, struct jl_err *err)
 {
 	int status = jl_evict_room(l, jl_blocks(o->bytes), 1, JL_EVICT_SHARE, err);
+	bool tell = true;
 
 	if (status == JL_OK)
-		status = check_whole(l, o, err);
-	if (status == JL_ENOSPC && err->sys_errno == 0)
+		status = check_whole(l, o, &tell, err);
+	if (status == JL_ENOSPC && err->sys_errno == 0 && tell)
 		tell_full(l, err);
 	return status;
 }
