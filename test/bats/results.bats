@@ -237,3 +237,30 @@ END
 	run grep -vE '^joblib\.yaml:[0-9]+:[0-9]+: ' <<<"$stderr"
 	assert_output ""
 }
+
+@test "S30 binary output is replayed byte for byte; on a terminal control sequences are harmless" {
+	printf 'a\0\377\376\033[2J\033]0;title\007\rb\n' >bytes
+	printf 'e\0\200\033[31m\n' >errors
+	write_manifest <<-'END'
+		version: 1
+		steps:
+		  s: {command: "cat bytes; cat errors >&2; echo 1 > ${{ output }}", inputs: [bytes, errors], outputs: out}
+	END
+	# When it runs, when it is restored, and as the stored log.
+	for what in run 'run' 'log s'; do
+		rm -f out
+		jl $what >got 2>err </dev/null
+		cmp got bytes
+		grep -vaE '^[0-9]+ step' err | cmp - errors
+	done
+	key=$(find "$JL_STORE/ac" -type f -printf '%f\n')
+	jl log "$key" 2>/dev/null | cmp - bytes
+	# A terminal gets no escape but a colour, no bell and no return of a stored log, and loses no text.
+	script -qec 'jl log s' /dev/null </dev/null >screen
+	[[ $(tr -d '\r\n' <screen | LC_ALL=C sed 's/\x1b\[[0-9;]*m//g' | LC_ALL=C grep -c $'[\033\007]') == 0 ]]
+	grep -qa 'a.*b' screen
+	rm out
+	script -qec 'jl run --color never --progress plain' /dev/null </dev/null >screen
+	grep -qa '1 restored' screen
+	[[ $(LC_ALL=C grep -caE $'\033\\[2J|\033\\]0' screen) == 0 ]]
+}
