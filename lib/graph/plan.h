@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define JL_PLAN_FORMAT 4 /* raised whenever the meaning of a table changes */
+#define JL_PLAN_FORMAT 5 /* raised whenever the meaning of a table changes */
 
 #define JL_PLAN_POOLS_MAX 62u
 
@@ -105,7 +105,7 @@ struct jl_inst {
 	uint32_t item;          /* LIST, RANGE: position; GLOB, LINES: text; MATRIX: manifest/matrix.h */
 	uint32_t ins, n_ins;    /* ports */
 	uint32_t outs, n_outs;  /* ports */
-	uint32_t waits, n_waits; /* refs: rules that might make what its inputs name */
+	uint32_t waits, n_waits; /* refs: late rules that make, or might, what its inputs name */
 	uint32_t spec;          /* offset in spec: see below */
 	uint64_t globbed;       /* jl_hash64 of the list that its globs gave */
 	struct jl_digest base;  /* memo/key.h: everything of the key but the inputs */

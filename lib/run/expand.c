@@ -518,14 +518,22 @@ static bool is_other(void *ctx, uint32_t rule, const char *makes)
 	return rule != *(const uint32_t *)ctx;
 }
 
-/* Late rules that could make an input which nobody makes so far. */
+/* Late rules that could make an input which nobody makes so far, or make it now: another run with this plan may come to them
+ * after this instance. */
 static void late_makers(const struct jl_project *p, const struct jl_makers *late, struct jl_inst *t,
 			struct jl_table *out)
 {
 	for (uint32_t k = t->ins; k < t->ins + t->n_ins; k++) {
 		const struct jl_pport *port = jl_plan_port(&p->plan, k);
-		if (port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE) || jl_expand_maker(p, port->what) != JL_NONE)
+		if (port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE))
 			continue; /* a glob's makers are waited for by its rule */
+		uint32_t maker = jl_expand_maker(p, port->what);
+		if (maker != JL_NONE) {
+			uint32_t rule = jl_plan_inst(&p->plan, maker)->rule;
+			if (rule != t->rule && (jl_plan_rule(&p->plan, rule)->flags & JL_RULE_LATE))
+				*(uint32_t *)jl_table_add(out, 1) = rule;
+			continue;
+		}
 		jl_makers_find(late, jl_files_path(&p->state->files, port->what), is_other, &t->rule, out);
 	}
 }

@@ -17,7 +17,7 @@ int jl_expand_command(struct jl_project *p, uint32_t inst, const uint32_t *files
 /* The pieces of the instance's key without the inputs, as they are stored in a record. */
 void jl_expand_pieces(struct jl_project *p, uint32_t inst, struct jl_buf *out);
 
-/* Instances from `first` on: note the late rules that might make an input which nobody makes so far. Called when all that
+/* Instances from `first` on: note the late rules that make an input, or might if nobody does so far. Called when all that
  * can be expanded by then is. */
 void jl_expand_waits(struct jl_project *p, uint32_t first);
 

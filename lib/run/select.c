@@ -61,6 +61,11 @@ static bool makes_below(const struct jl_engine *e, const struct jl_rule *r, cons
 	return any;
 }
 
+static bool unsettled(const struct jl_engine *e, uint32_t rule)
+{
+	return (jl_plan_rule(&e->p->plan, rule)->flags & JL_RULE_LATE) && !(e->rule[rule].flags & JL_RS_SETTLED);
+}
+
 typedef void need(struct jl_engine *e, uint32_t self, uint32_t what);
 
 static void needs(struct jl_engine *e, uint32_t inst, need *on_inst, need *on_rule)
@@ -88,8 +93,10 @@ static void needs(struct jl_engine *e, uint32_t inst, need *on_inst, need *on_ru
 				on_inst(e, inst, m);
 		}
 	}
+	/* Once they are expanded it is known who of them makes what. */
 	for (uint32_t i = 0; i < t.n_waits; i++)
-		on_rule(e, inst, jl_plan_ref(plan, t.waits + i));
+		if (unsettled(e, jl_plan_ref(plan, t.waits + i)))
+			on_rule(e, inst, jl_plan_ref(plan, t.waits + i));
 	for (uint32_t i = 0; i < r.n_after; i++)
 		on_rule(e, inst, jl_plan_ref(plan, r.after + i));
 }
@@ -135,11 +142,6 @@ bool jl_select_waits(struct jl_engine *e, uint32_t inst, uint32_t other)
 }
 
 /* ---- wanting ---- */
-
-static bool unsettled(const struct jl_engine *e, uint32_t rule)
-{
-	return (jl_plan_rule(&e->p->plan, rule)->flags & JL_RULE_LATE) && !(e->rule[rule].flags & JL_RS_SETTLED);
-}
 
 static void want_inst(struct jl_engine *e, uint32_t inst, bool asked)
 {

@@ -401,3 +401,24 @@ EOF
 	assert_status 2
 	assert_stderr_has 'joblib.yaml:3:16: a range of more than 10 million items'
 }
+
+@test "dynamic: a step waits for what makes its input, whichever of both was expanded first in the run before" {
+	write_manifest <<'END'
+version: 1
+steps:
+  items: {command: "for i in 1 2 3; do cp n items/$i; done", inputs: n, outputs: items/}
+  b: {foreach: items/*, command: "cp ${{ item }} ${{ output }}", inputs: "${{ item }}", outputs: "b/${{ item.name }}"}
+  c: {foreach: items/*, command: "cp ${{ input }} ${{ output }}", inputs: "b/${{ item.name }}", outputs: "c/${{ item.name }}"}
+END
+	local first second
+	for first in 1 2 3 4; do
+		rm -rf .jl items b c
+		echo $first >n
+		jl_ok run --shuffle "$first"
+		for second in 1 2 3 4; do
+			echo $first$second >n
+			jl_ok run --shuffle "$second"
+			assert_equal "$(cat c/*)" "$first$second"$'\n'"$first$second"$'\n'"$first$second"
+		done
+	done
+}
