@@ -19,7 +19,7 @@ passed=0 failed=0 skipped=0
 umask 022
 # What of the caller's environment the parts get to see: how things are found and compiled.
 keep=()
-for name in PATH LD_LIBRARY_PATH CC AR CPPFLAGS CFLAGS LDFLAGS DEV SAN COV; do
+for name in PATH LD_LIBRARY_PATH CC AR CPPFLAGS CFLAGS LDFLAGS DEV SAN COV REALWORK; do
 	if [[ -n ${!name-} ]]; then keep+=("$name=${!name}"); fi
 done
 
