@@ -259,7 +259,7 @@ END
 	script -qec 'jl log s' /dev/null </dev/null >screen
 	[[ $(tr -d '\r\n' <screen | LC_ALL=C sed 's/\x1b\[[0-9;]*m//g' | LC_ALL=C grep -c $'[\033\007]') == 0 ]]
 	grep -qa 'a.*b' screen
-	rm out
+	rm -f out
 	script -qec 'jl run --color never --progress plain' /dev/null </dev/null >screen
 	grep -qa '1 restored' screen
 	[[ $(LC_ALL=C grep -caE $'\033\\[2J|\033\\]0' screen) == 0 ]]
