@@ -35,12 +35,14 @@ static const struct jl_opt adopt_opts[] = {
 	{"no-wait", 0, NULL, "fail rather than wait for another run here", JL_OPT_FLAG, AT(no_wait), 0},
 	{0},
 };
-static const struct jl_opt *const run_tables[] = {run_opts,       jl_opts_manifest, jl_opts_directory, jl_opts_store, jl_opts_max_size,
-                                                  jl_opts_common, jl_opts_reports,  jl_opts_help,      NULL};
+static const struct jl_opt *const run_tables[] = {run_opts,      jl_opts_manifest, jl_opts_directory,
+                                                  jl_opts_store, jl_opts_max_size, jl_opts_common,
+                                                  jl_opts_reports, jl_opts_help,   NULL};
 static const struct jl_opt *const plan_tables[] = {plan_opts,      jl_opts_manifest, jl_opts_directory, jl_opts_store,
                                                    jl_opts_common, jl_opts_help,     NULL};
-static const struct jl_opt *const adopt_tables[] = {adopt_opts,     jl_opts_manifest, jl_opts_directory, jl_opts_store, jl_opts_max_size,
-                                                    jl_opts_common, jl_opts_help,     NULL};
+static const struct jl_opt *const adopt_tables[] = {adopt_opts,    jl_opts_manifest, jl_opts_directory,
+                                                    jl_opts_store, jl_opts_max_size, jl_opts_common,
+                                                    jl_opts_help,  NULL};
 
 /* The sinks of one run. */
 struct sinks {

@@ -14,7 +14,7 @@ if ((${#bats[@]})); then
 	shellcheck -e SC1090,SC1091,SC2030,SC2031,SC2154,SC2317,SC2016 "${bats[@]}" || status=1
 fi
 
-sources=(lib/*/*.c cmd/*.c)
+sources=(lib/*/*.c cmd/*.c cmd/helper/*.c)
 if ((${#sources[@]})); then
 	cppcheck -q -j "$(nproc)" --std=c11 --language=c --enable=warning,portability,performance --inline-suppr --library=posix \
 		--suppress=missingIncludeSystem --suppress=unknownMacro --suppress=readdirCalled --suppress=normalCheckLevelMaxBranches \
@@ -27,7 +27,7 @@ if ((${#sources[@]})); then
 		-Werror -fsyntax-only || status=1
 fi
 
-all=(lib/*/*.[ch] cmd/*.[ch] test/*/*.[ch])
+all=(lib/*/*.[ch] cmd/*.[ch] cmd/*/*.[ch] test/*/*.[ch])
 awk 'function width(s) { gsub(/\t/, "        ", s); gsub(/[\200-\277]/, "", s); return length(s) }
 	width($0) > 132 { printf "%s:%d: longer than 132 columns\n", FILENAME, FNR; bad = 1 }
 	/[ \t]$/ { printf "%s:%d: blanks at the end of the line\n", FILENAME, FNR; bad = 1 }

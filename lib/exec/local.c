@@ -583,13 +583,7 @@ static void local_free(struct jl_exec *x)
 
 int jl_exec_local_new(struct jl_loop *loop, int64_t drain_ns, struct jl_exec **ret, struct jl_err *err)
 {
-	static const struct jl_exec_ops ops = {
-		.kind = "local",
-		.start = local_start,
-		.poll = local_poll,
-		.cancel = local_cancel,
-		.free = local_free,
-	};
+	static const struct jl_exec_ops ops = {"local", local_start, local_poll, local_cancel, local_free};
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_fd < 0)
 		return jl_err_sys(err, errno, "cannot open /dev/null");

@@ -118,7 +118,8 @@ static bool rule_in(const struct jl_plan *p, const struct jl_rule *r, uint32_t n
 	       range_in(r->first, r->n, p->insts.len) &&
 	       refs_in(p, r->tags, r->n_tags, n_text) && refs_in(p, r->after, r->n_after, n_rules) &&
 	       refs_in(p, r->waits, r->n_waits, n_rules) && refs_in(p, r->makes, r->n_makes, n_text) &&
-	       refs_in(p, r->pass_env, r->n_pass_env, n_text) && refs_in(p, r->keep, r->n_keep, n_text) && refs_in(p, r->tools, r->n_tools, n_text) &&
+	       refs_in(p, r->pass_env, r->n_pass_env, n_text) && refs_in(p, r->keep, r->n_keep, n_text) &&
+	       refs_in(p, r->tools, r->n_tools, n_text) &&
 	       refs_in(p, r->secrets, r->n_secrets, n_text) &&
 	       r->n_uses <= UINT32_MAX / 2 && refs_in(p, r->uses, 2 * r->n_uses, n_text) && takes_in(p, r);
 }

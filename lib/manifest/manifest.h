@@ -1,8 +1,9 @@
 /* The manifest: joblib.yaml and what it includes as typed, validated steps.
  *
  * jl_manifest_read() turns text into `struct jl_manifest` or into a list of messages, each with its place; it looks at no
- * file by itself: included ones are asked for by a callback. Everything is owned by the manifest's arena and lives until jl_manifest_free(). Templates are
- * parsed here (so that an unknown name is an error with its place) and evaluated by manifest/template.h later.
+ * file by itself: included ones are asked for by a callback. Everything is owned by the manifest's arena and lives until
+ * jl_manifest_free(). Templates are parsed here (so that an unknown name is an error with its place) and evaluated by
+ * manifest/template.h later.
  *
  * How it is built: yaml.c makes a strict tree with marks out of libyaml's events; schema.c is one table of every key, its
  * type and where it may stand; read.c walks the tree by that table. A new key is a new row and a new field.
@@ -220,8 +221,9 @@ struct jl_manifest_source {
 	void *ctx;
 };
 
-/* Read a manifest from memory, and by `source` (NULL: nothing can be included) what it includes. JL_OK and *ret, or JL_EINVAL and at least one error in *msgs. Overrides that name no
- * variable of the manifest are an error (mark with line 0: printed without a place). Warnings may come with JL_OK. */
+/* Read a manifest from memory, and by `source` (NULL: nothing can be included) what it includes. JL_OK and
+ * *ret, or JL_EINVAL and at least one error in *msgs. Overrides that name no variable of the manifest are an error (mark
+ * with line 0: printed without a place). Warnings may come with JL_OK. */
 int jl_manifest_read(const char *file, const char *text, size_t len, const struct jl_manifest_source *source,
                      const struct jl_var_override *overrides, uint32_t n_overrides, struct jl_manifest **ret,
                      struct jl_messages *msgs) JL_MUST_CHECK;

@@ -23,8 +23,8 @@
  * and would otherwise have to be handed through every layer between the front door and here. */
 static struct rlimit inherited_nofile;
 static bool nofile_raised;
-/* Likewise: the signals that have a handler, by bit (1 << (signal - 1)), and SIGPIPE. Looked at before the first child is started: a
- * child that asks for each would make 64 calls while we wait. */
+/* Likewise: the signals that have a handler, by bit (1 << (signal - 1)), and SIGPIPE. Looked at before the first child
+ * is started: a child that asks for each would make 64 calls while we wait. */
 static uint64_t caught_signals = UINT64_MAX;
 static bool look_before_spawn; /* set by jl_spawn_setup(): a run that starts nothing need not look */
 
@@ -256,22 +256,31 @@ static int say_too_long(const struct child *c, struct jl_err *err)
 	for (const char *const *a = c->spawn->argv; *a; a++) {
 		size_t len = strlen(*a) + 1;
 		if (len > one_most)
-			return fail(err, jl_err_set(err, JL_EINVAL, "cannot execute \"%s\": argument %td is %zu bytes long, the "
-			                                            "system takes at most %zu; put it into a file", c->spawn->argv[0],
-			                            a - c->spawn->argv, len - 1, one_most - 1), E2BIG);
+			return fail(err,
+			            jl_err_set(err, JL_EINVAL,
+			                       "cannot execute \"%s\": argument %td is %zu bytes long, the "
+			                       "system takes at most %zu; put it into a file",
+			                       c->spawn->argv[0], a - c->spawn->argv, len - 1, one_most - 1),
+			            E2BIG);
 		total += len + sizeof(*a);
 	}
 	for (const char *const *a = c->spawn->envp; *a; a++) {
 		size_t len = strlen(*a) + 1;
 		if (len > one_most)
-			return fail(err, jl_err_set(err, JL_EINVAL, "cannot execute \"%s\": the variable %.*s is %zu bytes long, "
-			                                            "the system takes at most %zu; put it into a file", c->spawn->argv[0],
-			                            (int)strcspn(*a, "="), *a, len - 1, one_most - 1), E2BIG);
+			return fail(err,
+			            jl_err_set(err, JL_EINVAL,
+			                       "cannot execute \"%s\": the variable %.*s is %zu bytes long, "
+			                       "the system takes at most %zu; put it into a file",
+			                       c->spawn->argv[0], (int)strcspn(*a, "="), *a, len - 1, one_most - 1),
+			            E2BIG);
 		total += len + sizeof(*a);
 	}
-	return fail(err, jl_err_set(err, JL_EINVAL, "cannot execute \"%s\": arguments and environment are %zu bytes "
-	                                            "together, the system takes at most %ld; put a list into a file", c->spawn->argv[0], total,
-	                            sysconf(_SC_ARG_MAX)), E2BIG);
+	return fail(err,
+	            jl_err_set(err, JL_EINVAL,
+	                       "cannot execute \"%s\": arguments and environment are %zu bytes "
+	                       "together, the system takes at most %ld; put a list into a file",
+	                       c->spawn->argv[0], total, sysconf(_SC_ARG_MAX)),
+	            E2BIG);
 }
 
 static int say_exec(const struct child *c, int e, struct jl_err *err)

@@ -21,7 +21,8 @@ uint32_t jl_adhoc_words(const struct jl_memo_list *command, struct jl_buf *scrat
 {
 	const uint32_t n_shell = sizeof(jl_adhoc_shell) / sizeof(jl_adhoc_shell[0]) - 1;
 	if (command->n == 1 && jl_shell_needed(command->at[0])) {
-		memcpy(jl_table_add(at, n_shell), jl_adhoc_shell, n_shell * sizeof(char *));
+		for (uint32_t i = 0; i < n_shell; i++)
+			*(const char **)jl_table_add(at, 1) = jl_adhoc_shell[i];
 		*(const char **)jl_table_add(at, 1) = command->at[0];
 		return n_shell;
 	}

@@ -8,7 +8,8 @@
 bool jl_again_wanted(const struct jl_engine *e, const struct jl_running *r);
 /* It waits from now on. */
 void jl_again_add(struct jl_engine *e, struct jl_running *r);
-/* The next whose time has come, with its attempt counted, or (`all`, of a run that ends) any; NULL: none. Tells the loop when to come back. */
+/* The next whose time has come, with its attempt counted, or (`all`, of a run that ends) any; NULL: none. Tells the loop
+ * when to come back. */
 struct jl_running *jl_again_take(struct jl_engine *e, bool all);
 
 #endif

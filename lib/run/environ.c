@@ -58,7 +58,8 @@ const char *const *jl_environ_of(struct jl_engine *e, uint32_t inst, const struc
 		size_t len = strlen(name);
 		bool all = strcmp(name, "*") == 0;
 		for (const char *const *v = e->opts->environ; v && *v; v++)
-			if (all ? strncmp(*v, "LC_ALL=", 7) != 0 && strncmp(*v, "JL_SECRET_KEY=", 14) != 0 : strncmp(*v, name, len) == 0 && (*v)[len] == '=')
+			if (all ? strncmp(*v, "LC_ALL=", 7) != 0 && strncmp(*v, "JL_SECRET_KEY=", 14) != 0
+				: strncmp(*v, name, len) == 0 && (*v)[len] == '=')
 				put(at, &n, *v);
 	}
 	for (uint32_t i = 0; i < r->n_secrets; i++) {

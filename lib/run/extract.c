@@ -153,7 +153,7 @@ static int in_the_way(struct jl_extract *x, uint32_t index, struct jl_err *err)
 
 	if (fd < 0 && errno != ENOENT)
 		return jl_err_sys(err, errno, "cannot put \"%s\" in place", item->path);
-	n = there && S_ISLNK(st.st_mode) ? readlinkat(fd, "", text, sizeof(text) - 1) : -1;
+	n = fd >= 0 && there && S_ISLNK(st.st_mode) ? readlinkat(fd, "", text, sizeof(text) - 1) : -1;
 	if (fd >= 0)
 		close(fd);
 	if (!there)

@@ -99,7 +99,8 @@ void jl_joblog_close(struct jl_joblog *log)
 	log->fd = -1;
 	if (log->cut) {
 		/* A first part of it is in the record, a larger one in the file. */
-		int n = snprintf(note, sizeof(note), "jl: more output came than is kept: %llu bytes, of them %llu in the log file\n",
+		int n = snprintf(note, sizeof(note),
+				 "jl: more output came than is kept: %llu bytes, of them %llu in the log file\n",
 				 (unsigned long long)log->received, (unsigned long long)log->written);
 		jl_buf_u8(&log->framed, 2);
 		jl_buf_bytes(&log->framed, note, (size_t)n);

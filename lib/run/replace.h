@@ -33,7 +33,8 @@ struct jl_replace_opts {
 	const struct jl_args *names; /* of the columns, or NULL; borrowed for the call */
 	bool context;                /* of several values each gets a copy of the whole word that {} stands in (-X), else they
 	                                are put in its place one behind the other (-m) */
-	bool paths;                  /* no command: each word is a template of its own, without shell, blanks or anything appended */
+	bool paths;                  /* no command: each word is a template of its own, without shell, blanks or anything
+	                                appended */
 	bool no_slot;                /* {%} is an error */
 	const char *const *shell;    /* NULL-terminated, borrowed for good; NULL: /bin/sh -c */
 };

@@ -166,7 +166,8 @@ static int check_inputs(struct jl_engine *e, struct jl_err *err)
 			continue;
 		for (uint32_t i = t->ins; i < t->ins + t->n_ins; i++) {
 			const struct jl_pport *port = jl_plan_port(plan, i);
-			if (port->flags & ~(uint32_t)(JL_PORT_FOLDER | JL_PORT_HIDDEN | JL_PORT_STDIN) || jl_expand_maker(e->p, port->what) != JL_NONE)
+			if (port->flags & ~(uint32_t)(JL_PORT_FOLDER | JL_PORT_HIDDEN | JL_PORT_STDIN) ||
+			    jl_expand_maker(e->p, port->what) != JL_NONE)
 				continue;
 			if (port->what < e->below.len && *JL_AT(e->below, uint8_t, port->what))
 				continue;

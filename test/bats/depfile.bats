@@ -7,7 +7,6 @@ setup() {
 
 # Three sources; a.h is of a, b.h of a and b, all.h of all. $SYS stands for a folder of the system's headers.
 c_project() {
-	local name
 	SYS=$BATS_TEST_TMPDIR/sys
 	mkdir -p src include "$SYS"
 	echo '#define LIMIT 7' >"$SYS/limit.h"
@@ -309,7 +308,7 @@ END
 	make -s
 	assert_tallies 3
 	cp a.o first
-	rm -f *.o *.d
+	rm -f ./*.o ./*.d
 	make -s -j2
 	assert_tallies 3
 	cmp a.o first
@@ -338,7 +337,7 @@ END
 	make -s
 	assert_tallies 0
 	echo '#define LIMIT 9' >"$SYS/limit.h"
-	rm -f *.o
+	rm -f ./*.o
 	make -s
 	assert_equal "$(ran)" "c.c "
 }
@@ -367,8 +366,7 @@ END
 	cd ws
 	one() { "$@" jl memo --depfile d -o o -- sh -c 'echo "o:" ../sys/none "$0"/sys/*.h >d; echo >o' "$(dirname "$PWD")"; }
 	# Their stamps must have come of age.
-	made=$(date +%s%N)
-	wait_until eval '(($(date +%s%N) > made + 60000000))'
+	wait_until eval "((\$(date +%s%N) > $(date +%s%N) + 60000000))"
 	one
 	one count_syscalls
 	(($(syscalls openat open) < 60))

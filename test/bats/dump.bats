@@ -172,8 +172,8 @@ results() {
 		jl dump tree -o "d.$f"
 		size=$(stat -c %s "d.$f")
 		for i in 1 2 3 4 5 6 7 8 9 10 11; do
-			head -c $((size * i / 12)) "d.$f" >cut
-			run --separate-stderr there load -x "$WS/cut"
+			head -c $((size * i / 12)) "d.$f" >part
+			run --separate-stderr there load -x "$WS/part"
 			assert_status 1
 			[[ -n $stderr && $(store_of "$THERE/store") == "$before" ]] || fail "$f cut at $i: $stderr"
 		done
@@ -183,9 +183,9 @@ results() {
 		import tarfile
 		t = tarfile.open("d.tar")
 		last = t.getmembers()[-1]
-		open("cut", "wb").write(open("d.tar", "rb").read()[:last.offset_data])
+		open("part", "wb").write(open("d.tar", "rb").read()[:last.offset_data])
 	END
-	run --separate-stderr there load -x "$WS/cut"
+	run --separate-stderr there load -x "$WS/part"
 	assert_status 1
 	assert_equal "$(store_of "$THERE/store")" "$before"
 	# In a plain tar file only our own digests notice.

@@ -33,13 +33,13 @@ awaited() { (($(locks READ) >= $1)); }
 
 @test "memo and map have the same keys: words" {
 	echo in >x.txt
-	jl_ok map --memo -i '{}' -e COLOUR work {.} ::: x.txt
+	jl_ok map --memo -i '{}' -e COLOUR work '{.}' ::: x.txt
 	run_jl memo -n -i x.txt -e COLOUR work x
 	assert_output "out x"
 	COLOUR=red run_jl memo -n -i x.txt -e COLOUR --tool sed --ignore quick work quick x
 	assert_tallies 1 "x"
 	assert_tallies 1 "quick x"
-	COLOUR=red run_jl map --memo -i '{}' -e COLOUR --tool sed --ignore slow work slow {.} ::: x.txt
+	COLOUR=red run_jl map --memo -i '{}' -e COLOUR --tool sed --ignore slow work slow '{.}' ::: x.txt
 	assert_output "out quick x"
 	assert_tallies 2
 }

@@ -247,9 +247,9 @@ END
 		  s: {command: "cat bytes; cat errors >&2; echo 1 > ${{ output }}", inputs: [bytes, errors], outputs: out}
 	END
 	# When it runs, when it is restored, and as the stored log.
-	for what in run 'run' 'log s'; do
+	for what in run run log; do
 		rm -f out
-		jl $what >got 2>err </dev/null
+		jl "$what" s >got 2>err </dev/null
 		cmp got bytes
 		grep -vaE '^[0-9]+ step' err | cmp - errors
 	done

@@ -191,8 +191,8 @@ EOF
 	jl_ok run --events ev -v
 	assert_equal "$output" '***'
 	assert_stderr_has '***'
-	jl log a >log 2>&1
-	run grep -rlF hush-hush-1 .jl ev log "$JL_STORE"
+	jl log a >said 2>&1
+	run grep -rlF hush-hush-1 .jl ev said "$JL_STORE"
 	assert_equal "$output" ''
 	[[ $(stat -c '%a %s' "$JL_STORE/secret") == "600 32" ]]
 	jl_ok run
@@ -265,11 +265,11 @@ EOF
 	# The limit is on jl's own memory; what a sanitizer maps would not fit.
 	if has_sanitizer address; then skip "needs a limit of the address space"; fi
 	(ulimit -v 600000 && jl run -q >out 2>err)
-	jl log a >log 2>&1
-	grep -aq 'more output came than is kept: 3000000000 bytes' log
+	jl log a >said 2>&1
+	grep -aq 'more output came than is kept: 3000000000 bytes' said
 	[[ $(stat -c %s .jl/logs/a.log) -le 104923136 ]]
 	assert_file o 1
-	rm -f .jl/logs/a.log log
+	rm -f .jl/logs/a.log said
 }
 
 @test "a step that is killed from outside is told with its signal and what may be the cause" {

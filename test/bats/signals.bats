@@ -206,19 +206,19 @@ EOF
 	printf '%s\n' 'version: 1' 'steps: {a: {command: "true"}}' >../copy/joblib.yaml
 	jl_ok run -C ../copy
 	refute_stderr_has killed
-	! gone "$(cat ../other/pid)"
+	run ! gone "$(cat ../other/pid)"
 	start_job jl run
 	wait_until test -s pid
 	kill -9 "$JOB"
 	end_of_job
 	local left
 	left=$(cat pid)
-	! gone "$left"
+	run ! gone "$left"
 	cp ../copy/joblib.yaml .
 	jl_ok run
 	assert_stderr_has "the run before was killed: ended"
 	gone "$left"
-	! gone "$(cat ../other/pid)"
+	run ! gone "$(cat ../other/pid)"
 	# From within what was left: that is let live.
 	sed -n 's/ .*//p' ../other/.jl/running >id
 	kill -9 "$other"
@@ -226,7 +226,7 @@ EOF
 	cp ../copy/joblib.yaml ../other
 	JL_RUN=$(cat id) jl_ok run -C ../other
 	assert_stderr_has "what it left is let live"
-	! gone "$(cat ../other/pid)"
+	run ! gone "$(cat ../other/pid)"
 }
 
 @test "S24 a run that ended by a signal, and one that ended by itself, leave nothing to tell" {

@@ -4,7 +4,7 @@
 bench() {
 	local dir=$work/restore
 	mkdir -p "$dir/ws"
-	cd "$dir/ws"
+	cd "$dir/ws" || return
 	cat >joblib.yaml <<-END
 		version: 1
 		steps:
@@ -20,7 +20,7 @@ bench() {
 	contender cp "rm -f $dir/copy.big" "exec cp $dir/kept.big $dir/copy.big" "cmp -s $dir/copy.big $dir/kept.big"
 	contender jl "rm -f $dir/ws/big" "exec $jl run -C $dir/ws big" "cmp -s $dir/ws/big $dir/kept.big" -
 	compare "restore, one output of $((GIB >> 20)) MiB" cp=1.1
-	cd "$here/../.."
+	cd "$here/../.." || return
 	rm -rf "$dir"
 }
 

@@ -1,5 +1,5 @@
-/* Fuzz target: records, the key manifests in them, and variants records. The input is tried as a record, and as a body in a frame whose
- * check matches, since no mutation would get past the check. What is read must be written back as it was. */
+/* Fuzz target: records, the key manifests in them, and variants records. The input is tried as a record, and as a body in a
+ * frame whose check matches, since no mutation would get past the check. What is read must be written back as it was. */
 #include "memo/key.h"
 #include "memo/record.h"
 #include "memo/variants.h"

@@ -247,7 +247,8 @@ static void depfile_faults(void **state)
 		{STEP "    depfile: ${{ input }}.d\n",
 		 "5:14: \"input\" cannot stand here; item, output, outputs, step, vars and env can\n"},
 		{STEP "    depfile: ${{ output }}.d\n", "5:14: the step declares no outputs; add \"outputs\"\n"},
-		{STEP "    depfile: ${{ item.stem }}.d\n", "5:14: \"item\" has no value without foreach; add \"foreach\" to the step\n"},
+		{STEP "    depfile: ${{ item.stem }}.d\n",
+		 "5:14: \"item\" has no value without foreach; add \"foreach\" to the step\n"},
 		{STEP "defaults: {depfile: a.d}\n",
 		 "5:12: \"depfile\" is no key of \"defaults\"; it belongs to a step\n"},
 	};

@@ -87,7 +87,8 @@ static void junit_holds_each_end(void **state)
 		"<testcase classname=\"bad\" name=\"bad\" time=\"0.250\"><failure message=\"exit 3\" type=\"failed\">exit 3\n"
 		"one\ntwo\n</failure></testcase>\n",
 		"<failure message=\"timed out\" type=\"timeout\">",
-		"name=\"old\" time=\"0.000\"><properties><property name=\"jl.status\" value=\"fresh\"/></properties>\n<system-out>fresh: ",
+		"name=\"old\" time=\"0.000\"><properties><property name=\"jl.status\" value=\"fresh\"/></properties>\n"
+		"<system-out>fresh: ",
 		"<property name=\"jl.status\" value=\"restored\"/>",
 		"<skipped message=\"skipped\"/></testcase>\n</testsuite>\n</testsuites>\n",
 	};
@@ -245,7 +246,8 @@ static void traces_cut_to_microseconds(void **state)
 	end(&t.sink);
 	assert_int_equal(jl_trace_close(&t, NULL), JL_OK);
 	text = content("t.json");
-	assert_non_null(strstr(text, "\"args\":{\"name\":\"slot 2\"}},\n{\"name\":\"a\\\"\",\"cat\":\"failed\",\"ph\":\"X\",\"pid\":1,"
+	assert_non_null(strstr(text, "\"args\":{\"name\":\"slot 2\"}},\n{\"name\":\"a\\\"\",\"cat\":\"failed\",\"ph\":\"X\","
+				     "\"pid\":1,"
 				     "\"tid\":2,\"ts\":1,\"dur\":3,\"args\":{\"status\":\"failed\",\"exit\":1,"));
 	assert_non_null(strstr(text, ",\n{\"name\":\"b\",\"cat\":\"fresh\",\"ph\":\"X\",\"pid\":1,\"tid\":0,\"ts\":0,\"dur\":0,"));
 }
