@@ -429,7 +429,8 @@ counted() { printf 'tally ran\n%s\n' "$1" >"$BATS_TEST_TMPDIR/cmd"; echo "$BATS_
 		{ s=0; jl memo -n -- sh "$script" >"out.$i" || s=$?; echo $s >"status.$i"; } &
 	done
 	# Two hold a shared lock on their place behind the first.
-	until (($(grep -c 'OFDLCK.*READ' /proc/locks) >= 2)); do sleep 0.01; done
+	until [[ -e $JL_STORE/flight ]]; do sleep 0.01; done
+	until (($(grep -c "OFDLCK.* READ .*:$(stat -c %i "$JL_STORE/flight") " /proc/locks) >= 2)); do sleep 0.01; done
 	echo >go
 	wait
 	[[ $(cat status.1 status.2 status.3) == $'5\n5\n5' && $(cat out.1 out.2 out.3) == $'bad\nbad\nbad' ]]
