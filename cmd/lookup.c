@@ -2,6 +2,7 @@
 #include "lookup.h"
 
 #include "memo/variants.h"
+#include "base/file.h"
 #include "report/out.h"
 #include "report/term.h"
 #include "store/find.h"
@@ -165,16 +166,6 @@ int jl_lookup_record(struct jl_lookup *l, const struct jl_digest *key, struct jl
 	return r;
 }
 
-/* A file without a name; on disk where that is possible, since a blob may be larger than memory. */
-static int open_nameless(void)
-{
-	const char *dir = getenv("TMPDIR");
-	int fd = open(dir && dir[0] ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	/* cppcheck-suppress resourceLeak ; it is returned */
-	return fd >= 0 ? fd : memfd_create("blob", MFD_CLOEXEC);
-}
-
 int jl_lookup_content(struct jl_lookup *l, const struct jl_content *c, struct jl_bytes *ret, struct jl_err *err)
 {
 	void *map = NULL;
@@ -184,7 +175,7 @@ int jl_lookup_content(struct jl_lookup *l, const struct jl_content *c, struct jl
 		*ret = (struct jl_bytes){c->bytes ? c->bytes : "", (size_t)c->size, NULL};
 		return JL_OK;
 	}
-	fd = open_nameless();
+	fd = jl_file_nameless(getenv("TMPDIR")); /* on disk where that is possible: a blob may be larger than memory */
 	if (fd < 0)
 		return jl_err_sys(err, errno, "cannot make a temporary file");
 	r = l->store->ops->get_blob(l->store, &c->digest, c->size, fd, err);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -322,4 +323,12 @@ int jl_file_lock(int dirfd, const char *path, bool wait, int *ret_fd, struct jl_
 	}
 	*ret_fd = fd;
 	return JL_OK;
+}
+
+int jl_file_nameless(const char *dir)
+{
+	int fd = open(dir && dir[0] ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	/* cppcheck-suppress resourceLeak ; it is returned */
+	return fd >= 0 ? fd : memfd_create("nameless", MFD_CLOEXEC);
 }

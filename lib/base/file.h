@@ -34,6 +34,10 @@ void jl_file_temp_name(char *out, size_t size);
 /* What the names begin with that the process `pid` of this host makes. */
 void jl_file_temp_prefix(char *out, size_t size, long pid);
 
+/* An empty file without a name in `dir` (NULL or "": /tmp), or in memory where it cannot be there; for reading and writing.
+ * -1 and errno. */
+int jl_file_nameless(const char *dir);
+
 /* Make every missing folder of `path` (mkdir -p); an existing folder is fine, anything else in the way is an error. */
 int jl_file_mkdirs(const struct jl_io *io, int dirfd, const char *path, mode_t mode, struct jl_err *err) JL_MUST_CHECK;
 

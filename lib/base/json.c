@@ -121,3 +121,23 @@ void jl_json_bool(struct jl_json *j, bool v)
 	comma(j);
 	jl_buf_str(j->out, v ? "true" : "false");
 }
+
+void jl_json_put_str(struct jl_json *j, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	jl_json_key(j, key);
+	jl_json_str(j, value);
+}
+
+void jl_json_put_int(struct jl_json *j, const char *key, int64_t value)
+{
+	jl_json_key(j, key);
+	jl_json_int(j, value);
+}
+
+void jl_json_put_num(struct jl_json *j, const char *key, double value)
+{
+	jl_json_key(j, key);
+	jl_json_num(j, value);
+}

@@ -25,4 +25,9 @@ void jl_json_int(struct jl_json *j, int64_t v);
 void jl_json_num(struct jl_json *j, double v); /* at most 6 digits after the point, none needed */
 void jl_json_bool(struct jl_json *j, bool v);
 
+/* A member: key and value. A NULL text is left out. */
+void jl_json_put_str(struct jl_json *j, const char *key, const char *value);
+void jl_json_put_int(struct jl_json *j, const char *key, int64_t value);
+void jl_json_put_num(struct jl_json *j, const char *key, double value);
+
 #endif

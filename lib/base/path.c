@@ -211,3 +211,16 @@ int jl_path_show(struct jl_buf *out, const char *text, size_t len)
 		jl_buf_truncate(out, start);
 	return r;
 }
+
+bool jl_path_link_inward(const char *path, const char *text)
+{
+	struct jl_buf dir = JL_BUF_INIT, to = JL_BUF_INIT;
+	bool inward;
+
+	jl_buf_add(&dir, path, jl_path_base(path, strlen(path)));
+	jl_path_join(&to, dir.len ? dir.data : ".", text);
+	inward = text[0] != '/' && !jl_path_escapes(to.data);
+	jl_buf_release(&dir);
+	jl_buf_release(&to);
+	return inward;
+}

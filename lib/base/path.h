@@ -19,6 +19,8 @@ const char *jl_path_ext(const char *path);
 bool jl_path_inside(const char *path, const char *dir);
 /* Does a clean relative path leave its root (".." first) or is it absolute? */
 bool jl_path_escapes(const char *path);
+/* Does a link at clean relative `path` with this text lead to somewhere within the root? */
+bool jl_path_link_inward(const char *path, const char *text);
 /* Append how to name clean `path` from inside clean `from` (both relative to the same root): "../parts/x". An absolute
  * path stays as it is. JL_EINVAL where the text cannot tell: from an absolute folder, or from "../x" to what is
  * beside. */

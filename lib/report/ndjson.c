@@ -16,47 +16,32 @@ static const char *const names[] = {
 	[JL_EVENT_RUN_FINISHED] = "run_finished",
 };
 
-static void put_str(struct jl_json *j, const char *key, const char *value)
-{
-	if (!value)
-		return;
-	jl_json_key(j, key);
-	jl_json_str(j, value);
-}
-
-static void put_int(struct jl_json *j, const char *key, int64_t value)
-{
-	jl_json_key(j, key);
-	jl_json_int(j, value);
-}
-
 static void put_seconds(struct jl_json *j, const char *key, int64_t ns)
 {
-	jl_json_key(j, key);
-	jl_json_num(j, (double)ns / (double)JL_NS_S);
+	jl_json_put_num(j, key, (double)ns / (double)JL_NS_S);
 }
 
 static void put_started(struct jl_json *j, const struct jl_event *e)
 {
-	put_int(j, "attempt", e->attempt);
-	put_str(j, "executor", e->executor);
-	put_str(j, "host", e->host);
-	put_int(j, "pid", e->pid);
+	jl_json_put_int(j, "attempt", e->attempt);
+	jl_json_put_str(j, "executor", e->executor);
+	jl_json_put_str(j, "host", e->host);
+	jl_json_put_int(j, "pid", e->pid);
 }
 
 static void put_finished(struct jl_json *j, const struct jl_event *e)
 {
-	put_str(j, "status", jl_step_status_name(e->status));
-	put_str(j, "key", e->key);
-	put_int(j, "exit", e->exit_code);
-	put_int(j, "signal", e->signal);
+	jl_json_put_str(j, "status", jl_step_status_name(e->status));
+	jl_json_put_str(j, "key", e->key);
+	jl_json_put_int(j, "exit", e->exit_code);
+	jl_json_put_int(j, "signal", e->signal);
 	put_seconds(j, "wall_s", e->wall_ns);
 	put_seconds(j, "user_s", e->user_ns);
 	put_seconds(j, "sys_s", e->sys_ns);
-	put_int(j, "max_rss", e->max_rss_kib * 1024);
-	put_str(j, "host", e->host);
-	put_int(j, "attempt", e->attempt);
-	put_str(j, "reason", e->reason);
+	jl_json_put_int(j, "max_rss", e->max_rss_kib * 1024);
+	jl_json_put_str(j, "host", e->host);
+	jl_json_put_int(j, "attempt", e->attempt);
+	jl_json_put_str(j, "reason", e->reason);
 	jl_json_key(j, "stored");
 	jl_json_bool(j, e->stored);
 }
@@ -65,20 +50,20 @@ static void put_totals(struct jl_json *j, const struct jl_event *e)
 {
 	const struct jl_counts *c = e->counts;
 
-	put_int(j, "ran", c->ran);
-	put_int(j, "fresh", c->fresh);
-	put_int(j, "restored", c->restored);
-	put_int(j, "failed", c->failed);
-	put_int(j, "skipped", c->skipped);
+	jl_json_put_int(j, "ran", c->ran);
+	jl_json_put_int(j, "fresh", c->fresh);
+	jl_json_put_int(j, "restored", c->restored);
+	jl_json_put_int(j, "failed", c->failed);
+	jl_json_put_int(j, "skipped", c->skipped);
 	if (c->would_run || c->would_restore || c->maybe) {
-		put_int(j, "would_run", c->would_run);
-		put_int(j, "would_restore", c->would_restore);
-		put_int(j, "maybe", c->maybe);
+		jl_json_put_int(j, "would_run", c->would_run);
+		jl_json_put_int(j, "would_restore", c->would_restore);
+		jl_json_put_int(j, "maybe", c->maybe);
 	}
 	put_seconds(j, "wall_s", e->t_ns);
 	put_seconds(j, "saved_s", c->saved_ns);
 	if (e->end_signal)
-		put_int(j, "signal", e->end_signal);
+		jl_json_put_int(j, "signal", e->end_signal);
 }
 
 static void put_event(struct jl_out *out, const struct jl_event *e, const char *text, size_t len)
@@ -86,23 +71,23 @@ static void put_event(struct jl_out *out, const struct jl_event *e, const char *
 	struct jl_json j = {.out = &out->buf};
 
 	jl_json_begin(&j, '{');
-	put_int(&j, "v", 1);
+	jl_json_put_int(&j, "v", 1);
 	put_seconds(&j, "t", e->t_ns);
-	put_str(&j, "event", names[e->type]);
-	put_str(&j, "step", e->step);
+	jl_json_put_str(&j, "event", names[e->type]);
+	jl_json_put_str(&j, "step", e->step);
 	if (e->seq)
-		put_int(&j, "seq", (int64_t)e->seq);
+		jl_json_put_int(&j, "seq", (int64_t)e->seq);
 	switch (e->type) {
 	case JL_EVENT_RUN_STARTED:
-		put_str(&j, "run", e->run_id);
-		put_int(&j, "steps", e->counts->total);
-		put_int(&j, "jobs", e->jobs);
+		jl_json_put_str(&j, "run", e->run_id);
+		jl_json_put_int(&j, "steps", e->counts->total);
+		jl_json_put_int(&j, "jobs", e->jobs);
 		break;
 	case JL_EVENT_STEP_STARTED:
 		put_started(&j, e);
 		break;
 	case JL_EVENT_STEP_OUTPUT:
-		put_str(&j, "stream", e->stream == 1 ? "stdout" : "stderr");
+		jl_json_put_str(&j, "stream", e->stream == 1 ? "stdout" : "stderr");
 		jl_json_key(&j, "text");
 		jl_json_strn(&j, text, len);
 		break;
@@ -110,7 +95,7 @@ static void put_event(struct jl_out *out, const struct jl_event *e, const char *
 		put_finished(&j, e);
 		break;
 	case JL_EVENT_WARNING:
-		put_str(&j, "text", e->text);
+		jl_json_put_str(&j, "text", e->text);
 		break;
 	case JL_EVENT_RUN_FINISHED:
 		put_totals(&j, e);

@@ -8,22 +8,9 @@
 
 #define NS_US INT64_C(1000)
 
-static void put_str(struct jl_json *j, const char *key, const char *value)
-{
-	jl_json_key(j, key);
-	jl_json_str(j, value);
-}
-
-static void put_int(struct jl_json *j, const char *key, int64_t value)
-{
-	jl_json_key(j, key);
-	jl_json_int(j, value);
-}
-
 static void put_seconds(struct jl_json *j, const char *key, int64_t ns)
 {
-	jl_json_key(j, key);
-	jl_json_num(j, (double)ns / (double)JL_NS_S);
+	jl_json_put_num(j, key, (double)ns / (double)JL_NS_S);
 }
 
 /* What the viewer calls a row. */
@@ -37,13 +24,13 @@ static void name_row(struct jl_trace *t, uint32_t slot)
 	jl_buf_str(j.out, t->began ? ",\n" : "");
 	t->began = true;
 	jl_json_begin(&j, '{');
-	put_str(&j, "name", "thread_name");
-	put_str(&j, "ph", "M");
-	put_int(&j, "pid", 1);
-	put_int(&j, "tid", slot);
+	jl_json_put_str(&j, "name", "thread_name");
+	jl_json_put_str(&j, "ph", "M");
+	jl_json_put_int(&j, "pid", 1);
+	jl_json_put_int(&j, "tid", slot);
 	jl_json_key(&j, "args");
 	jl_json_begin(&j, '{');
-	put_str(&j, "name", name);
+	jl_json_put_str(&j, "name", name);
 	jl_json_end(&j, '}');
 	jl_json_end(&j, '}');
 }
@@ -52,20 +39,20 @@ static void put_args(struct jl_json *j, const struct jl_event *e)
 {
 	jl_json_key(j, "args");
 	jl_json_begin(j, '{');
-	put_str(j, "status", jl_step_status_name(e->status));
+	jl_json_put_str(j, "status", jl_step_status_name(e->status));
 	if (e->seq)
-		put_int(j, "seq", (int64_t)e->seq);
+		jl_json_put_int(j, "seq", (int64_t)e->seq);
 	if (e->key)
-		put_str(j, "key", e->key);
+		jl_json_put_str(j, "key", e->key);
 	if (e->slot) {
-		put_int(j, "exit", e->exit_code);
-		put_int(j, "signal", e->signal);
+		jl_json_put_int(j, "exit", e->exit_code);
+		jl_json_put_int(j, "signal", e->signal);
 		put_seconds(j, "user_s", e->user_ns);
 		put_seconds(j, "sys_s", e->sys_ns);
-		put_int(j, "max_rss", e->max_rss_kib * 1024);
+		jl_json_put_int(j, "max_rss", e->max_rss_kib * 1024);
 	}
 	if (e->reason)
-		put_str(j, "reason", e->reason);
+		jl_json_put_str(j, "reason", e->reason);
 	jl_json_end(j, '}');
 }
 
@@ -77,14 +64,14 @@ static void finished(struct jl_trace *t, const struct jl_event *e)
 		name_row(t, ++t->slots);
 	jl_buf_str(j.out, ",\n");
 	jl_json_begin(&j, '{');
-	put_str(&j, "name", e->step);
-	put_str(&j, "cat", jl_step_status_name(e->status));
-	put_str(&j, "ph", "X");
-	put_int(&j, "pid", 1);
-	put_int(&j, "tid", e->slot);
+	jl_json_put_str(&j, "name", e->step);
+	jl_json_put_str(&j, "cat", jl_step_status_name(e->status));
+	jl_json_put_str(&j, "ph", "X");
+	jl_json_put_int(&j, "pid", 1);
+	jl_json_put_int(&j, "tid", e->slot);
 	/* Cut off both, so that an end never comes after the next beginning. */
-	put_int(&j, "ts", (e->slot ? e->began_ns : e->t_ns) / NS_US);
-	put_int(&j, "dur", e->slot ? e->wall_ns / NS_US : 0);
+	jl_json_put_int(&j, "ts", (e->slot ? e->began_ns : e->t_ns) / NS_US);
+	jl_json_put_int(&j, "dur", e->slot ? e->wall_ns / NS_US : 0);
 	put_args(&j, e);
 	jl_json_end(&j, '}');
 	jl_out_spill(&t->file.out);

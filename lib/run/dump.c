@@ -2,6 +2,7 @@
 #include "run/dump.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/map.h"
 #include "base/path.h"
 #include "memo/record.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,18 +86,6 @@ static void name_of(const char *folder, const struct jl_digest *digest, char out
 	snprintf(out, 128, JL_DUMP_FOLDER "%s/%.2s/%s", folder, hex, hex);
 }
 
-/* A blob may be larger than memory, so its checked copy is a file. */
-static int open_nameless(struct jl_err *err)
-{
-	const char *dir = getenv("TMPDIR");
-	int fd = open(dir && dir[0] ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		fd = memfd_create("blob", MFD_CLOEXEC);
-	/* cppcheck-suppress resourceLeak ; it is returned */
-	return fd >= 0 ? fd : jl_err_sys(err, errno, "cannot make a temporary file");
-}
-
 static int send_blob(struct jl_dump *d, const struct jl_content *c, int64_t mtime_s, struct jl_err *err)
 {
 	char path[128];
@@ -110,9 +98,9 @@ static int send_blob(struct jl_dump *d, const struct jl_content *c, int64_t mtim
 		return JL_OK;
 	*(struct jl_digest *)jl_table_add(&d->sent, 1) = c->digest;
 	jl_map_put(d->sent_map, (const char *)&c->digest, sizeof(c->digest), d->sent.len - 1);
-	fd = open_nameless(err);
+	fd = jl_file_nameless(getenv("TMPDIR")); /* a blob may be larger than memory */
 	if (fd < 0)
-		return fd;
+		return jl_err_sys(err, errno, "cannot make a temporary file");
 	name_of("cas", &c->digest, path);
 	r = d->store->ops->get_blob(d->store, &c->digest, c->size, fd, err);
 	if (r == JL_OK)

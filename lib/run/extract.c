@@ -88,7 +88,6 @@ int jl_extract_dir(struct jl_extract *x, const char *path, uint32_t mode, struct
 
 int jl_extract_link(struct jl_extract *x, const char *path, const char *target, struct jl_err *err)
 {
-	struct jl_buf dir = JL_BUF_INIT, to = JL_BUF_INIT;
 	struct item *item;
 	char name[16];
 	int r = add(x, path, JL_KIND_LINK, 0, &item, err);
@@ -96,15 +95,11 @@ int jl_extract_link(struct jl_extract *x, const char *path, const char *target, 
 	if (r != JL_OK)
 		return r;
 	item->target = jl_arena_strdup(&x->arena, target);
-	jl_buf_add(&dir, path, jl_path_base(path, strlen(path)));
-	jl_path_join(&to, dir.len ? dir.data : ".", target);
 	name_of(x->at.len - 1, name);
-	if (target[0] == '/' || jl_path_escapes(to.data))
+	if (!jl_path_link_inward(path, target))
 		r = jl_err_set(err, JL_EINVAL, "\"%s\" is a link out of its folder", path);
 	else if (symlinkat(target, x->stage_fd, name) < 0)
 		r = jl_err_sys(err, errno, "cannot make link \"%s\"", path);
-	jl_buf_release(&dir);
-	jl_buf_release(&to);
 	return r;
 }
 

@@ -122,18 +122,6 @@ void jl_outputs_release(struct jl_outputs *o)
 	jl_arena_release(&o->arena);
 }
 
-/* Does a link's text stay within the workspace? */
-static bool link_inward(const char *path, const char *text)
-{
-	struct jl_buf dir = JL_BUF_INIT, to = JL_BUF_INIT;
-	jl_buf_add(&dir, path, jl_path_base(path, strlen(path)));
-	jl_path_join(&to, dir.len ? dir.data : ".", text);
-	bool inward = text[0] != '/' && !jl_path_escapes(to.data);
-	jl_buf_release(&dir);
-	jl_buf_release(&to);
-	return inward;
-}
-
 static int collect_link(struct jl_engine *e, uint32_t file, struct jl_outputs *o, struct jl_record_output *out,
 			struct jl_err *err)
 {
@@ -144,7 +132,7 @@ static int collect_link(struct jl_engine *e, uint32_t file, struct jl_outputs *o
 	if (n < 0 || fstatat(files->root_fd, out->path, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return jl_err_sys(err, errno, "cannot read link \"%s\"", out->path);
 	text[n] = '\0';
-	if (!link_inward(out->path, text))
+	if (!jl_path_link_inward(out->path, text))
 		return jl_err_set(
 			err, JL_EINVAL,
 			"output \"%s\" is a link out of the workspace (to \"%s\"); make it a file or a relative "
