@@ -50,28 +50,18 @@ static void add(struct jl_hold *h, const struct jl_digest *key)
 	jl_map_put(&h->map, (const char *)key, sizeof(*key), h->keys.len - 1);
 }
 
-static int lock(const struct jl_io *io, int fd, int cmd, struct flock *range)
-{
-	*range = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
-	return io->lock(io, fd, cmd, range);
-}
-
 static bool begin(struct jl_local *l)
 {
 	struct jl_hold *h = &l->hold;
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW;
-	struct flock range;
-	char name[JL_LOCAL_TEMP];
+	char name[JL_OWNER_NAME];
 
-	snprintf(name, sizeof(name), "%.*s-%x", JL_LOCAL_TEMP - 16, l->temp, atomic_fetch_add(&l->temp_count, 1));
+	jl_owner_file(l, name);
 	snprintf(h->name, sizeof(h->name), "live/%.*s", (int)sizeof(h->name) - 6, name);
 	h->fd = l->io->openat(l->io, l->root_fd, h->name, flags, 0600);
 	if (h->fd < 0 && errno == ENOENT && l->io->mkdirat(l->io, l->root_fd, "live", 0700) == 0)
 		h->fd = l->io->openat(l->io, l->root_fd, h->name, flags, 0600);
-	if (h->fd < 0)
-		return false;
-	(void)lock(l->io, h->fd, F_OFD_SETLK, &range);
-	return true;
+	return h->fd >= 0;
 }
 
 void jl_hold_key(struct jl_local *l, const struct jl_digest *key)
@@ -84,50 +74,30 @@ void jl_hold_key(struct jl_local *l, const struct jl_digest *key)
 		(void)!jl_file_write_all(l->io, h->fd, key, sizeof(*key), NULL);
 }
 
-/* Does the process whose file this is live? */
-static bool lives(struct jl_local *l, int fd, const char *name)
-{
-	struct flock range;
-	struct stat st;
-
-	if (lock(l->io, fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK)
-		return true;
-	if (!l->index.no_lock || l->io->fstat(l->io, fd, &st) < 0)
-		return false;
-	return !jl_local_is_old(l, name, jl_clock_real_ns() - ((int64_t)st.st_mtim.tv_sec * JL_NS_S + st.st_mtim.tv_nsec));
-}
-
 static void look_at(struct jl_local *l, const char *name)
 {
 	const struct jl_io *io = l->io;
 	struct jl_buf b;
 	char path[512];
 	struct stat st;
-	int fd;
 
 	snprintf(path, sizeof(path), "live/%s", name);
-	if (strcmp(path, l->hold.name) == 0)
+	if (strcmp(path, l->hold.name) == 0 || io->fstatat(io, l->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
-	fd = io->openat(io, l->root_fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
-	if (fd < 0)
+	if (jl_owner_is_gone(l, name, jl_clock_real_ns() - ((int64_t)st.st_mtim.tv_sec * JL_NS_S + st.st_mtim.tv_nsec))) {
+		io->unlinkat(io, l->root_fd, path, 0);
 		return;
-	/* One that is being made has no lock for a moment, and nothing in it. */
-	if (!lives(l, fd, name)) {
-		if (io->fstat(io, fd, &st) == 0 && (st.st_size > 0 || jl_local_is_old(l, name, 0)))
-			io->unlinkat(io, l->root_fd, path, 0);
-	} else {
-		jl_buf_init(&b, FILE_MAX);
-		if (jl_file_read(io, l->root_fd, path, &b, NULL) == JL_OK) {
-			for (size_t at = 0; at + sizeof(struct jl_digest) <= b.len; at += sizeof(struct jl_digest)) {
-				struct jl_digest key;
-
-				memcpy(&key, b.data + at, sizeof(key));
-				add(&l->hold, &key);
-			}
-		}
-		jl_buf_release(&b);
 	}
-	io->close(io, fd);
+	jl_buf_init(&b, FILE_MAX);
+	if (jl_file_read(io, l->root_fd, path, &b, NULL) == JL_OK) {
+		for (size_t at = 0; at + sizeof(struct jl_digest) <= b.len; at += sizeof(struct jl_digest)) {
+			struct jl_digest key;
+
+			memcpy(&key, b.data + at, sizeof(key));
+			add(&l->hold, &key);
+		}
+	}
+	jl_buf_release(&b);
 }
 
 static void look_in(struct jl_local *l, const char *folder, void (*each)(struct jl_local *l, const char *name))

@@ -1,8 +1,7 @@
 /* What must stay: records that were pinned by hand, and those that a running jl has found and means to use.
  *
  *     DIR/pins/KEYHEX    an empty file: that record stays until it is unpinned
- *     DIR/live/NAME      the keys that one process needs; it holds a lock on the file (F_OFD_SETLK), so that the kernel
- *                        tells whether it lives. Where there are no locks its host and pid must do, as for temporaries.
+ *     DIR/live/NAME      the keys that one process needs; its name tells whether that lives (owner.h)
  */
 #ifndef JL_STORE_HOLD_H
 #define JL_STORE_HOLD_H

@@ -215,6 +215,7 @@ static void local_free(struct jl_store *s)
 	if (l->noted && !atomic_load(&l->read_only))
 		tidy(l);
 	jl_hold_release(l);
+	jl_owner_release(l);
 	jl_uses_release(&l->uses);
 	jl_index_release(&l->index);
 	pthread_mutex_destroy(&l->index_lock);
@@ -278,7 +279,8 @@ static int open_root(struct jl_local *l, struct jl_err *err)
 static bool is_ours(const char *name)
 {
 	static const char *const names[] = {".",    "..",   "ac",   "cas",   "tmp",     "quarantine", "prog",
-	                                    "live", "pins", "uses", "index", "version", "flight",     "days", "lost+found"};
+	                                    "live", "pins", "uses", "index", "version", "flight",     "days", "owners",
+	                                    "secret", "stamps", "lost+found"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(name, names[i]) == 0)
@@ -416,8 +418,7 @@ int jl_store_local_open(const struct jl_io *io, const char *dir, bool read_only,
 	jl_uses_init(&l->uses);
 	l->read_only = read_only;
 	l->told = read_only;
-	if (!read_only)
-		jl_file_temp_name(l->temp, sizeof(l->temp));
+	jl_owner_init(&l->owner, read_only);
 	jl_local_checked_init(l);
 	status = open_local(l, err);
 	if (status != JL_OK) {

@@ -11,12 +11,13 @@
 #include "store/hold.h"
 #include "store/index.h"
 #include "store/kind.h"
+#include "store/owner.h"
 #include "store/uses.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define JL_LOCAL_TEMP 128 /* bytes of a temporary's name */
+#define JL_LOCAL_TEMP JL_OWNER_NAME
 #define JL_LOCAL_PATH 96  /* bytes of "ab/HEX.zst" */
 
 /* Beside enum jl_status, inside the local store: not done since the folder is not writable; told already. */
@@ -39,8 +40,7 @@ struct jl_local {
 	bool noted;                  /* puts of this process may call for a look at the age of things */
 	atomic_bool full_told;       /* that something could not be kept for want of room */
 	int network;                 /* is it on a file system of the network? -1: not asked yet */
-	char temp[JL_LOCAL_TEMP];    /* what our temporaries' names begin with */
-	atomic_uint temp_count;
+	struct jl_owner owner;       /* of our temporaries */
 	/* Blobs that this process has hashed, with their stat then: struct checked of blob.c. */
 	pthread_mutex_t checked_lock;
 	struct jl_table checked;
@@ -68,8 +68,6 @@ void jl_local_want(struct jl_local *l, const char *path);
 void jl_local_stamp_record(struct jl_local *l, const struct jl_digest *key, int64_t used_ns);
 /* Bytes on a network: their stat comes from a cache of this host, and proves nothing. */
 bool jl_local_is_remote(struct jl_local *l);
-/* Is a temporary of that name (or a file named as one) and age nobody's any more? */
-bool jl_local_is_old(const struct jl_local *l, const char *name, int64_t age_ns);
 
 /* Make an empty temporary, open for reading and writing. */
 int jl_local_temp_open(struct jl_local *l, int *ret_fd, char name[JL_LOCAL_TEMP], struct jl_err *err) JL_MUST_CHECK;
@@ -107,7 +105,7 @@ int jl_local_object_path(const struct jl_local *l, enum jl_object_kind kind, con
 void jl_local_damaged(struct jl_local *l, enum jl_object_kind kind, const struct jl_digest *digest, uint8_t form, int fd);
 
 /* Remove temporaries that nobody will finish. Bounded, best effort. */
-void jl_local_sweep(const struct jl_local *l);
+void jl_local_sweep(struct jl_local *l);
 
 int jl_local_use_record(struct jl_store *s, const struct jl_digest *key, struct jl_err *err);
 int jl_local_use_keys(struct jl_store *s, const struct jl_digest *keys, uint32_t n, struct jl_err *err);

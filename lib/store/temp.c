@@ -7,20 +7,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define SWEEP_MAX 256
 #define TRIES     20
-/* A process of this host that is gone may be of another container that shares the host's name: a minute without a write
- * shows that it is not at work. */
-#define DEAD_AGE_NS (60 * JL_NS_S)
-#define OLD_AGE_NS (24 * 3600 * JL_NS_S)
-/* A process of this host that lives keeps its temporaries, whatever the clock jumped to; the end is for reused pids. */
-#define ALIVE_AGE_NS (7 * OLD_AGE_NS)
 
 bool jl_local_writable(struct jl_local *l)
 {
@@ -52,17 +44,13 @@ int jl_local_put_error(struct jl_local *l, int sys_errno, const char *what, stru
 int jl_local_temp_open(struct jl_local *l, int *ret_fd, char name[JL_LOCAL_TEMP], struct jl_err *err)
 {
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
-	int fd;
+	int fd, tries = 0;
 
-	/* One name with host, pid and random bits a store, and a count: asking the kernel for them each time would
-	 * cost as much as the write. A process forked off counts on from the same number; O_EXCL tells, and then it
-	 * gets a name of its own. */
-	snprintf(name, JL_LOCAL_TEMP, "%.*s-%x", JL_LOCAL_TEMP - 16, l->temp, atomic_fetch_add(&l->temp_count, 1));
-	fd = l->io->openat(l->io, l->tmp_fd, name, flags, 0600);
-	if (fd < 0 && errno == EEXIST) {
-		jl_file_temp_name(name, JL_LOCAL_TEMP);
+	/* A process forked off counts on from the same number, which O_EXCL tells. */
+	do {
+		jl_owner_file(l, name);
 		fd = l->io->openat(l->io, l->tmp_fd, name, flags, 0600);
-	}
+	} while (fd < 0 && errno == EEXIST && ++tries < 100);
 	if (fd < 0)
 		return jl_local_put_error(l, errno, "a temporary file", err);
 	*ret_fd = fd;
@@ -162,39 +150,12 @@ void jl_local_damaged(struct jl_local *l, enum jl_object_kind kind, const struct
 	jl_store_warn(&l->s, "store \"%s\": %s %s is damaged: %s", l->dir, what, path + 3, fate);
 }
 
-/* The process a temporary's name gives: its pid if it is of our host, else 0. Names: ".tmp-HOST-PID-…". */
-static pid_t owner_of(const struct jl_local *l, const char *name)
-{
-	const size_t head = strlen(".tmp-");
-	const char *host_end = strlen(l->temp) > head ? strchr(l->temp + head, '-') : NULL;
-	size_t len;
-	long pid;
-
-	if (!host_end)
-		return 0;
-	len = (size_t)(host_end - l->temp) + 1;
-	if (strncmp(name, l->temp, len) != 0)
-		return 0;
-	pid = strtol(name + len, NULL, 10);
-	return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
-}
-
-bool jl_local_is_old(const struct jl_local *l, const char *name, int64_t age_ns)
-{
-	pid_t pid = owner_of(l, name);
-
-	if (pid == 0)
-		return age_ns > OLD_AGE_NS;
-	if (kill(pid, 0) == 0 || errno != ESRCH)
-		return age_ns > ALIVE_AGE_NS;
-	return age_ns > DEAD_AGE_NS;
-}
-
-void jl_local_sweep(const struct jl_local *l)
+void jl_local_sweep(struct jl_local *l)
 {
 	const int64_t now_ns = jl_clock_real_ns();
 	struct dirent *entry;
 	struct stat st;
+	int64_t age_ns;
 	DIR *dir;
 	int fd;
 
@@ -207,11 +168,12 @@ void jl_local_sweep(const struct jl_local *l)
 		return;
 	}
 	for (int i = 0; i < SWEEP_MAX && (entry = readdir(dir)) != NULL; i++) {
-		/* A folder is what was being taken in from an archive: as old as the last file that came into it. */
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
 		    l->io->fstatat(l->io, l->tmp_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		if (jl_local_is_old(l, entry->d_name, now_ns - ((int64_t)st.st_mtim.tv_sec * JL_NS_S + st.st_mtim.tv_nsec)))
+		age_ns = now_ns - ((int64_t)st.st_mtim.tv_sec * JL_NS_S + st.st_mtim.tv_nsec);
+		/* A folder is what was being taken in from an archive: as old as the last file that came into it. */
+		if (S_ISDIR(st.st_mode) ? jl_owner_is_old(l, entry->d_name, age_ns) : jl_owner_is_gone(l, entry->d_name, age_ns))
 			(void)!jl_file_remove(l->io, l->tmp_fd, entry->d_name, NULL);
 	}
 	closedir(dir);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "fault_io.h"
 #include "memo/record.h"
+#include "store/local.h"
 #include "store_conform.h"
 
 #include <dirent.h>
@@ -722,46 +723,6 @@ static void make_temp(const struct place *p, const char *host, long pid, long ag
 	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
-/* S02: what a killed process left goes; what one at work has stays. */
-static void old_temporaries_go(void **state)
-{
-	const struct {
-		bool here; /* this host */
-		int whose; /* 0: a dead process, 1: this one */
-		long age_s;
-		bool stays;
-	} cases[] = {
-		{true, 0, 5, true},           {true, 0, 300, false},          {true, 1, 2 * 86400, true},
-		{true, 1, 9 * 86400, false},  {false, 0, 3600, true},         {false, 0, 2 * 86400, false},
-		{true, 0, -100 * 86400, true},
-	};
-	enum { N = sizeof(cases) / sizeof(cases[0]) };
-	char paths[N][8192], name[128], *host, *end;
-	struct place p;
-	pid_t dead;
-
-	(void)state;
-	place_init(&p);
-	jl_store_free(open_with(&p, sys, false));
-	jl_file_temp_name(name, sizeof(name));
-	host = name + strlen(".tmp-");
-	end = strchr(host, '-');
-	assert_non_null(end);
-	*end = '\0';
-	dead = fork();
-	if (dead == 0)
-		_exit(0);
-	assert_int_equal(waitpid(dead, NULL, 0), dead);
-	for (int i = 0; i < N; i++)
-		make_temp(&p, cases[i].here ? host : "elsewhere", cases[i].whose ? getpid() : dead, cases[i].age_s, paths[i]);
-	jl_store_free(open_with(&p, sys, true));
-	assert_int_equal(entries(&p, "tmp"), N);
-	jl_store_free(open_with(&p, sys, false));
-	for (int i = 0; i < N; i++)
-		assert_int_equal(there(paths[i]), cases[i].stays);
-	place_release(&p);
-}
-
 static void the_only_entry(const struct place *p, char path[8192])
 {
 	DIR *d;
@@ -774,6 +735,89 @@ static void the_only_entry(const struct place *p, char path[8192])
 			snprintf(path, 8192, "%s/tmp/%s", p->dir, e->d_name);
 	}
 	closedir(d);
+}
+
+/* S02: where there are no locks, what a killed process left goes by its age; what one at work has stays. */
+static void old_temporaries_go(void **state)
+{
+	const struct {
+		bool here; /* this host */
+		int whose; /* 0: a dead process, 1: this one */
+		long age_s;
+		bool stays, stays_locked;
+	} cases[] = {
+		{true, 0, 5, true, false},          {true, 0, 300, false, false},         {true, 1, 2 * 86400, true, false},
+		{true, 1, 9 * 86400, false, false}, {false, 0, 3600, true, true},         {false, 0, 2 * 86400, false, false},
+		{true, 0, -100 * 86400, true, false},
+	};
+	enum { N = sizeof(cases) / sizeof(cases[0]) };
+	char paths[N][8192], name[128], *host, *end;
+	struct fault_io f;
+	struct place p;
+	pid_t dead;
+
+	(void)state;
+	fault_io_init(&f, 0, 0);
+	place_init(&p);
+	jl_store_free(open_with(&p, sys, false));
+	jl_file_temp_name(name, sizeof(name));
+	host = name + strlen(".tmp-");
+	end = strchr(host, '-');
+	assert_non_null(end);
+	*end = '\0';
+	dead = fork();
+	if (dead == 0)
+		_exit(0);
+	assert_int_equal(waitpid(dead, NULL, 0), dead);
+	for (int locked = 0; locked < 2; locked++) {
+		f.no_locks = !locked;
+		for (int i = 0; i < N; i++)
+			make_temp(&p, cases[i].here ? host : "elsewhere", cases[i].whose ? getpid() : dead, cases[i].age_s,
+			          paths[i]);
+		jl_store_free(open_with(&p, &f.io, true));
+		assert_int_equal(entries(&p, "tmp"), N);
+		jl_store_free(open_with(&p, &f.io, false));
+		for (int i = 0; i < N; i++)
+			assert_int_equal(there(paths[i]), locked ? cases[i].stays_locked : cases[i].stays);
+	}
+	place_release(&p);
+}
+
+/* S02: what a process is writing stays, however old; once it is killed it is gone with the next that comes. */
+static void s02_temporaries_of_the_killed_go_at_once(void **state)
+{
+	const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+	char path[8192], byte;
+	struct place p;
+	int ready[2];
+	pid_t pid;
+
+	(void)state;
+	place_init(&p);
+	jl_store_free(open_with(&p, sys, false));
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct jl_local *l = (struct jl_local *)open_with(&p, sys, false);
+		char name[JL_LOCAL_TEMP];
+		int fd;
+
+		if (jl_local_temp_open(l, &fd, name, NULL) == JL_OK && write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	the_only_entry(&p, path);
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	jl_store_free(open_with(&p, sys, false));
+	assert_true(there(path));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	jl_store_free(open_with(&p, sys, false));
+	assert_false(there(path));
+	close(ready[0]);
+	close(ready[1]);
+	place_release(&p);
 }
 
 /* S02: the folder into which a killed `jl load` took results goes with all that is in it; one at work stays. */
@@ -832,6 +876,7 @@ int main(void)
 		cmocka_unit_test(clones_are_checked),
 		cmocka_unit_test(eight_processes),
 		cmocka_unit_test(old_temporaries_go),
+		cmocka_unit_test(s02_temporaries_of_the_killed_go_at_once),
 		cmocka_unit_test(s02_old_staging_folders_go),
 	};
 
