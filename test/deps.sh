@@ -38,6 +38,7 @@ packages() {
 		procps         cmd:ps
 		util-linux     cmd:flock
 		libxml2-utils  cmd:xmllint
+		graphviz       cmd:dot
 		python3-jsonschema file:/usr/lib/python3/dist-packages/jsonschema
 		python3-yaml   file:/usr/lib/python3/dist-packages/yaml
 	END

@@ -83,9 +83,8 @@ static void pattern_text(struct jl_buf *out, const char *dir, const char *raw, b
 	jl_buf_release(&clean);
 }
 
-/* The pattern of all that a port could name. */
-static void port_pattern(struct jl_project *p, const struct jl_port *port, const struct jl_step *step,
-			 struct jl_buf *out)
+void jl_compile_pattern(struct jl_project *p, const struct jl_port *port, const struct jl_step *step,
+			struct jl_buf *out)
 {
 	struct jl_buf raw = JL_BUF_INIT;
 	struct jl_scope scope;
@@ -338,7 +337,7 @@ static void compile_rule(struct jl_project *p, const struct jl_step *s)
 	r.takes = add_takes(p, &s->resources);
 	r.n_takes = s->resources.n_pools;
 	for (uint32_t i = 0; i < s->outputs.n; i++) {
-		port_pattern(p, &s->outputs.at[i], s, &b);
+		jl_compile_pattern(p, &s->outputs.at[i], s, &b);
 		*(uint32_t *)jl_table_add(&makes, 1) = add_text(p, b.data);
 		const struct jl_port *o = &s->outputs.at[i];
 		if (o->folder || o->glob)
@@ -349,7 +348,7 @@ static void compile_rule(struct jl_project *p, const struct jl_step *s)
 		*(uint32_t *)jl_table_add(&makes, 1) = add_text(p, b.data);
 	}
 	for (uint32_t i = 0; i < s->keep.n; i++) {
-		port_pattern(p, &s->keep.at[i], s, &b);
+		jl_compile_pattern(p, &s->keep.at[i], s, &b);
 		*(uint32_t *)jl_table_add(&keep, 1) = add_text(p, b.data);
 	}
 	r.makes = jl_plan_add_refs(&p->plan, makes.data, makes.len);
@@ -452,14 +451,14 @@ static void connect(struct jl_project *p, uint32_t rule, const struct connecting
 	for (uint32_t i = 0; i < s->inputs.n; i++) {
 		if (!s->inputs.at[i].exclude)
 			continue;
-		port_pattern(p, &s->inputs.at[i], s, &b);
+		jl_compile_pattern(p, &s->inputs.at[i], s, &b);
 		*(const char **)jl_table_add(&excludes, 1) = jl_arena_strdup(&arena, b.data);
 	}
 	for (uint32_t i = 0; i < s->inputs.n; i++) {
 		const struct jl_port *in = &s->inputs.at[i];
 		if (in->exclude || !(in->glob || in->folder || c->globs_made))
 			continue;
-		port_pattern(p, in, s, &b);
+		jl_compile_pattern(p, in, s, &b);
 		makers(p, c, rule, b.data, !(in->glob || in->folder), &excludes, &after);
 	}
 	excludes.len = 0; /* they are about inputs */

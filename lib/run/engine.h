@@ -158,6 +158,8 @@ struct jl_engine {
 /* run.c: everything empty, the clock read; what an engine holds, freed. Project and executor are the caller's. */
 void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts);
 void jl_engine_release(struct jl_engine *e);
+/* What comes before the first event: words to graph, no cycle, every input there or made by somebody. */
+int jl_engine_prepare(struct jl_engine *e, struct jl_err *err) JL_MUST_CHECK;
 
 /* events.c */
 void jl_engine_emit(struct jl_engine *e, struct jl_event *ev); /* fills t_ns and counts */
@@ -201,6 +203,10 @@ int jl_select(struct jl_engine *e, struct jl_err *err) JL_MUST_CHECK;
 void jl_select_settled(struct jl_engine *e, uint32_t rule);
 /* After a run that went well: a word that has turned out to name nothing counts as failed. */
 void jl_select_missing(struct jl_engine *e);
+/* All of a rule is wanted, too, and what it needs. */
+void jl_select_rule(struct jl_engine *e, uint32_t rule);
+/* Put what an instance needs into e->ids: JL_NODE of an instance, or of a rule's barrier for all of that rule. */
+void jl_select_needs(struct jl_engine *e, uint32_t inst);
 /* Does an instance wait for another one, directly or not? */
 bool jl_select_waits(struct jl_engine *e, uint32_t inst, uint32_t other);
 /* A path as the user gave it (relative to where he is), relative to the workspace. */

@@ -221,18 +221,23 @@ static void name_run(struct jl_engine *e)
 	snprintf(e->run_id + len, sizeof(e->run_id) - len, "-%ld", (long)getpid());
 }
 
-static int run(struct jl_engine *e, struct jl_err *err)
+int jl_engine_prepare(struct jl_engine *e, struct jl_err *err)
 {
-	struct stat st;
-	struct jl_event ev = {.type = JL_EVENT_RUN_STARTED, .run_id = e->run_id, .jobs = e->p->jobs};
 	int r = jl_select(e, err);
 	if (r == JL_OK && (e->p->compiled || e->p->ast))
 		r = check_cycle(e, err);
 	if (r != JL_OK)
 		return r;
 	prefetch(e);
+	return check_inputs(e, err);
+}
+
+static int run(struct jl_engine *e, struct jl_err *err)
+{
+	struct stat st;
+	struct jl_event ev = {.type = JL_EVENT_RUN_STARTED, .run_id = e->run_id, .jobs = e->p->jobs};
 	/* Before the first event: with errors nothing is run and nothing told. */
-	r = check_inputs(e, err);
+	int r = jl_engine_prepare(e, err);
 	if (r == JL_OK)
 		r = open_executor(e, err);
 	if (r != JL_OK)

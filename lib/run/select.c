@@ -113,14 +113,19 @@ static void push_rule(struct jl_engine *e, uint32_t self, uint32_t rule)
 	*(uint32_t *)jl_table_add(&e->ids, 1) = JL_NODE(JL_NODE_BARRIER, rule);
 }
 
+void jl_select_needs(struct jl_engine *e, uint32_t inst)
+{
+	e->ids.len = 0;
+	needs(e, inst, push_inst, push_rule);
+}
+
 bool jl_select_waits(struct jl_engine *e, uint32_t inst, uint32_t other)
 {
 	const struct jl_plan *plan = &e->p->plan;
 	uint32_t rule = jl_engine_inst(e, other)->rule, n_insts = plan->insts.len;
 	uint8_t *seen = jl_calloc((size_t)n_insts + plan->rules.len, 1);
 	bool found = false;
-	e->ids.len = 0;
-	needs(e, inst, push_inst, push_rule);
+	jl_select_needs(e, inst);
 	for (uint32_t at = 0; at < e->ids.len && !found; at++) {
 		uint32_t what = *JL_AT(e->ids, uint32_t, at), index = JL_NODE_INDEX(what);
 		bool whole = JL_NODE_KIND(what) == JL_NODE_BARRIER;
@@ -251,6 +256,13 @@ static void extend(struct jl_engine *e, uint32_t first_node)
 		}
 	}
 	jl_graph_start(&e->graph, first_node);
+}
+
+void jl_select_rule(struct jl_engine *e, uint32_t rule)
+{
+	uint32_t first_node = e->graph.nodes.len;
+	want_rule(e, rule, false);
+	extend(e, first_node);
 }
 
 void jl_select_settled(struct jl_engine *e, uint32_t rule)
