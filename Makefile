@@ -75,7 +75,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 # --- targets ---------------------------------------------------------------------------------------------------------
 
-.PHONY: all test realwork soak demo bench lint format fuzz coverage install uninstall clean check-layers check-headers scenarios help \
+.PHONY: all test test-servers realwork soak demo bench lint format fuzz coverage install uninstall clean check-layers check-headers scenarios help \
 	tests print-tests FORCE
 all: $(B)/libjl.a $(JL) $(HELPERS)
 
@@ -155,6 +155,10 @@ print-tests:
 test: build/deps/test.ok
 	+@B='$(B)' MAKE='$(MAKE)' SAN='$(SAN)' bash test/run.sh $(if $(T),'$(T)')
 
+# What needs real servers beside sshd: the tests start and stop them.
+test-servers: build/deps/test.ok build/deps/servers.ok
+	+@SUITE=servers B='$(B)' MAKE='$(MAKE)' SAN='$(SAN)' bash test/run.sh $(if $(T),'$(T)')
+
 # What `make test` runs in short, in full: minutes.
 realwork: build/deps/test.ok
 	+@REALWORK=1 BATS_LIMIT=3600 B='$(B)' MAKE='$(MAKE)' SAN='$(SAN)' bash test/run.sh bats/realwork
@@ -213,6 +217,7 @@ scenarios:
 help:
 	@echo 'make            build $(B)/jl'
 	@echo 'make test       build, check and test everything; T=NAME a part of it, F=REGEX some bats tests'
+	@echo 'make test-servers   the same for what needs a web server, an object store, a network to cut'
 	@echo 'make realwork   in full what make test runs in short: the project built by itself, 2,000 steps under 20 seeds'
 	@echo 'make demo       run joblib.yaml.example three times'
 	@echo 'make bench      measure against other tools into build/bench.md; BENCH=noop,cold,oneof,restore,fanout,memohit,hash,dump,scale'

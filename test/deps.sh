@@ -37,6 +37,8 @@ packages() {
 		git            cmd:git
 		procps         cmd:ps
 		util-linux     cmd:flock
+		openssh-server file:/usr/sbin/sshd
+		openssh-client cmd:ssh
 		libxml2-utils  cmd:xmllint
 		graphviz       cmd:dot
 		python3-jsonschema file:/usr/lib/python3/dist-packages/jsonschema
@@ -72,8 +74,9 @@ packages() {
 		afl++          cmd:afl-fuzz
 	END
 	servers) cat <<-'END' ;;
-		openssh-server file:/usr/sbin/sshd
-		nginx          file:/usr/sbin/nginx
+		python3        cmd:python3
+		curl           cmd:curl
+		tcsh           cmd:tcsh
 	END
 	*)
 		echo "deps.sh: unknown purpose \"$1\"; make, build, test, demo, bench, lint, fuzz, afl or servers" >&2

@@ -4,12 +4,13 @@
 #
 #     B=build MAKE=make test/run.sh [PART]   only parts whose name holds PART: unit/buf, bats/run, check-layers
 #
-# F=REGEX narrows bats files to the tests whose title matches. With CI=true a skipped test is a failure. Each part's
+# SUITE=NAME runs the bats files of test/NAME and nothing else: servers. F=REGEX narrows bats files to the tests whose title matches. With CI=true a skipped test is a failure. Each part's
 # output is in $B/test/results; what failed is shown in full.
 set -u
 cd "$(dirname "$0")/.." || exit 3
 
 part=${1-}
+suite=${SUITE:-bats}
 build=${B:-build}
 make=${MAKE:-make}
 results=$build/test/results
@@ -39,14 +40,15 @@ mkdir -p "$results"
 
 wanted() { [[ -z $part || $1 == *"$part"* ]]; }
 
-# Processes whose folder or environment names this run's private folder: steps of a run inherit TMPDIR.
+# Processes whose folder, environment or command names this run's private folder: steps of a run inherit TMPDIR, daemons
+# have settings there.
 leftovers() { # [kill]
 	local proc pid
 	for proc in /proc/[0-9]*; do
 		pid=${proc#/proc/}
 		[[ $pid != "$$" && $pid != "$BASHPID" ]] || continue
 		if [[ $(readlink "$proc/cwd" 2>/dev/null) == "$run"/* ]] ||
-			grep -qsaF "$run/" "$proc/environ" 2>/dev/null; then
+			grep -qsaF "$run/" "$proc/environ" "$proc/cmdline" 2>/dev/null; then
 			ps -o pid=,ppid=,stat=,args= -p "$pid"
 			if [[ ${1-} == kill ]]; then kill -KILL "$pid"; fi
 		fi
@@ -148,13 +150,13 @@ finish_parts() {
 
 # --- build -----------------------------------------------------------------------------------------------------------
 
-goals=()
-mapfile -t programs < <($make -s --no-print-directory print-tests)
+goals=() programs=()
+if [[ $suite == bats ]]; then mapfile -t programs < <($make -s --no-print-directory print-tests); fi
 for program in "${programs[@]}"; do
 	name=${program#"$build/test/"}
 	if [[ -n $program ]] && wanted "$name"; then goals+=("$program"); fi
 done
-if [[ -z $part || $part == bats* ]]; then goals+=(all); fi
+if [[ -z $part || $part == bats* || $suite != bats ]]; then goals+=(all); fi
 if ((${#goals[@]})); then
 	start=$SECONDS
 	# The output of the compiler is wanted as it comes.
@@ -170,11 +172,13 @@ fi
 
 # --- run -------------------------------------------------------------------------------------------------------------
 
-start_part check-layers check 60 sh test/check-layers.sh
-start_part check-headers check 300 "$make" -s --no-print-directory check-headers
 shopt -s nullglob
-pages=(docs/man/*.[1-8])
-if ((${#pages[@]})); then start_part man check 60 sh test/check-man.sh "${pages[@]}"; fi
+if [[ $suite == bats ]]; then
+	start_part check-layers check 60 sh test/check-layers.sh
+	start_part check-headers check 300 "$make" -s --no-print-directory check-headers
+	pages=(docs/man/*.[1-8])
+	if ((${#pages[@]})); then start_part man check 60 sh test/check-man.sh "${pages[@]}"; fi
+fi
 for program in "${programs[@]}"; do
 	name=${program#"$build/test/"}
 	case $name in
@@ -188,7 +192,7 @@ if [[ -z ${no_build-} && -x $build/jl ]]; then
 	jobs=()
 	if command -v parallel >/dev/null; then jobs=(-j "$slots"); fi
 	slots=1
-	for file in test/bats/*.bats; do
+	for file in test/"$suite"/*.bats; do
 		name=${file#test/}
 		filter=()
 		if [[ -n ${F-} ]]; then filter=(--filter "$F"); fi

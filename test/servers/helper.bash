@@ -1,0 +1,52 @@
+# Real servers for bats tests. Say `load ../bats/helper` and then `load ../servers/helper`: each test's servers are stopped
+# when it ends. What setup_file starts lives as long as the file, and is stopped by `teardown_file() { servers_stop; }`.
+#
+# NAME_start [OPTIONS] waits until the server is ready and sets the variables which its starter under test/servers prints;
+# AS=NAME before it (AS=second nginx_start) names one of several of a kind. A test is skipped where the machine does not
+# allow what a server needs.
+# shellcheck shell=bash disable=SC2154 # bats sets status, output, stderr
+
+SERVERS=$BATS_TEST_DIRNAME/../servers
+
+# Their folders: of the test, or of the file.
+servers_folder() { echo "${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/servers"; }
+
+# Start one: server_start PROGRAM NAME [OPTIONS]; its folder is in $SERVER.
+server_start() {
+	local said status=0
+	SERVER=$(servers_folder)/$2
+	mkdir -p "$SERVER"
+	echo "$SERVERS/$1 $2" >>"$(servers_folder)/started"
+	said=$("$SERVERS/$1" start "$SERVER" "${@:3}" 2>"$SERVER/start.err") || status=$?
+	case $status in
+	0) eval "$said" ;;
+	77) skip "$said" ;;
+	*) fail "$1 $2 does not start: $said $(cat "$SERVER/start.err")" ;;
+	esac
+}
+
+# Stop all that this test, or this file, started, the last one first.
+servers_stop() {
+	local folder program name
+	folder=$(servers_folder)
+	[[ -e $folder/started ]] || return 0
+	tac "$folder/started" | while read -r program name; do "$program" stop "$folder/$name"; done
+	rm -f "$folder/started"
+}
+teardown() { servers_stop; }
+
+# Hosts h1, h2 ... with Debian's sshd: sshd_start [-n HOSTS] [--noisy] [--banner] [--shell PROGRAM] [--net].
+# Puts an `ssh` that knows them first on the PATH; sets SSH_CONFIG, SSH_PORT, SSH_HOSTS, SSH_BIN. The home folder of h1 is
+# "$(ssh_home h1)". --net: in the hosts of net_start, reached from its client.
+sshd_start() {
+	local options=() option
+	for option; do
+		options+=("$option")
+		if [[ $option == --net ]]; then options+=("$(servers_folder)/net"); fi
+	done
+	server_start sshd.sh "${AS:-sshd}" "${options[@]}"
+	PATH=$SSH_BIN:$PATH
+}
+ssh_home() { echo "${SSH_BIN%/bin}/$1/home"; } # host
+# Take a host away at once: nobody listens there, its connections end, what it ran is killed. sshd_kill h1
+sshd_kill() { "$SERVERS/sshd.sh" kill "${SSH_BIN%/bin}" "$1"; }
