@@ -95,8 +95,8 @@ int jl_local_too_large(struct jl_local *l, struct jl_err *err)
 	return status;
 }
 
-/* Its file is there: a power cut may have taken what the index said of it. */
-static bool found_again(struct jl_local *l, const struct jl_digest *blob)
+/* Its file is there; `note` it: a power cut may have taken what the index said of it. */
+static bool is_there(struct jl_local *l, const struct jl_digest *blob, bool note)
 {
 	char path[JL_LOCAL_PATH];
 	struct stat st;
@@ -106,14 +106,16 @@ static bool found_again(struct jl_local *l, const struct jl_digest *blob)
 
 		if (l->io->fstatat(l->io, dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		jl_index_put(&l->index, JL_OBJECT_BLOB, blob, (uint8_t)form, jl_blocks((uint64_t)st.st_size),
-		             jl_local_stamp_ns(l), NULL, 0);
+		if (note)
+			jl_index_put(&l->index, JL_OBJECT_BLOB, blob, (uint8_t)form, jl_blocks((uint64_t)st.st_size),
+			             jl_local_stamp_ns(l), NULL, 0);
 		return true;
 	}
 	return false;
 }
 
-/* A record without its blobs is of no use: they may have gone for one another where the cap is below what one step makes. */
+/* Within the index. A record without its blobs is of no use: they may have gone for one another where the cap is below what
+ * one step makes, or for what others put. */
 static int check_whole(struct jl_local *l, const struct jl_local_object *o, bool *ret_tell, struct jl_err *err)
 {
 	struct jl_index *x = &l->index;
@@ -124,12 +126,12 @@ static int check_whole(struct jl_local *l, const struct jl_local_object *o, bool
 	/* What others put since it was read counts, too. */
 	if (x->loaded && o->n_blobs && x->at < x->head.end)
 		status = jl_index_load(x, err);
-	for (uint32_t i = 0; status == JL_OK && x->loaded && i < o->n_blobs; i++) {
-		uint32_t blob = jl_catalog_find(&x->catalog, JL_OBJECT_BLOB, &o->blobs[i]);
+	for (uint32_t i = 0; status == JL_OK && i < o->n_blobs; i++) {
+		uint32_t blob = x->loaded ? jl_catalog_find(&x->catalog, JL_OBJECT_BLOB, &o->blobs[i]) : JL_NONE;
 
 		if (blob != JL_NONE)
 			blocks += jl_catalog_at(&x->catalog, blob)->blocks;
-		if ((blob == JL_NONE || !jl_catalog_at(&x->catalog, blob)->present) && !found_again(l, &o->blobs[i]))
+		if ((blob == JL_NONE || !jl_catalog_at(&x->catalog, blob)->present) && !is_there(l, &o->blobs[i], x->loaded))
 			missing = true;
 	}
 	if (missing)
@@ -141,7 +143,8 @@ static int check_whole(struct jl_local *l, const struct jl_local_object *o, bool
 
 static int make_room(struct jl_local *l, const struct jl_local_object *o, struct jl_err *err)
 {
-	int status = jl_evict_room(l, jl_blocks(o->bytes), 1, JL_EVICT_SHARE, err);
+	struct jl_evict w = {.blocks = jl_blocks(o->bytes), .items = 1};
+	int status = jl_evict_enter(l, &w, err);
 	bool tell = true;
 
 	if (status == JL_OK)
@@ -151,75 +154,111 @@ static int make_room(struct jl_local *l, const struct jl_local_object *o, struct
 	return status;
 }
 
-static int admit(struct jl_local *l, const struct jl_local_object *o, struct jl_err *err)
-{
-	struct jl_err room = JL_ERR_INIT;
-	bool near;
-	int left, status = jl_index_enter(&l->index, err);
-
-	if (status != JL_OK)
-		return status;
-	status = make_room(l, o, &room);
-	if (status == JL_OK)
-		jl_index_put(&l->index, o->kind, o->digest, o->form, jl_blocks(o->bytes), jl_local_stamp_ns(l), o->blobs,
-		             o->n_blobs);
-	else if (err)
-		*err = room;
-	near = l->rules.max_size && jl_evict_blocks(l) * JL_BLOCK > l->rules.max_size / 8 * 7;
-	left = jl_index_leave(&l->index, status == JL_OK ? err : NULL);
-	if (left != JL_OK)
-		return status == JL_OK ? left : status;
-	/* Who will have to make room soon reads the index by and by, not all at once when it is so far. */
-	if (near && !l->index.loaded)
-		jl_index_read_some(&l->index, READ_AHEAD);
-	else if (status == JL_OK && l->index.loaded)
-		status = jl_index_rewrite(&l->index, false, err);
-	l->noted = true;
-	return status;
-}
-
-int jl_local_put_object(struct jl_local *l, int fd, const char *name, const struct jl_local_object *o, struct jl_err *err)
+/* Within the index. It is told of first, and gets its name then: what dies in between leaves sums that are too high, which is
+ * found out, and never too low. Nobody who is in can take it for gone. */
+static int put_name(struct jl_local *l, const struct jl_local_object *o, const char *name, int from_fd, struct jl_err *err)
 {
 	char path[JL_LOCAL_PATH];
 	const int dirfd = jl_local_object_path(l, o->kind, o->digest, o->form, path);
 	int status;
 
-	pthread_mutex_lock(&l->index_lock);
-	status = admit(l, o, err);
-	pthread_mutex_unlock(&l->index_lock);
+	jl_index_put(&l->index, o->kind, o->digest, o->form, jl_blocks(o->bytes), jl_local_stamp_ns(l), o->blobs, o->n_blobs);
+	status = jl_index_flush(&l->index, err);
 	if (status != JL_OK) {
-		jl_local_temp_drop(l, fd, name);
+		l->io->unlinkat(l->io, from_fd, name, 0);
 		return status;
 	}
-	status = jl_local_temp_commit(l, fd, name, dirfd, path, err);
+	status = jl_local_temp_rename(l, from_fd, name, dirfd, path, err);
 	if (status != JL_OK)
-		jl_local_gone(l, o->kind, o->digest, jl_blocks(o->bytes));
+		jl_index_gone(&l->index, o->kind, o->digest, jl_blocks(o->bytes));
 	return status;
 }
 
-void jl_local_gone(struct jl_local *l, enum jl_object_kind kind, const struct jl_digest *digest, uint64_t blocks)
+static int admit(struct jl_local *l, const struct jl_local_object *o, const char *name, int from_fd, struct jl_err *err)
 {
-	pthread_mutex_lock(&l->index_lock);
-	if (jl_index_enter(&l->index, NULL) == JL_OK) {
-		jl_index_gone(&l->index, kind, digest, blocks);
-		(void)!jl_index_leave(&l->index, NULL);
+	struct jl_err room = JL_ERR_INIT;
+	int left, status = make_room(l, o, &room);
+	bool near;
+
+	if (status == JL_OK) {
+		status = put_name(l, o, name, from_fd, err);
+	} else {
+		l->io->unlinkat(l->io, from_fd, name, 0);
+		if (err)
+			*err = room;
 	}
+	if (!l->index.locked)
+		return status;
+	near = l->rules.max_size && jl_evict_blocks(l) * JL_BLOCK > l->rules.max_size / 8 * 7;
+	left = jl_index_leave(&l->index, NULL);
+	if (status != JL_OK)
+		return status;
+	l->noted = true;
+	/* Who will have to make room soon reads the index by and by, not all at once when it is so far. */
+	if (near && !l->index.loaded)
+		jl_index_read_some(&l->index, READ_AHEAD);
+	else if (left == JL_OK && l->index.loaded)
+		(void)!jl_index_rewrite(&l->index, false, NULL);
+	return JL_OK;
+}
+
+int jl_local_put_object(struct jl_local *l, int fd, const char *name, const struct jl_local_object *o, struct jl_err *err)
+{
+	const int dirfd = o->kind == JL_OBJECT_RECORD ? l->ac_fd : l->cas_fd;
+	int *apart_fd = o->kind == JL_OBJECT_RECORD ? &l->ac_tmp_fd : &l->cas_tmp_fd;
+	int status = jl_local_temp_close(l, fd, name, err);
+
+	for (bool apart = false; status == JL_OK; apart = true) {
+		if (apart)
+			status = jl_local_temp_bring(l, name, dirfd, apart_fd, err);
+		if (status != JL_OK)
+			break;
+		pthread_mutex_lock(&l->index_lock);
+		status = admit(l, o, name, apart ? *apart_fd : l->tmp_fd, err);
+		pthread_mutex_unlock(&l->index_lock);
+		if (status != JL_LOCAL_APART)
+			break;
+		status = JL_OK;
+	}
+	return status;
+}
+
+int jl_local_remove(struct jl_local *l, enum jl_object_kind kind, const struct jl_digest *digest, uint8_t form)
+{
+	char path[JL_LOCAL_PATH];
+	const int dirfd = jl_local_object_path(l, kind, digest, form, path);
+	struct stat st;
+	bool entered;
+	int e;
+
+	if (l->io->fstatat(l->io, dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno;
+	pthread_mutex_lock(&l->index_lock);
+	entered = jl_index_enter(&l->index, NULL) == JL_OK;
+	e = l->io->unlinkat(l->io, dirfd, path, 0) < 0 ? errno : 0;
+	if (!e && entered)
+		jl_index_gone(&l->index, kind, digest, jl_blocks((uint64_t)st.st_size));
+	if (entered)
+		(void)!jl_index_leave(&l->index, NULL);
 	pthread_mutex_unlock(&l->index_lock);
+	return e;
 }
 
 bool jl_local_free_disk(struct jl_local *l, uint64_t bytes)
 {
-	const uint64_t evicted = l->s.stats.bytes_evicted, max_size = l->rules.max_size;
+	const uint64_t evicted = l->s.stats.bytes_evicted, blocks = jl_blocks(bytes + bytes / 8);
+	struct jl_evict w = {.by_hand = true};
 	uint64_t have;
 
 	pthread_mutex_lock(&l->index_lock);
 	if (jl_index_enter(&l->index, NULL) == JL_OK) {
 		/* As if the cap were lower by as much; some more, since others write too. */
-		have = jl_evict_blocks(l) * JL_BLOCK;
-		l->rules.max_size = have > bytes + bytes / 8 + JL_BLOCK ? have - bytes - bytes / 8 : JL_BLOCK;
-		(void)!jl_evict_room(l, 0, 0, JL_EVICT_ALL, NULL);
-		l->rules.max_size = max_size;
+		have = jl_evict_blocks(l);
+		w.blocks = jl_evict_spare(l) + (blocks < have ? blocks : have);
 		(void)!jl_index_leave(&l->index, NULL);
+		(void)!jl_evict_enter(l, &w, NULL);
+		if (l->index.locked)
+			(void)!jl_index_leave(&l->index, NULL);
 	}
 	pthread_mutex_unlock(&l->index_lock);
 	return l->s.stats.bytes_evicted > evicted;

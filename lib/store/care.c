@@ -151,21 +151,46 @@ static int enter(struct jl_local *l, struct jl_err *err)
 	return status == JL_OK ? jl_index_load(&l->index, err) : status;
 }
 
+/* Others come in between two shares of what is taken away. */
+static int breathe(struct jl_local *l, uint32_t *taken, struct jl_err *err)
+{
+	int status;
+
+	if (*taken < JL_EVICT_SHARE)
+		return JL_OK;
+	*taken = 0;
+	status = jl_index_leave(&l->index, err);
+	if (status != JL_OK)
+		return status;
+	jl_evict_pause();
+	return enter(l, err);
+}
+
+static int leave(struct jl_local *l, int status, struct jl_err *err)
+{
+	int left = l->index.locked ? jl_index_leave(&l->index, status == JL_OK ? err : NULL) : JL_OK;
+
+	return status == JL_OK ? left : status;
+}
+
 int jl_care_remove(struct jl_store *s, const struct jl_digest *keys, uint32_t n, struct jl_err *err)
 {
 	struct jl_local *l = local_of(s);
 	char path[JL_LOCAL_PATH];
 	int status = enter(l, err);
+	uint32_t taken = 0;
 
 	for (uint32_t k = 0; k < n && status == JL_OK; k++) {
 		const uint32_t i = jl_catalog_find(&l->index.catalog, JL_OBJECT_RECORD, &keys[k]);
 
 		if (i != JL_NONE && jl_catalog_at(&l->index.catalog, i)->present)
-			jl_evict_object(l, i);
+			taken += jl_evict_object(l, i, UINT32_MAX);
 		else if (l->io->unlinkat(l->io, l->ac_fd, (jl_local_path(&keys[k], "", path), path), 0) < 0 && errno != ENOENT)
 			status = jl_err_sys(err, errno, "cannot remove %s", path);
+		if (status == JL_OK)
+			status = breathe(l, &taken, err);
 	}
-	return status == JL_OK ? jl_index_leave(&l->index, err) : status;
+	return leave(l, status, err);
 }
 
 static void drop_folder(struct jl_local *l, const char *folder, int64_t older_ns)
@@ -193,55 +218,58 @@ int jl_care_clear(struct jl_store *s, struct jl_err *err)
 {
 	struct jl_local *l = local_of(s);
 	int status = enter(l, err);
-	uint32_t i;
+	const int64_t until_ns = jl_local_stamp_ns(l);
+	uint32_t i, taken = 0;
 
-	if (status != JL_OK)
-		return status;
-	while ((i = jl_catalog_oldest(&l->index.catalog)) != JL_NONE) {
+	while (status == JL_OK && (i = jl_catalog_oldest(&l->index.catalog)) != JL_NONE) {
 		const struct jl_object *o = jl_catalog_at(&l->index.catalog, i);
 
+		if (o->used_ns > until_ns)
+			break; /* put meanwhile: others may do that all the time */
 		if (o->kind == JL_OBJECT_RECORD && jl_pin_has(l, &o->digest))
 			jl_catalog_hold(&l->index.catalog, i);
 		else
-			jl_evict_object(l, i);
+			taken += jl_evict_object(l, i, UINT32_MAX);
+		status = breathe(l, &taken, err);
 	}
 	jl_catalog_free_held(&l->index.catalog);
-	drop_folder(l, "quarantine", INT64_MIN);
-	l->index.head.aside = 0;
-	jl_uses_look(l);
-	while (jl_uses_drop(l))
-		;
-	drop_folder(l, "prog", INT64_MIN);
-	return jl_index_leave(&l->index, err);
+	if (status == JL_OK) {
+		drop_folder(l, "quarantine", INT64_MIN);
+		l->index.head.aside = 0;
+		l->index.dirty = true;
+		jl_uses_look(l);
+		while (jl_uses_drop(l))
+			;
+		drop_folder(l, "prog", INT64_MIN);
+	}
+	return leave(l, status, err);
 }
 
 int jl_care_gc(struct jl_store *s, struct jl_err *err)
 {
 	struct jl_local *l = local_of(s);
 	struct jl_err room = JL_ERR_INIT;
-	int status = enter(l, err), left;
+	struct jl_evict w = {.by_hand = true};
+	int status = leave(l, enter(l, err), err);
 
-	if (status != JL_OK)
-		return status;
-	status = jl_index_leave(&l->index, err);
-	jl_local_sweep(l);
+	jl_local_sweep(l, l->tmp_fd);
 	l->hold.looked_ns = 0;
 	(void)jl_hold_look(l); /* and what the dead needed goes */
 	drop_folder(l, "quarantine", WEEK_NS);
 	if (status == JL_OK)
 		status = jl_index_rebuild(&l->index, err);
-	if (status == JL_OK)
-		status = enter(l, err);
 	if (status != JL_OK)
 		return status;
-	status = jl_evict_room(l, 0, 0, JL_EVICT_ALL, &room);
+	pthread_mutex_lock(&l->index_lock);
+	status = jl_evict_enter(l, &w, &room);
 	if (status == JL_ENOSPC && room.sys_errno == 0)
 		status = JL_OK; /* what is pinned or needed is more than the cap */
 	else if (status != JL_OK && err)
 		*err = room;
-	left = jl_index_leave(&l->index, status == JL_OK ? err : NULL);
+	status = leave(l, status, err);
+	pthread_mutex_unlock(&l->index_lock);
 	jl_uses_trim_days(l);
-	return status == JL_OK ? left : status;
+	return status;
 }
 
 /* --- checking ---------------------------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SHARE_NS     (20 * JL_NS_MS)
@@ -28,6 +29,13 @@ uint64_t jl_evict_blocks(const struct jl_local *l)
 static uint64_t cap_blocks(const struct jl_local *l)
 {
 	return l->rules.max_size ? l->rules.max_size / JL_BLOCK : UINT64_MAX / 4;
+}
+
+uint64_t jl_evict_spare(const struct jl_local *l)
+{
+	const uint64_t have = jl_evict_blocks(l), cap = cap_blocks(l);
+
+	return have < cap ? cap - have : 0;
 }
 
 static uint64_t cap_items(const struct jl_local *l)
@@ -55,8 +63,10 @@ static enum state look(struct jl_local *l, const struct jl_object *o, int64_t *r
 	if (l->io->fstatat(l->io, dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		const int64_t age_ns = jl_local_real_ns(l) - o->used_ns;
 
-		/* Its frame comes before its name. */
-		return errno == ENOENT && (age_ns > IN_FLIGHT_NS || age_ns < -IN_FLIGHT_NS) ? GONE : STAYS;
+		/* Its frame comes before its name; within the lock, if there is one. */
+		return errno == ENOENT && (jl_index_is_exact(&l->index) || age_ns > IN_FLIGHT_NS || age_ns < -IN_FLIGHT_NS)
+		               ? GONE
+		               : STAYS;
 	}
 	if (mtime_ns(&st) > *ret_used_ns)
 		*ret_used_ns = mtime_ns(&st);
@@ -93,27 +103,33 @@ static void take_file(struct jl_local *l, uint32_t i, bool really)
 	jl_index_gone(&l->index, (enum jl_object_kind)o.kind, &o.digest, o.blocks);
 }
 
-void jl_evict_object(struct jl_local *l, uint32_t object)
+uint32_t jl_evict_object(struct jl_local *l, uint32_t object, uint32_t most)
 {
 	struct jl_catalog *c = &l->index.catalog;
 	const struct jl_object o = *jl_catalog_at(c, object);
+	uint32_t taken = 1;
 
 	take_file(l, object, true);
 	if (jl_catalog_at(c, object)->present)
-		return;
-	for (uint32_t k = o.refs; k < o.refs + o.n_refs; k++) {
+		return taken;
+	for (uint32_t k = o.refs; k < o.refs + o.n_refs && taken < most; k++) {
 		const uint32_t blob = *JL_AT(c->refs, uint32_t, k);
 		const struct jl_object *b = jl_catalog_at(c, blob);
+		enum state state;
 		int64_t used_ns;
 
 		if (!b->present || b->users > 0)
 			continue;
-		/* One that was wanted again since is perhaps of a record that is to come. */
-		if (look(l, b, &used_ns) == USED && used_ns > o.used_ns)
+		/* One that was wanted again since is perhaps of a record that is to come; one that has no name yet is. */
+		state = look(l, b, &used_ns);
+		if (state == USED && used_ns > o.used_ns) {
 			jl_catalog_used(c, blob, used_ns);
-		else
-			take_file(l, blob, true);
+		} else if (state != STAYS) {
+			take_file(l, blob, state == USED);
+			taken++;
+		}
 	}
+	return taken;
 }
 
 static void empty_quarantine(struct jl_local *l)
@@ -138,14 +154,15 @@ static void empty_quarantine(struct jl_local *l)
 
 /* --- shares ------------------------------------------------------------------------------------------------------ */
 
-struct want {
-	uint64_t blocks, items;
-	enum jl_evict_how how;
+/* What one share goes by. */
+struct share {
+	const struct jl_evict *w;
 	int64_t aged_ns; /* what was used before goes; 0: nothing for its age */
 	int64_t began_ns;
+	uint32_t taken;
 };
 
-static bool over(const struct jl_local *l, const struct want *w, unsigned percent)
+static bool over(const struct jl_local *l, const struct jl_evict *w, unsigned percent)
 {
 	const uint64_t blocks = cap_blocks(l), items = cap_items(l);
 
@@ -154,33 +171,37 @@ static bool over(const struct jl_local *l, const struct want *w, unsigned percen
 }
 
 /* A clock that was set forward a day or more may be wrong: for an hour nothing is old for it. */
-static int64_t aged(const struct jl_local *l, enum jl_evict_how how)
+static int64_t aged(const struct jl_local *l, const struct jl_evict *w)
 {
 	const int64_t now_ns = jl_local_real_ns(l), stepped_ns = l->index.head.stepped_ns;
 
-	if (!l->rules.max_age_ns || (how != JL_EVICT_ALL && stepped_ns && now_ns - stepped_ns < HOUR_NS))
+	if (!l->rules.max_age_ns || (!w->by_hand && stepped_ns && now_ns - stepped_ns < HOUR_NS))
 		return 0;
 	return now_ns > l->rules.max_age_ns ? now_ns - l->rules.max_age_ns : 0;
 }
 
-static bool time_is_up(const struct want *w)
+static bool is_done(const struct share *s, uint32_t looked)
 {
-	return w->how == JL_EVICT_SHARE && jl_clock_system.now_ns(&jl_clock_system) - w->began_ns > SHARE_NS;
+	return s->taken >= JL_EVICT_SHARE ||
+	       (looked % 16 == 15 && jl_clock_system.now_ns(&jl_clock_system) - s->began_ns > SHARE_NS);
 }
 
-static int evict(struct jl_local *l, const struct want *w, struct jl_err *err)
+static int evict(struct jl_local *l, struct share *s, struct jl_err *err)
 {
 	struct jl_catalog *c = &l->index.catalog;
+	const struct jl_evict *w = s->w;
 
-	for (unsigned n = 0;; n++) {
+	for (uint32_t n = 0;; n++) {
 		const uint32_t i = jl_catalog_oldest(c);
-		const bool full = over(l, w, 0);
 		int64_t used_ns;
 
-		if (i == JL_NONE || (!full && jl_catalog_at(c, i)->used_ns >= w->aged_ns))
+		if (i == JL_NONE || (!over(l, w, 0) && jl_catalog_at(c, i)->used_ns >= s->aged_ns))
 			break;
-		if (n % 16 == 15 && time_is_up(w) && !over(l, w, 5))
+		if (is_done(s, n)) {
+			if (w->by_hand || over(l, w, 5))
+				return JL_EVICT_AGAIN;
 			break;
+		}
 		switch (look(l, jl_catalog_at(c, i), &used_ns)) {
 		case GONE: take_file(l, i, false); break;
 		case STAYS: jl_catalog_hold(c, i); break;
@@ -188,7 +209,7 @@ static int evict(struct jl_local *l, const struct want *w, struct jl_err *err)
 			if (used_ns > jl_catalog_at(c, i)->used_ns)
 				jl_catalog_used(c, i, used_ns);
 			else
-				jl_evict_object(l, i);
+				s->taken += jl_evict_object(l, i, JL_EVICT_SHARE - s->taken);
 			break;
 		}
 	}
@@ -199,24 +220,60 @@ static int evict(struct jl_local *l, const struct want *w, struct jl_err *err)
 	return JL_OK;
 }
 
-int jl_evict_room(struct jl_local *l, uint64_t blocks, uint64_t items, enum jl_evict_how how, struct jl_err *err)
+int jl_evict_room(struct jl_local *l, struct jl_evict *w, struct jl_err *err)
 {
-	struct want w = {.blocks = blocks, .items = items, .how = how, .aged_ns = aged(l, how)};
-	const bool full = over(l, &w, 0);
+	struct share s = {.w = w, .aged_ns = aged(l, w)};
 	int status;
 
-	if (blocks > cap_blocks(l) || items > cap_items(l))
+	if (w->blocks > cap_blocks(l) || w->items > cap_items(l))
 		return jl_err_set(err, JL_ENOSPC, "it is larger than the store \"%s\" may be", l->dir);
-	if (full && l->index.head.aside > 0)
+	if (over(l, w, 0) && l->index.head.aside > 0)
 		empty_quarantine(l);
-	if (!over(l, &w, 0) && how == JL_EVICT_SHARE && !(w.aged_ns && blocks == 0))
+	if (!over(l, w, 0) && !w->by_hand && !(s.aged_ns && w->blocks == 0))
 		return JL_OK;
-	w.began_ns = jl_clock_system.now_ns(&jl_clock_system);
+	s.began_ns = jl_clock_system.now_ns(&jl_clock_system);
 	status = jl_index_load(&l->index, err);
 	if (status != JL_OK)
 		return status;
 	jl_uses_look(l);
-	if (jl_hold_look(l))
+	/* What had to stay is not looked at again in later shares: else they might all begin with the same. */
+	if (jl_hold_look(l) && w->shares == 0)
 		jl_catalog_free_held(&l->index.catalog);
-	return evict(l, &w, err);
+	w->shares++;
+	return evict(l, &s, err);
+}
+
+void jl_evict_pause(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = JL_NS_MS}, NULL);
+}
+
+int jl_evict_enter(struct jl_local *l, struct jl_evict *w, struct jl_err *err)
+{
+	struct jl_index *x = &l->index;
+	int status;
+
+	for (bool read = false;;) {
+		status = jl_index_enter(x, err);
+		if (status != JL_OK)
+			return status;
+		status = JL_EVICT_AGAIN;
+		/* What is long is read without the lock, but for what comes meanwhile. */
+		if (read || !over(l, w, 0) || x->head.end < x->at + READ_AHEAD)
+			status = jl_evict_room(l, w, err);
+		if (status != JL_EVICT_AGAIN)
+			return status;
+		status = jl_index_leave(x, err);
+		if (status != JL_OK)
+			return status;
+		if (!read) {
+			jl_index_read_some(x, UINT64_MAX / 2);
+			jl_uses_look(l);
+			read = true;
+			continue;
+		}
+		pthread_mutex_unlock(&l->index_lock);
+		jl_evict_pause();
+		pthread_mutex_lock(&l->index_lock);
+	}
 }

@@ -21,7 +21,7 @@
 #define SLACK       ((uint64_t)64 << 10)
 #define TRIES       20
 #define DAY_NS      (24 * 3600 * JL_NS_S)
-/* Between the frame of a put and its rename; also of a process that was stopped for a while. */
+/* Without locks: between the frame of a put and its rename. */
 #define IN_FLIGHT_NS (10 * JL_NS_S)
 
 static const char magic[8] = {'j', 'l', 'i', 'n', 'd', 'e', 'x', '\n'};
@@ -377,7 +377,7 @@ static int rebuild(struct jl_index *x, struct jl_err *err)
 	jl_catalog_init(&x->catalog);
 	x->head.aside = x->head.sets = 0;
 	status = jl_scan(x->l, scanned, x, err);
-	if (have_old)
+	if (have_old && !jl_index_is_exact(x))
 		keep_in_flight(x, &old);
 	jl_catalog_release(&old);
 	x->loaded = true;
@@ -429,7 +429,7 @@ int jl_index_enter(struct jl_index *x, struct jl_err *err)
 	return jl_err_set(err, JL_EIO, "store \"%s\": the index is replaced again and again", x->l->dir);
 }
 
-int jl_index_leave(struct jl_index *x, struct jl_err *err)
+int jl_index_flush(struct jl_index *x, struct jl_err *err)
 {
 	int e = 0;
 
@@ -444,12 +444,24 @@ int jl_index_leave(struct jl_index *x, struct jl_err *err)
 		e = write_head(x, x->fd, &x->head);
 	jl_buf_clear(&x->frames);
 	x->dirty = false;
-	lock(x, F_UNLCK);
-	x->locked = false;
 	if (!e)
 		return JL_OK;
 	forget(x); /* what it says of this is not so */
 	return jl_local_put_error(x->l, e, "the index", err);
+}
+
+int jl_index_leave(struct jl_index *x, struct jl_err *err)
+{
+	int status = jl_index_flush(x, err);
+
+	lock(x, F_UNLCK);
+	x->locked = false;
+	return status;
+}
+
+bool jl_index_is_exact(const struct jl_index *x)
+{
+	return !x->no_lock && !jl_local_is_remote(x->l);
 }
 
 int jl_index_load(struct jl_index *x, struct jl_err *err)

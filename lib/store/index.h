@@ -7,7 +7,8 @@
  *
  *     jl_index_enter(x, err)              the lock; the head is read
  *     jl_index_put(x, …) …                frames are gathered
- *     jl_index_leave(x, err)              frames and head are written, the lock is given up
+ *     jl_index_flush(x, err)              frames and head are written; an object gets its name behind that
+ *     jl_index_leave(x, err)              the lock is given up
  *
  * The lock is the kernel's, on the first byte of the file (F_OFD_SETLKW), and ends with the process. Where the file system
  * has none it goes without: then two writers may damage the file, which is found out and mended by a scan.
@@ -51,9 +52,14 @@ void jl_index_release(struct jl_index *x);
 
 /* The lock, the file (made, by a scan where the store holds something), its head. Blocks while another process is in. */
 int jl_index_enter(struct jl_index *x, struct jl_err *err) JL_MUST_CHECK;
-/* Write what changed and give up the lock. On failure nothing of it counts. */
+/* Within: write what changed so far. On failure nothing of it counts, and nothing more may be gathered. */
+int jl_index_flush(struct jl_index *x, struct jl_err *err) JL_MUST_CHECK;
+/* The same, and give up the lock. */
 int jl_index_leave(struct jl_index *x, struct jl_err *err) JL_MUST_CHECK;
 
+/* Has an object that the index tells of its file, as far as who is in can see? Not without locks, nor with what another
+ * host's kernel still has to tell us. */
+bool jl_index_is_exact(const struct jl_index *x);
 /* Within: the catalog is brought up to the end of the file. JL_ECORRUPT is mended by a scan. */
 int jl_index_load(struct jl_index *x, struct jl_err *err) JL_MUST_CHECK;
 /* Without the lock, `max_bytes` of the file at most, of what was there when it was last entered. Best effort. */

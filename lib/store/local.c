@@ -158,22 +158,14 @@ static int local_put_record(struct jl_store *s, const struct jl_digest *key, con
 static int local_drop_record(struct jl_store *s, const struct jl_digest *key, struct jl_err *err)
 {
 	struct jl_local *l = (struct jl_local *)s;
-	char path[JL_LOCAL_PATH];
-	struct stat st;
-	int status;
+	int status, e;
 
 	if (!jl_local_writable(l))
 		return JL_OK;
-	jl_local_path(key, "", path);
-	if (l->io->fstatat(l->io, l->ac_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		st.st_size = 0;
-	if (l->io->unlinkat(l->io, l->ac_fd, path, 0) == 0) {
-		jl_local_gone(l, JL_OBJECT_RECORD, key, jl_blocks((uint64_t)st.st_size));
+	e = jl_local_remove(l, JL_OBJECT_RECORD, key, 0);
+	if (e == 0 || is_miss(e))
 		return JL_OK;
-	}
-	if (is_miss(errno))
-		return JL_OK;
-	status = jl_local_put_error(l, errno, path, err);
+	status = jl_local_put_error(l, e, "away a record", err);
 	return status == JL_LOCAL_READ_ONLY ? JL_OK : status;
 }
 
@@ -197,7 +189,7 @@ static void close_fd(const struct jl_io *io, int fd)
 static void tidy(struct jl_local *l)
 {
 	if (l->rules.max_age_ns && jl_index_enter(&l->index, NULL) == JL_OK) {
-		(void)!jl_evict_room(l, 0, 0, JL_EVICT_SHARE, NULL);
+		(void)!jl_evict_room(l, &(struct jl_evict){0}, NULL);
 		(void)!jl_index_leave(&l->index, NULL);
 	}
 	(void)!jl_index_rewrite(&l->index, false, NULL);
@@ -219,6 +211,8 @@ static void local_free(struct jl_store *s)
 	jl_uses_release(&l->uses);
 	jl_index_release(&l->index);
 	pthread_mutex_destroy(&l->index_lock);
+	close_fd(l->io, l->ac_tmp_fd);
+	close_fd(l->io, l->cas_tmp_fd);
 	close_fd(l->io, l->tmp_fd);
 	close_fd(l->io, l->cas_fd);
 	close_fd(l->io, l->ac_fd);
@@ -371,7 +365,7 @@ static int write_version(struct jl_local *l, struct jl_err *err)
 	char temp[JL_LOCAL_TEMP];
 	int fd = -1, status = write_temp(l, "version", version_text, strlen(version_text), true, &fd, temp, err);
 
-	return status == JL_OK ? jl_local_temp_commit(l, fd, temp, l->root_fd, "version", err) : status;
+	return status == JL_OK ? jl_local_temp_commit(l, fd, temp, "version", err) : status;
 }
 
 static int open_local(struct jl_local *l, struct jl_err *err)
@@ -397,7 +391,7 @@ static int open_local(struct jl_local *l, struct jl_err *err)
 		return JL_OK;
 	}
 	if (status == JL_OK)
-		jl_local_sweep(l);
+		jl_local_sweep(l, l->tmp_fd);
 	return status;
 }
 
@@ -410,7 +404,7 @@ int jl_store_local_open(const struct jl_io *io, const char *dir, bool read_only,
 	l->s.ops = &local_ops;
 	l->io = io;
 	l->dir = jl_strdup(dir);
-	l->root_fd = l->ac_fd = l->cas_fd = l->tmp_fd = -1;
+	l->root_fd = l->ac_fd = l->cas_fd = l->tmp_fd = l->ac_tmp_fd = l->cas_tmp_fd = -1;
 	l->network = -1;
 	pthread_mutex_init(&l->index_lock, NULL);
 	jl_index_init(&l->index, l);

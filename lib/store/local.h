@@ -1,8 +1,9 @@
 /* The inside of the local store: what its records, blobs and folders share. For lib/store only.
  *
  * A write is: jl_local_temp_open, write, then jl_local_put_object (or, for other files, jl_local_temp_commit) or
- * jl_local_temp_drop. Files need no lock: a temporary has one owner, and a rename shows readers the old file or the new
- * one, whole. The index has one, for as long as a few calls take (index.h). */
+ * jl_local_temp_drop. Reading needs no lock: a temporary has one owner, and a rename shows readers the old file or the new
+ * one, whole. The index has one, for as long as a few calls take (index.h); names of objects come and go within it, so that
+ * it cannot tell otherwise than the files. */
 #ifndef JL_STORE_LOCAL_H
 #define JL_STORE_LOCAL_H
 
@@ -22,12 +23,15 @@
 
 /* Beside enum jl_status, inside the local store: not done since the folder is not writable; told already. */
 #define JL_LOCAL_READ_ONLY 1
+/* Nor: the temporary is on another file system than its place. */
+#define JL_LOCAL_APART 2
 
 struct jl_local {
 	struct jl_store s; /* first */
 	const struct jl_io *io;
 	char *dir;                         /* for messages */
 	int root_fd, ac_fd, cas_fd, tmp_fd; /* -1: not there, in a store that is only read */
+	int ac_tmp_fd, cas_tmp_fd;   /* for temporaries where ac or cas is a file system of its own; -1: not so far */
 	atomic_bool read_only;
 	atomic_bool told;            /* that it is read-only, or that it was asked to be */
 	struct jl_store_rules rules;
@@ -71,10 +75,15 @@ bool jl_local_is_remote(struct jl_local *l);
 
 /* Make an empty temporary, open for reading and writing. */
 int jl_local_temp_open(struct jl_local *l, int *ret_fd, char name[JL_LOCAL_TEMP], struct jl_err *err) JL_MUST_CHECK;
-/* Close it and give it its name below `dirfd`, making the two-hex folder when that is missing. Takes fd and temporary
- * in any case: on failure both are gone. */
-int jl_local_temp_commit(struct jl_local *l, int fd, const char *name, int dirfd, const char *path,
+/* Close it and give it its name in the store. Takes fd and temporary in any case: on failure both are gone. */
+int jl_local_temp_commit(struct jl_local *l, int fd, const char *name, const char *path, struct jl_err *err) JL_MUST_CHECK;
+/* The two halves of it; to any folder, making the two-hex folder when that is missing. On failure the temporary is gone,
+ * but for JL_LOCAL_APART: then jl_local_temp_bring() copies it to a folder beside its place (kept in *apart_fd), whence the
+ * rename is to be. */
+int jl_local_temp_close(struct jl_local *l, int fd, const char *name, struct jl_err *err) JL_MUST_CHECK;
+int jl_local_temp_rename(struct jl_local *l, int from_fd, const char *name, int dirfd, const char *path,
                          struct jl_err *err) JL_MUST_CHECK;
+int jl_local_temp_bring(struct jl_local *l, const char *name, int dirfd, int *apart_fd, struct jl_err *err) JL_MUST_CHECK;
 void jl_local_temp_drop(struct jl_local *l, int fd, const char *name);
 
 /* What is to become of a temporary that holds an object. */
@@ -87,13 +96,13 @@ struct jl_local_object {
 	uint32_t n_blobs;
 };
 /* The same as jl_local_temp_commit() for an object: what has to go for it goes first, then it is put into the index, then it
- * gets its name. JL_ENOSPC: the caps leave no room for it. */
+ * gets its name, all within the index. JL_ENOSPC: the caps leave no room for it. */
 int jl_local_put_object(struct jl_local *l, int fd, const char *name, const struct jl_local_object *o,
                         struct jl_err *err) JL_MUST_CHECK;
 /* JL_ENOSPC, told once: it is larger than all of the store may be. */
 int jl_local_too_large(struct jl_local *l, struct jl_err *err);
-/* An object's file is gone, or is to be taken for gone. `blocks` as far as known. Best effort. */
-void jl_local_gone(struct jl_local *l, enum jl_object_kind kind, const struct jl_digest *digest, uint64_t blocks);
+/* An object's file goes, within the index: 0 or an errno. */
+int jl_local_remove(struct jl_local *l, enum jl_object_kind kind, const struct jl_digest *digest, uint8_t form);
 /* The disk is full: make room for so many bytes. false: there is nothing that may go. */
 bool jl_local_free_disk(struct jl_local *l, uint64_t bytes);
 /* An object's folder and its path in it. */
@@ -104,8 +113,8 @@ int jl_local_object_path(const struct jl_local *l, enum jl_object_kind kind, con
  * one by now, somebody has repaired it, and it stays. */
 void jl_local_damaged(struct jl_local *l, enum jl_object_kind kind, const struct jl_digest *digest, uint8_t form, int fd);
 
-/* Remove temporaries that nobody will finish. Bounded, best effort. */
-void jl_local_sweep(struct jl_local *l);
+/* Remove temporaries in that folder that nobody will finish. Bounded, best effort. */
+void jl_local_sweep(struct jl_local *l, int tmp_fd);
 
 int jl_local_use_record(struct jl_store *s, const struct jl_digest *key, struct jl_err *err);
 int jl_local_use_keys(struct jl_store *s, const struct jl_digest *keys, uint32_t n, struct jl_err *err);

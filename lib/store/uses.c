@@ -316,7 +316,7 @@ void jl_uses_put(struct jl_local *l, const struct jl_digest *keys, uint32_t n, i
 	}
 	(void)l->io->mkdirat(l->io, l->root_fd, "uses", 0700);
 	(void)jl_local_stamp(l, l->tmp_fd, temp, used_ns);
-	if (jl_local_temp_commit(l, fd, temp, l->root_fd, path, NULL) == JL_OK) {
+	if (jl_local_temp_commit(l, fd, temp, path, NULL) == JL_OK) {
 		l->index.head.sets += jl_blocks(b.len);
 		l->index.dirty = true;
 	}
