@@ -90,7 +90,8 @@ struct jl_command {
 extern const struct jl_command *const jl_commands[]; /* in the order of help, NULL at the end */
 extern const struct jl_command jl_command_run, jl_command_plan, jl_command_adopt, jl_command_list, jl_command_log, jl_command_why,
 	jl_command_cat, jl_command_graph, jl_command_hash, jl_command_clean, jl_command_init, jl_command_map, jl_command_memo,
-	jl_command_schema, jl_command_dump, jl_command_load, jl_command_cache, jl_command_help, jl_command_version;
+	jl_command_schema, jl_command_completion, jl_command_dump, jl_command_load, jl_command_cache, jl_command_help,
+	jl_command_version;
 
 /* Tables that several commands take (common.c). */
 extern const struct jl_opt jl_opts_help[];      /* --help */
@@ -100,6 +101,12 @@ extern const struct jl_opt jl_opts_store[];     /* --store */
 extern const struct jl_opt jl_opts_max_size[];  /* --max-size: of what writes to the store */
 extern const struct jl_opt jl_opts_common[];    /* of run, plan and adopt */
 extern const struct jl_opt jl_opts_reports[];   /* of run and map: --junit, --trace */
+
+/* What may stand in a command's place (main.c). */
+extern const struct jl_opt *const jl_opts_main_tables[];
+
+/* Free what the options put there. */
+void jl_settings_release(struct jl_settings *s);
 
 /* The command of that name, or NULL. */
 const struct jl_command *jl_command_find(const char *name);

@@ -62,6 +62,19 @@ const struct jl_opt jl_opts_reports[] = {
 	{0},
 };
 
+void jl_settings_release(struct jl_settings *s)
+{
+	jl_opt_list_release(&s->operands);
+	jl_opt_list_release(&s->vars);
+	jl_opt_list_release(&s->force_steps);
+	jl_opt_list_release(&s->map.files);
+	jl_opt_list_release(&s->memo.inputs);
+	jl_opt_list_release(&s->memo.outputs);
+	jl_opt_list_release(&s->memo.env);
+	jl_opt_list_release(&s->memo.tools);
+	jl_opt_list_release(&s->memo.ignore);
+}
+
 static int absolute(struct jl_arena *arena, const char *cwd, const char *path, const char **ret, struct jl_err *err)
 {
 	struct jl_buf b = JL_BUF_INIT;

@@ -18,7 +18,7 @@
 static const struct jl_opt opts[] = {
 	{"output", 'o', "FILE", "write to FILE (default: standard output)", JL_OPT_TEXT,
          offsetof(struct jl_settings, archive.output), 0},
-	{"compress", 0, "FORMAT[:LEVEL]", "zstd, gzip, zlib, bz2, xz, lzma, lz4 or none (default: by FILE's ending)",
+	{"compress", 0, "zstd|gzip|zlib|bz2|xz|lzma|lz4|none[:LEVEL]", "how to pack it (default: by FILE's ending)",
          JL_OPT_TEXT, offsetof(struct jl_settings, archive.compress), 0},
 	{0},
 };

@@ -17,7 +17,7 @@ const struct jl_command *const jl_commands[] = {
 	&jl_command_dump,    &jl_command_load,
 	&jl_command_cache,   &jl_command_clean,
 	&jl_command_adopt,
-	&jl_command_init,    &jl_command_schema,
+	&jl_command_init,    &jl_command_schema, &jl_command_completion,
 	&jl_command_help,    &jl_command_version,
 	NULL,
 };
@@ -27,7 +27,7 @@ static const struct jl_opt opts[] = {
 	{"version", 0, NULL, "show the version and exit", JL_OPT_FLAG, offsetof(struct jl_settings, version), 0},
 	{0},
 };
-static const struct jl_opt *const main_tables[] = {opts, NULL};
+const struct jl_opt *const jl_opts_main_tables[] = {opts, NULL};
 
 /* A file opened as 0, 1 or 2 because the caller had closed it would get messages meant for somebody else. */
 static void fill_standard_fds(void)
@@ -42,7 +42,7 @@ static int run_without_command(const char *word, struct jl_settings *s)
 {
 	struct jl_err err = JL_ERR_INIT;
 
-	if (jl_opt_parse(main_tables, 1, &word, s, &s->operands, &err) != JL_OK) {
+	if (jl_opt_parse(jl_opts_main_tables, 1, &word, s, &s->operands, &err) != JL_OK) {
 		jl_say("%s (a command's options come after it)", err.text);
 		return JL_EXIT_USAGE;
 	}
@@ -119,15 +119,7 @@ int main(int argc, char **argv)
 	} else {
 		status = jl_command_unknown(words[1]);
 	}
-	jl_opt_list_release(&s.operands);
-	jl_opt_list_release(&s.vars);
-	jl_opt_list_release(&s.force_steps);
-	jl_opt_list_release(&s.map.files);
-	jl_opt_list_release(&s.memo.inputs);
-	jl_opt_list_release(&s.memo.outputs);
-	jl_opt_list_release(&s.memo.env);
-	jl_opt_list_release(&s.memo.tools);
-	jl_opt_list_release(&s.memo.ignore);
+	jl_settings_release(&s);
 	jl_buf_release(&command_line);
 	return status;
 }

@@ -36,7 +36,7 @@ static const struct jl_opt job_opts[] = {
 	{"halt", 0, "WHEN,fail=N", "after N (or N%) failures start no more (soon) or end all (now)", JL_OPT_TEXT,
 	 AT(map.halt), 0},
 	{"wd", 0, "DIR", "run the jobs in DIR", JL_OPT_TEXT, AT(map.workdir), 0},
-	{"env", 'e', "NAME", "pass a variable on; here jobs see them all", JL_OPT_LIST, AT(memo.env), 0},
+	{"env", 'e', "VAR", "pass a variable on; here jobs see them all", JL_OPT_LIST, AT(memo.env), 0},
 	{"dry-run", 'n', NULL, "only print the commands", JL_OPT_FLAG, AT(dry_run), 0},
 	{0},
 };

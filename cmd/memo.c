@@ -19,7 +19,7 @@
 static const struct jl_opt memo_opts[] = {
 	{"input", 'i', "PATH", "a file, folder or glob that the result depends on", JL_OPT_LIST, AT(memo.inputs), 0},
 	{"output", 'o', "PATH", "a file or folder that the command writes", JL_OPT_LIST, AT(memo.outputs), 0},
-	{"env", 'e', "NAME", "a variable that the result depends on", JL_OPT_LIST, AT(memo.env), 0},
+	{"env", 'e', "VAR", "a variable that the result depends on", JL_OPT_LIST, AT(memo.env), 0},
 	{"tool", 0, "PROGRAM", "a program whose content the result depends on", JL_OPT_LIST, AT(memo.tools), 0},
 	{"ignore", 0, "ARG", "leave that word of the command out of the key", JL_OPT_LIST, AT(memo.ignore), 0},
 	{"depfile", 0, "FILE", "what the command used besides is in that file, as compilers write it", JL_OPT_TEXT,

@@ -28,7 +28,7 @@ static bool arg_optional(const struct jl_opt *o)
 	return o->arg && o->arg[0] == '[';
 }
 
-static const struct jl_opt *find_long(const struct jl_opt *const *tables, const char *name, size_t len)
+const struct jl_opt *jl_opt_long(const struct jl_opt *const *tables, const char *name, size_t len)
 {
 	for (; *tables; tables++)
 		for (const struct jl_opt *o = *tables; o->name; o++)
@@ -37,7 +37,7 @@ static const struct jl_opt *find_long(const struct jl_opt *const *tables, const 
 	return NULL;
 }
 
-static const struct jl_opt *find_letter(const struct jl_opt *const *tables, char letter)
+const struct jl_opt *jl_opt_letter(const struct jl_opt *const *tables, char letter)
 {
 	for (; *tables; tables++)
 		for (const struct jl_opt *o = *tables; o->name; o++)
@@ -66,7 +66,7 @@ static int unknown_long(const struct jl_opt *const *tables, const char *name, si
 static int unknown_letter(const struct jl_opt *const *tables, const char *letter, struct jl_err *err)
 {
 	/* The nearest letter is the other case of the same. */
-	const struct jl_opt *o = find_letter(tables, (char)(*letter ^ 0x20));
+	const struct jl_opt *o = jl_opt_letter(tables, (char)(*letter ^ 0x20));
 
 	if (o && ((*letter | 0x20) >= 'a' && (*letter | 0x20) <= 'z'))
 		return jl_err_set(err, JL_EINVAL, "unknown option \"-%c\"; did you mean \"-%c\" (--%s)?", *letter,
@@ -203,7 +203,7 @@ static int parse_long(const struct jl_opt *const *tables, const char *word, stru
                       struct jl_err *err)
 {
 	const size_t len = strcspn(word, "=");
-	const struct jl_opt *o = find_long(tables, word, len);
+	const struct jl_opt *o = jl_opt_long(tables, word, len);
 	const char *text = word[len] ? word + len + 1 : NULL;
 
 	if (!o)
@@ -225,7 +225,7 @@ static int parse_letters(const struct jl_opt *const *tables, const char *word, s
                          struct jl_err *err)
 {
 	for (; *word; word++) {
-		const struct jl_opt *o = find_letter(tables, *word);
+		const struct jl_opt *o = jl_opt_letter(tables, *word);
 		const char *text = NULL;
 
 		if (!o)
@@ -281,6 +281,45 @@ int jl_opt_parse_prefix(const struct jl_opt *const *tables, int argc, const char
                         struct jl_opt_list *ret_operands, struct jl_err *err)
 {
 	return parse_words(tables, argc, argv, true, target, ret_operands, err);
+}
+
+/* The option of a cluster of letters whose argument is the next word, or NULL. */
+static const struct jl_opt *left_open(const struct jl_opt *const *tables, const char *word)
+{
+	for (; *word; word++) {
+		const struct jl_opt *o = jl_opt_letter(tables, *word);
+
+		if (!o)
+			return NULL;
+		if (o->arg && !arg_optional(o))
+			return word[1] ? NULL : o;
+	}
+	return NULL;
+}
+
+void jl_opt_place(const struct jl_opt *const *tables, bool prefix, int argc, const char *const *argv,
+                  struct jl_opt_place *ret)
+{
+	*ret = (struct jl_opt_place){.first = -1};
+	for (int i = 0; i < argc; i++) {
+		const char *word = argv[i];
+
+		if (ret->option) {
+			ret->option = NULL;
+		} else if (ret->ended || word[0] != '-' || !word[1]) {
+			if (ret->operands++ == 0)
+				ret->first = i;
+			ret->ended |= prefix;
+		} else if (strcmp(word, "--") == 0) {
+			ret->ended = true;
+		} else if (word[1] != '-') {
+			ret->option = left_open(tables, word + 1);
+		} else if (!strchr(word, '=')) {
+			ret->option = jl_opt_long(tables, word + 2, strlen(word + 2));
+			if (ret->option && (!ret->option->arg || arg_optional(ret->option)))
+				ret->option = NULL;
+		}
+	}
 }
 
 void jl_opt_help(const struct jl_opt *const *tables, struct jl_buf *out)

@@ -61,6 +61,19 @@ int jl_opt_parse(const struct jl_opt *const *tables, int argc, const char *const
 int jl_opt_parse_prefix(const struct jl_opt *const *tables, int argc, const char *const *argv, void *target,
                         struct jl_opt_list *ret_operands, struct jl_err *err) JL_MUST_CHECK;
 
+/* Where a word that is still to come stands, behind argv[0..argc): for completion. */
+struct jl_opt_place {
+	const struct jl_opt *option; /* it is this option's argument; NULL: an option or an operand */
+	bool ended;                  /* no option is read any more */
+	int first;                   /* place in argv of the first operand; -1: none yet */
+	uint32_t operands;           /* before it */
+};
+void jl_opt_place(const struct jl_opt *const *tables, bool prefix, int argc, const char *const *argv,
+                  struct jl_opt_place *ret);
+/* The row of that long or short name, or NULL. */
+const struct jl_opt *jl_opt_long(const struct jl_opt *const *tables, const char *name, size_t len);
+const struct jl_opt *jl_opt_letter(const struct jl_opt *const *tables, char letter);
+
 /* `4`, `50%`, `-1` (all), `-2` (all but one), `auto` (0) of a machine with `cpus` processors. */
 int jl_opt_jobs(const char *text, unsigned cpus, uint32_t *ret, struct jl_err *err) JL_MUST_CHECK;
 

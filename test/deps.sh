@@ -43,6 +43,9 @@ packages() {
 		graphviz       cmd:dot
 		python3-jsonschema file:/usr/lib/python3/dist-packages/jsonschema
 		python3-yaml   file:/usr/lib/python3/dist-packages/yaml
+		bash-completion file:/usr/share/bash-completion/bash_completion
+		zsh            cmd:zsh
+		fish           cmd:fish
 	END
 	demo) cat <<-'END' ;;
 		git            cmd:git

@@ -42,6 +42,26 @@ static int scan(DIR *d, const char *hex, struct jl_digest *ret, struct jl_err *e
 	return JL_OK;
 }
 
+void jl_store_local_each_key(const char *dir, const char *hex, void (*each)(void *ctx, const char *key), void *ctx)
+{
+	struct jl_buf path = JL_BUF_INIT;
+	struct jl_digest key;
+	const struct dirent *e;
+	DIR *d;
+
+	if (strspn(hex, "0123456789abcdef") < 2)
+		return;
+	jl_buf_printf(&path, "%s/ac/%.2s", dir, hex);
+	d = opendir(path.data);
+	jl_buf_release(&path);
+	while (d && (e = readdir(d)) != NULL) {
+		if (strncmp(e->d_name, hex, strlen(hex)) == 0 && jl_digest_parse(e->d_name, &key, NULL) == JL_OK)
+			each(ctx, e->d_name);
+	}
+	if (d)
+		closedir(d);
+}
+
 int jl_store_local_find_key(const char *dir, const char *text, struct jl_digest *ret, struct jl_err *err)
 {
 	const char *hex = digits_of(text);

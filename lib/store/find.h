@@ -14,4 +14,8 @@ bool jl_store_is_prefix(const char *text);
  * Reads one folder; nothing is opened, locked or checked. */
 int jl_store_local_find_key(const char *dir, const char *text, struct jl_digest *ret, struct jl_err *err) JL_MUST_CHECK;
 
+/* Call `each` for every key there that begins with these digits, at least two of 0-9a-f, in no order. Reads one folder; one
+ * that cannot be read has none. */
+void jl_store_local_each_key(const char *dir, const char *hex, void (*each)(void *ctx, const char *key), void *ctx);
+
 #endif
