@@ -80,6 +80,8 @@ packages() {
 		python3        cmd:python3
 		curl           cmd:curl
 		tcsh           cmd:tcsh
+		openssl        cmd:openssl
+		nginx          file:/usr/sbin/nginx
 	END
 	*)
 		echo "deps.sh: unknown purpose \"$1\"; make, build, test, demo, bench, lint, fuzz, afl or servers" >&2

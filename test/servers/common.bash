@@ -72,7 +72,6 @@ kill_hard() { # pids
 stop_pid() { # pid file
 	local pid pids i
 	pid=$(cat "$1" 2>/dev/null) || return 0
-	rm -f "$1"
 	if [[ -z $pid ]] || ! alive "$pid"; then return 0; fi
 	mapfile -t pids < <(family "$pid")
 	kill -TERM "$pid" 2>/dev/null
@@ -82,4 +81,5 @@ stop_pid() { # pid file
 	done
 	# What the server left when it ended: sessions of clients, and itself when it does not listen.
 	kill_hard "${pids[@]}"
+	rm -f "$1"
 }

@@ -25,6 +25,9 @@ server_start() {
 	esac
 }
 
+# Stop one before the test ends: server_stop PROGRAM NAME
+server_stop() { "$SERVERS/$1" stop "$(servers_folder)/$2"; }
+
 # Stop all that this test, or this file, started, the last one first.
 servers_stop() {
 	local folder program name
@@ -50,3 +53,37 @@ sshd_start() {
 ssh_home() { echo "${SSH_BIN%/bin}/$1/home"; } # host
 # Take a host away at once: nobody listens there, its connections end, what it ran is killed. sshd_kill h1
 sshd_kill() { "$SERVERS/sshd.sh" kill "${SSH_BIN%/bin}" "$1"; }
+
+# A store of files by WebDAV: nginx_start; sets NGINX_HTTP, NGINX_HTTPS, NGINX_MTLS, NGINX_CA, NGINX_PEM, NGINX_CERT,
+# NGINX_KEY, NGINX_LOG. Users and folders: nginx.sh.
+nginx_start() { server_start nginx.sh "${AS:-nginx}"; }
+# How many requests its log has that match: nginx_count '^PUT .* 201 '
+nginx_count() { grep -cE -- "${1-}" "$NGINX_LOG" || true; }
+
+# A proxy in front of a server on loopback: proxy_start --to HOST:PORT or URL [--http] [--cert PEM]; sets PROXY_PORT,
+# PROXY_CONTROL, PROXY_REQUESTS (its log). It passes all on unchanged until proxy_set.
+proxy_start() {
+	local options=() option
+	for option; do
+		option=${option#http*://}
+		options+=("${option%%/}")
+	done
+	server_start proxy.py "${AS:-proxy}" "${options[@]}"
+	export PROXY_REQUESTS=$SERVER/requests
+}
+# From now on this is wrong, and nothing else; nothing at all without words: proxy_set delay=50, proxy_set status=503 times=2
+# 'only=^GET /x'. The faults: proxy.py.
+proxy_set() {
+	local said
+	said=$(proxy_ask set "$@")
+	if [[ -n $said ]]; then fail "$said"; fi
+}
+# One of its counts: connections, requests, faults, up, down.
+proxy_count() { proxy_ask stats | sed -n "s/^$1 //p"; }
+proxy_ask() { # words
+	local fd
+	exec {fd}<>"/dev/tcp/127.0.0.1/$PROXY_CONTROL"
+	printf '%s\n' "$@" '' >&"$fd"
+	cat <&"$fd"
+	exec {fd}>&-
+}
