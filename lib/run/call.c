@@ -322,7 +322,7 @@ enum jl_call_found jl_call_enter(struct jl_call *c, bool wait)
 	attach(c, true);
 	if (run->cache != JL_CACHE_RW || run->force || !c->e.store || run->store)
 		return JL_CALL_RUN;
-	if (!jl_flight_try(&c->flight, store_dir(run), &c->run.what.key)) {
+	if (!jl_flight_try(&c->flight, &jl_io_system, store_dir(run), &c->run.what.key)) {
 		c->waits_since_ns = c->waits_since_ns ? c->waits_since_ns : now;
 		if (!wait)
 			return JL_CALL_BUSY;

@@ -5,15 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
 
-static int lock(int fd, int cmd, short type, int64_t at)
+static int lock(const struct jl_flight *f, int cmd, short type, int64_t at)
 {
 	struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1};
 	int r;
 
 	do
-		r = fcntl(fd, cmd, &l);
+		r = f->io->lock(f->io, f->fd, cmd, &l);
 	while (r < 0 && errno == EINTR);
 	return r;
 }
@@ -27,7 +26,7 @@ static void find_place(struct jl_flight *f, const char *dir, const struct jl_dig
 		bits = bits << 8 | key->b[i];
 	f->at = (int64_t)(bits >> 3 << 1);
 	jl_buf_printf(&path, "%s/flight", dir);
-	f->fd = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+	f->fd = f->io->openat(f->io, AT_FDCWD, path.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
 	jl_buf_release(&path);
 }
 
@@ -35,17 +34,18 @@ static void find_place(struct jl_flight *f, const char *dir, const struct jl_dig
 static void entered(struct jl_flight *f)
 {
 	if (f->waits)
-		(void)!lock(f->fd, F_OFD_SETLK, F_UNLCK, f->at + 1);
+		(void)!lock(f, F_OFD_SETLK, F_UNLCK, f->at + 1);
 	f->waits = false;
 }
 
-bool jl_flight_try(struct jl_flight *f, const char *dir, const struct jl_digest *key)
+bool jl_flight_try(struct jl_flight *f, const struct jl_io *io, const char *dir, const struct jl_digest *key)
 {
+	f->io = io;
 	if (f->fd < 0)
 		find_place(f, dir, key);
 	if (f->fd < 0)
 		return true;
-	if (lock(f->fd, F_OFD_SETLK, F_WRLCK, f->at) == 0) {
+	if (lock(f, F_OFD_SETLK, F_WRLCK, f->at) == 0) {
 		entered(f);
 		return true;
 	}
@@ -55,14 +55,14 @@ bool jl_flight_try(struct jl_flight *f, const char *dir, const struct jl_digest 
 	}
 	/* A network file system may grant no shared lock; then the holder does not know of us, and no harm is done. */
 	if (!f->waits)
-		(void)!lock(f->fd, F_OFD_SETLK, F_RDLCK, f->at + 1);
+		(void)!lock(f, F_OFD_SETLK, F_RDLCK, f->at + 1);
 	f->waits = true;
 	return false;
 }
 
 void jl_flight_wait(struct jl_flight *f)
 {
-	if (lock(f->fd, F_OFD_SETLKW, F_WRLCK, f->at) == 0)
+	if (lock(f, F_OFD_SETLKW, F_WRLCK, f->at) == 0)
 		entered(f);
 	else
 		jl_flight_leave(f);
@@ -72,13 +72,13 @@ bool jl_flight_awaited(const struct jl_flight *f)
 {
 	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = f->at + 1, .l_len = 1};
 
-	return f->fd >= 0 && fcntl(f->fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+	return f->fd >= 0 && f->io->lock(f->io, f->fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
 }
 
 void jl_flight_leave(struct jl_flight *f)
 {
 	if (f->fd >= 0)
-		close(f->fd);
+		f->io->close(f->io, f->fd);
 	f->fd = -1;
 	f->waits = false;
 }

@@ -9,21 +9,23 @@
 #ifndef JL_STORE_FLIGHT_H
 #define JL_STORE_FLIGHT_H
 
+#include "base/io.h"
 #include "digest/digest.h"
 
 struct jl_flight {
+	const struct jl_io *io;
 	int fd; /* -1: none */
 	int64_t at;
 	bool waits; /* it holds the lock that says so */
 };
 #define JL_FLIGHT_NONE                                                                                                 \
 	{                                                                                                              \
-		.fd = -1, .at = 0, .waits = false                                                                      \
+		.io = NULL, .fd = -1, .at = 0, .waits = false                                                          \
 	}
 
-/* Enter the flight of `key` in the local store at `dir`. false: another process, or another flight of this one, is in
+/* Enter the flight of `key` in the local store at `dir`. `io` must last as long. false: another process, or another flight of this one, is in
  * it, and knows of us: wait, or try again later. */
-bool jl_flight_try(struct jl_flight *f, const char *dir, const struct jl_digest *key);
+bool jl_flight_try(struct jl_flight *f, const struct jl_io *io, const char *dir, const struct jl_digest *key);
 /* After a try that found another in it: block until it is ours. */
 void jl_flight_wait(struct jl_flight *f);
 /* Is somebody waiting for us? */
