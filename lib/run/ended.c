@@ -63,6 +63,7 @@ void jl_ended_settled(struct jl_engine *e, uint32_t inst, const struct jl_decide
 	for (uint32_t i = 0; i < d->found.len; i++)
 		*(uint32_t *)jl_table_add(&e->ids, 1) = JL_AT(d->found, struct jl_job_input, i)->file;
 	jl_results_set_found(&e->p->state->results, jl_engine_inst(e, inst)->result, e->ids.data, e->ids.len);
+	jl_engine_note_base(e, d);
 	res->key = d->key;
 	res->made_s = (uint32_t)(made_ns / JL_NS_S);
 	res->flags &= ~(uint32_t)JL_RESULT_STORED;

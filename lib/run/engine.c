@@ -280,8 +280,10 @@ static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
 	}
 	switch (jl_decide(e, inst, d, &rec)) {
 	case JL_DECIDE_FRESH:
-		if (e->opts->mode == JL_MODE_ADOPT || !check_valid(e, inst, node, d))
+		if (e->opts->mode == JL_MODE_ADOPT || !check_valid(e, inst, node, d)) {
+			jl_engine_note_base(e, d);
 			fresh(e, inst, node, &d->key);
+		}
 		break;
 	case JL_DECIDE_HIT:
 		if (e->opts->mode != JL_MODE_ADOPT && check_valid(e, inst, node, d))

@@ -136,6 +136,7 @@ struct jl_engine {
 	struct jl_running *again; /* those that wait for their next attempt: run/again.h */
 	struct jl_tools tools;   /* what `tools` name; opened with the first */
 	struct jl_trashed trash;
+	struct jl_table bases;   /* struct jl_digest: base keys of steps that ended well by a full one; for note.c */
 	struct jl_table trees;   /* struct jl_tree_known: many instances may share an input folder */
 
 	struct jl_counts counts;
@@ -172,6 +173,8 @@ void jl_engine_used(struct jl_engine *e, const struct jl_digest *key);
 /* note.c: the run is over: tell the store what it was good for and, of a run of the graph, that the results of all its steps
  * were used: as one time stamp if they are the same as in an earlier run. A no-op opens no store for it. */
 void jl_engine_note(struct jl_engine *e);
+/* This is what a step ended well by: if it was found by a base key, that one's record is of use, too. */
+void jl_engine_note_base(struct jl_engine *e, const struct jl_decided *d);
 
 static inline struct jl_inst *jl_engine_inst(const struct jl_engine *e, uint32_t inst)
 {

@@ -3,9 +3,25 @@
 #include "run/node.h"
 #include "store/uses.h"
 
-/* The keys of the steps that ended well. */
+void jl_engine_note_base(struct jl_engine *e, const struct jl_decided *d)
+{
+	if (!jl_digest_equal(&d->base, &d->key))
+		*(struct jl_digest *)jl_table_add(&e->bases, 1) = d->base;
+}
+
+static void add_key(const struct jl_digest *key, struct jl_key_set *set, struct jl_table *ret)
+{
+	if (set)
+		jl_key_set_add(set, key);
+	else
+		*(struct jl_digest *)jl_table_add(ret, 1) = *key;
+}
+
+/* The keys of the steps that ended well, and by which they were found. */
 static void add_keys(const struct jl_engine *e, struct jl_key_set *set, struct jl_table *ret)
 {
+	for (uint32_t i = 0; i < e->bases.len; i++)
+		add_key(JL_AT(e->bases, struct jl_digest, i), set, ret);
 	const struct jl_results *results = &e->p->state->results;
 	for (uint32_t i = 0; i < e->graph.nodes.len; i++) {
 		uint32_t what = jl_graph_node(&e->graph, i)->what;
@@ -14,10 +30,7 @@ static void add_keys(const struct jl_engine *e, struct jl_key_set *set, struct j
 		const struct jl_result *r = jl_result_at(results, jl_engine_inst(e, JL_NODE_INDEX(what))->result);
 		if ((r->flags & (JL_RESULT_OK | JL_RESULT_FAILED)) != JL_RESULT_OK)
 			continue;
-		if (set)
-			jl_key_set_add(set, &r->key);
-		else
-			*(struct jl_digest *)jl_table_add(ret, 1) = r->key;
+		add_key(&r->key, set, ret);
 	}
 }
 

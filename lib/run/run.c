@@ -288,6 +288,7 @@ void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts)
 		.valid = JL_TABLE_INIT(uint8_t),
 		.scratch = JL_BUF_INIT,
 		.trash = {.first = JL_BUF_INIT, .to = JL_BUF_INIT},
+		.bases = JL_TABLE_INIT(struct jl_digest),
 		.trees = JL_TABLE_INIT(struct jl_tree_known),
 		.starting = {.argv = JL_TABLE_INIT(char *),
 			     .env = JL_TABLE_INIT(char *),
@@ -316,6 +317,7 @@ void jl_engine_release(struct jl_engine *e)
 	jl_slots_release(&e->slots);
 	jl_table_release(&e->starting.argv);
 	jl_table_release(&e->starting.env);
+	jl_table_release(&e->bases);
 	jl_table_release(&e->trees);
 	jl_tools_release(&e->tools);
 	jl_needs_release(e);

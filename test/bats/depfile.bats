@@ -426,3 +426,21 @@ END
 	one
 	assert_tallies 2
 }
+
+# What is used by fresh runs alone is in use all the same: also the record that says which files a step was found to use.
+@test "run: a result of a depfile that is fresh each day is not evicted with what nobody uses" {
+	c_project
+	c_manifest
+	export JL_MAX_SIZE=400KiB
+	jl_ok run
+	for i in 1 2 3 4 5 6 7 8; do
+		jl_ok memo -o "junk.$i" -- sh -c 'head -c 60000 /dev/urandom >"$1"' x "junk.$i"
+		jl_ok run
+		assert_counts fresh=3
+	done
+	rm -rf .jl obj
+	tally_reset
+	jl_ok run
+	assert_counts restored=3
+	assert_equal "$(ran)" ''
+}
