@@ -82,6 +82,7 @@ packages() {
 		tcsh           cmd:tcsh
 		openssl        cmd:openssl
 		nginx          file:/usr/sbin/nginx
+		iproute2       file:/sbin/ip
 	END
 	*)
 		echo "deps.sh: unknown purpose \"$1\"; make, build, test, demo, bench, lint, fuzz, afl or servers" >&2

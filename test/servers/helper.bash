@@ -87,3 +87,15 @@ proxy_ask() { # words
 	cat <&"$fd"
 	exec {fd}>&-
 }
+
+# Hosts h1, h2 ... whose links can be cut, and the client in_net: net_start [-n HOSTS]. Then sshd_start --net [-n HOSTS]
+# starts sshd in them; the `ssh` on the PATH is the client's already.
+net_start() {
+	server_start net.sh net "$@"
+	PATH=$NET_BIN:$PATH
+}
+# From now on nothing passes to and from a host, and nobody is told: link_cut h1; until link_mend h1.
+link_cut() { "$SERVERS/net.sh" cut "$(servers_folder)/net" "$1"; }
+link_mend() { "$SERVERS/net.sh" mend "$(servers_folder)/net" "$1"; }
+# A slow link: link_rate h1 1mbit
+link_rate() { "$SERVERS/net.sh" rate "$(servers_folder)/net" "$1" "$2"; }
