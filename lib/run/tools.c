@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "proc/spawn.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,6 +21,7 @@
 /* A stamp younger than this may stay the same through a later write, also where stamps have whole seconds only. */
 #define YOUNG_NS  (2 * JL_NS_S)
 #define KNOWN_MAX 64 /* programs: looked through one by one */
+#define FOLDER_MAX 8 /* entries in each of 256 folders */
 
 struct jl_tool {
 	char *word, *found;
@@ -78,6 +80,31 @@ static bool read_entry(const char *entry, const struct stat *st, struct jl_diges
 	return ok;
 }
 
+/* Programs that come and go, as those of temporary folders, must not fill the store: the oldest entry of a full folder goes. */
+static void thin_out(const char *folder)
+{
+	int64_t oldest_ns = INT64_MAX;
+	char oldest[NAME_MAX + 1] = "";
+	unsigned n = 0;
+	DIR *dir = opendir(folder);
+	const struct dirent *entry;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		n++;
+		if (nanoseconds(st.st_mtim) < oldest_ns) {
+			oldest_ns = nanoseconds(st.st_mtim);
+			memcpy(oldest, entry->d_name, strlen(entry->d_name) + 1);
+		}
+	}
+	if (n >= FOLDER_MAX)
+		unlinkat(dirfd(dir), oldest, 0);
+	if (dir)
+		closedir(dir);
+}
+
 /* Best effort: without it the program is read again next time. */
 static void write_entry(const char *store, char *entry, const struct stat *st, const struct jl_digest *d)
 {
@@ -90,6 +117,7 @@ static void write_entry(const char *store, char *entry, const struct stat *st, c
 	*slash = '\0';
 	/* The store itself is not made here: that is its own business, with its version. */
 	if (access(store, W_OK) == 0 && jl_file_mkdirs(&jl_io_system, AT_FDCWD, entry, 0700, NULL) == JL_OK) {
+		thin_out(entry);
 		*slash = '/';
 		(void)!jl_file_write(&jl_io_system, AT_FDCWD, entry, b.data, b.len, 0600, false, NULL);
 	}

@@ -309,6 +309,7 @@ int jl_local_use_keys(struct jl_store *s, const struct jl_digest *keys, uint32_t
 		jl_uses_put(l, keys, n, jl_local_stamp_ns(l));
 		jl_index_used(&l->index, l->used_ns);
 		status = jl_index_leave(&l->index, err);
+		jl_uses_retire(l);
 	}
 	pthread_mutex_unlock(&l->index_lock);
 	return status == JL_LOCAL_READ_ONLY ? JL_OK : status;

@@ -113,7 +113,7 @@ int jl_care_each(struct jl_store *s, void (*each)(void *ctx, const struct jl_car
 	jl_catalog_init(&l->index.catalog);
 	status = jl_scan(l, into_catalog, l, err);
 	if (l->root_fd >= 0)
-		jl_uses_look(l);
+		(void)jl_uses_look(l);
 	list_records(l, &entries);
 	for (uint32_t i = 0; i < entries.len; i++) {
 		struct jl_care_entry *e = JL_AT(entries, struct jl_care_entry, i);
@@ -237,7 +237,7 @@ int jl_care_clear(struct jl_store *s, struct jl_err *err)
 		drop_folder(l, "quarantine", INT64_MIN);
 		l->index.head.aside = 0;
 		l->index.dirty = true;
-		jl_uses_look(l);
+		(void)jl_uses_look(l);
 		while (jl_uses_drop(l))
 			;
 		drop_folder(l, "prog", INT64_MIN);

@@ -235,7 +235,8 @@ int jl_evict_room(struct jl_local *l, struct jl_evict *w, struct jl_err *err)
 	status = jl_index_load(&l->index, err);
 	if (status != JL_OK)
 		return status;
-	jl_uses_look(l);
+	if (jl_uses_look(l))
+		jl_uses_count(l);
 	/* What had to stay is not looked at again in later shares: else they might all begin with the same. */
 	if (jl_hold_look(l) && w->shares == 0)
 		jl_catalog_free_held(&l->index.catalog);
@@ -268,7 +269,7 @@ int jl_evict_enter(struct jl_local *l, struct jl_evict *w, struct jl_err *err)
 			return status;
 		if (!read) {
 			jl_index_read_some(x, UINT64_MAX / 2);
-			jl_uses_look(l);
+			(void)jl_uses_look(l);
 			read = true;
 			continue;
 		}

@@ -18,13 +18,15 @@
 #define SET_HEAD  8u
 #define SET_MAX   ((size_t)256 << 20)
 #define LITTLE    256u /* keys in which sets may differ for one to take the other's place */
-#define SMALL     2048u /* keys of a set that are stamped one by one when it goes; of a larger one that would take too long */
+#define SMALL     2048u /* keys of a set that are stamped when it goes for want of room; more would take too long there */
 #define LOOK_NS   (100 * JL_NS_MS)
 #define DAY_ENTRY 24u
 #define DAY_NS    (24 * 3600 * JL_NS_S)
 #define DAYS_MAX  ((size_t)1 << 20)
 #define DAYS_LONG 16384
 #define DAYS_KEPT 366u
+
+#define RETIRED   "-old"
 
 static const char set_magic[SET_HEAD + 1] = "jluses1\n";
 
@@ -58,7 +60,7 @@ static void set_path(const struct jl_key_set *set, char path[JL_LOCAL_PATH])
 
 void jl_uses_init(struct jl_uses *u)
 {
-	*u = (struct jl_uses){.sets = JL_TABLE_INIT(struct set)};
+	*u = (struct jl_uses){.sets = JL_TABLE_INIT(struct set), .retired = JL_TABLE_INIT(struct set)};
 }
 
 static void forget(struct jl_uses *u, uint32_t i)
@@ -72,7 +74,21 @@ void jl_uses_release(struct jl_uses *u)
 {
 	while (u->sets.len)
 		forget(u, 0);
+	for (uint32_t i = 0; i < u->retired.len; i++)
+		free(JL_AT(u->retired, struct set, i)->keys);
 	jl_table_release(&u->sets);
+	jl_table_release(&u->retired);
+}
+
+static void put_day(struct jl_buf *b, const struct jl_day *day)
+{
+	const size_t start = b->len;
+
+	jl_buf_u32(b, day->day ? day->day : (uint32_t)(jl_clock_real_ns() / DAY_NS));
+	jl_buf_u32(b, day->hits);
+	jl_buf_u32(b, day->runs);
+	jl_buf_u64(b, day->saved_ms);
+	jl_buf_u32(b, (uint32_t)jl_hash64(b->data + start, b->len - start));
 }
 
 static void note_day(const struct jl_io *io, int root_fd, const struct jl_day *run)
@@ -80,11 +96,7 @@ static void note_day(const struct jl_io *io, int root_fd, const struct jl_day *r
 	struct jl_buf b = JL_BUF_INIT;
 	int fd;
 
-	jl_buf_u32(&b, run->day ? run->day : (uint32_t)(jl_clock_real_ns() / DAY_NS));
-	jl_buf_u32(&b, run->hits);
-	jl_buf_u32(&b, run->runs);
-	jl_buf_u64(&b, run->saved_ms);
-	jl_buf_u32(&b, (uint32_t)jl_hash64(b.data, b.len));
+	put_day(&b, run);
 	fd = io->openat(io, root_fd, "days", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
 	if (fd >= 0) {
 		(void)io->write(io, fd, b.data, b.len);
@@ -96,7 +108,7 @@ static void note_day(const struct jl_io *io, int root_fd, const struct jl_day *r
 bool jl_uses_note(const struct jl_io *io, const char *dir, const struct jl_key_set *set, const struct jl_day *run)
 {
 	struct jl_index_head head;
-	struct jl_local l = {.io = io}; /* as much of one as a stamp takes */
+	struct jl_local l = {.io = io}; /* as much of one as stamps and days take */
 	int64_t now_ns = jl_clock_real_ns();
 	char path[JL_LOCAL_PATH];
 	int root_fd = io->openat(io, AT_FDCWD, dir, O_PATH | O_DIRECTORY | O_CLOEXEC, 0), e = 0;
@@ -110,6 +122,8 @@ bool jl_uses_note(const struct jl_io *io, const char *dir, const struct jl_key_s
 			e = jl_local_stamp(&l, root_fd, path, now_ns > head.last_ns ? now_ns : head.last_ns + 1);
 		}
 		note_day(io, root_fd, run);
+		l.root_fd = root_fd;
+		jl_uses_trim_days(&l);
 	}
 	io->close(io, root_fd);
 	return e != ENOENT;
@@ -143,7 +157,7 @@ static void read_set(struct jl_local *l, const char *path, const char *name, con
 	*(struct set *)jl_table_add(&l->uses.sets, 1) = set; /* a damaged one has no keys, and goes with its turn */
 }
 
-void jl_uses_look(struct jl_local *l)
+bool jl_uses_look(struct jl_local *l)
 {
 	const struct jl_io *io = l->io;
 	const int64_t now_ns = jl_clock_system.now_ns(&jl_clock_system);
@@ -155,7 +169,7 @@ void jl_uses_look(struct jl_local *l)
 	int fd;
 
 	if (u->looked_ns && now_ns - u->looked_ns < LOOK_NS)
-		return;
+		return false;
 	u->looked_ns = now_ns;
 	for (uint32_t i = 0; i < u->sets.len; i++)
 		JL_AT(u->sets, struct set, i)->seen = false;
@@ -186,6 +200,17 @@ void jl_uses_look(struct jl_local *l)
 		if (!JL_AT(u->sets, struct set, i)->seen)
 			forget(u, i);
 	}
+	return true;
+}
+
+void jl_uses_count(struct jl_local *l)
+{
+	uint64_t blocks = 0;
+
+	for (uint32_t i = 0; i < l->uses.sets.len; i++)
+		blocks += JL_AT(l->uses.sets, struct set, i)->blocks;
+	l->index.dirty |= l->index.head.sets != blocks;
+	l->index.head.sets = blocks;
 }
 
 static int compare(const void *a, const void *b)
@@ -208,16 +233,22 @@ int64_t jl_uses_of(const struct jl_local *l, const struct jl_digest *key)
 	return used_ns;
 }
 
-static void remove_set(struct jl_local *l, uint32_t i)
+static void set_is_gone(struct jl_local *l, uint32_t i)
 {
 	const struct set *s = JL_AT(l->uses.sets, struct set, i);
-	char path[JL_LOCAL_PATH + 8];
 
-	snprintf(path, sizeof(path), "uses/%s", s->name);
-	l->io->unlinkat(l->io, l->root_fd, path, 0);
 	l->index.head.sets -= s->blocks < l->index.head.sets ? s->blocks : l->index.head.sets;
 	l->index.dirty = true;
 	forget(&l->uses, i);
+}
+
+static void remove_set(struct jl_local *l, uint32_t i)
+{
+	char path[JL_LOCAL_PATH + 8];
+
+	snprintf(path, sizeof(path), "uses/%s", JL_AT(l->uses.sets, struct set, i)->name);
+	l->io->unlinkat(l->io, l->root_fd, path, 0);
+	set_is_gone(l, i);
 }
 
 static void stamp_key(struct jl_local *l, const struct set *s, uint32_t i)
@@ -228,15 +259,22 @@ static void stamp_key(struct jl_local *l, const struct set *s, uint32_t i)
 	jl_local_stamp_record(l, &d, s->used_ns);
 }
 
-bool jl_uses_drop(struct jl_local *l)
+static uint32_t longest_unused(const struct jl_uses *u)
 {
-	const struct jl_uses *u = &l->uses;
 	uint32_t oldest = 0;
 
 	for (uint32_t i = 1; i < u->sets.len; i++) {
 		if (JL_AT(u->sets, struct set, i)->used_ns < JL_AT(u->sets, struct set, oldest)->used_ns)
 			oldest = i;
 	}
+	return oldest;
+}
+
+bool jl_uses_drop(struct jl_local *l)
+{
+	const struct jl_uses *u = &l->uses;
+	const uint32_t oldest = longest_unused(u);
+
 	if (!u->sets.len) {
 		l->index.head.sets = 0;
 		return false;
@@ -245,6 +283,46 @@ bool jl_uses_drop(struct jl_local *l)
 		stamp_key(l, JL_AT(u->sets, struct set, oldest), i);
 	remove_set(l, oldest);
 	return true;
+}
+
+/* Within the index. Under another name nobody notes a use of it, and it counts until its keys are stamped; if that is not
+ * finished, it is again the longest unused of all. */
+static void retire(struct jl_local *l, uint32_t i)
+{
+	struct set *s = JL_AT(l->uses.sets, struct set, i);
+	char from[JL_LOCAL_PATH + 8], to[JL_LOCAL_PATH + 8], name[sizeof(s->name)];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%.32s%s", s->name, RETIRED);
+	snprintf(from, sizeof(from), "uses/%s", s->name);
+	snprintf(to, sizeof(to), "uses/%s", name);
+	if (l->io->renameat(l->io, l->root_fd, from, l->root_fd, to) < 0) {
+		remove_set(l, i);
+		return;
+	}
+	memcpy(s->name, name, sizeof(name));
+	if (l->io->fstatat(l->io, l->root_fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		s->used_ns = mtime_ns(&st);
+	*(struct set *)jl_table_add(&l->uses.retired, 1) = *s;
+	s->keys = NULL;
+	set_is_gone(l, i);
+}
+
+void jl_uses_retire(struct jl_local *l)
+{
+	struct jl_uses *u = &l->uses;
+	char path[JL_LOCAL_PATH + 8];
+
+	while (u->retired.len) {
+		const struct set *s = JL_AT(u->retired, struct set, u->retired.len - 1);
+
+		for (uint32_t i = 0; i < s->n; i++)
+			stamp_key(l, s, i);
+		snprintf(path, sizeof(path), "uses/%s", s->name);
+		l->io->unlinkat(l->io, l->root_fd, path, 0);
+		free(s->keys);
+		u->retired.len--;
+	}
 }
 
 /* What only the old one has, if it is little: LITTLE + 1 means more. */
@@ -304,10 +382,11 @@ void jl_uses_put(struct jl_local *l, const struct jl_digest *keys, uint32_t n, i
 		goto out;
 	}
 	l->uses.looked_ns = 0;
-	jl_uses_look(l);
+	(void)jl_uses_look(l);
 	supersede(l, (uint8_t *)b.data + SET_HEAD, n);
+	jl_uses_count(l);
 	while (l->uses.sets.len >= JL_USES_MAX)
-		jl_uses_drop(l);
+		retire(l, longest_unused(&l->uses));
 	if (jl_buf_u64(&b, jl_hash64(b.data, b.len)) != JL_OK || jl_local_temp_open(l, &fd, temp, NULL) != JL_OK)
 		goto out;
 	if (jl_file_write_all(l->io, fd, b.data, b.len, NULL) != JL_OK) {
@@ -373,13 +452,23 @@ int jl_uses_days(struct jl_local *l, struct jl_table *out, struct jl_err *err)
 void jl_uses_trim_days(struct jl_local *l)
 {
 	struct jl_table days = JL_TABLE_INIT(struct jl_day);
+	struct jl_buf b = JL_BUF_INIT;
+	char path[4 + JL_FILE_TEMP_SIZE];
 	struct stat st;
 
 	if (l->io->fstatat(l->io, l->root_fd, "days", &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size < DAYS_LONG)
 		return;
-	if (jl_uses_days(l, &days, NULL) == JL_OK && l->io->unlinkat(l->io, l->root_fd, "days", 0) == 0) {
-		for (uint32_t i = days.len > DAYS_KEPT ? days.len - DAYS_KEPT : 0; i < days.len; i++)
-			note_day(l->io, l->root_fd, JL_AT(days, struct jl_day, i));
-	}
+	if (jl_uses_days(l, &days, NULL) != JL_OK)
+		goto out;
+	for (uint32_t i = days.len > DAYS_KEPT ? days.len - DAYS_KEPT : 0; i < days.len; i++)
+		put_day(&b, JL_AT(days, struct jl_day, i));
+	/* What others add meanwhile is lost; it is a statistic. */
+	snprintf(path, sizeof(path), "tmp/");
+	jl_file_temp_name(path + 4, sizeof(path) - 4);
+	if (jl_file_write(l->io, l->root_fd, path, b.data, b.len, 0600, false, NULL) == JL_OK &&
+	    l->io->renameat(l->io, l->root_fd, path, l->root_fd, "days") < 0)
+		l->io->unlinkat(l->io, l->root_fd, path, 0);
+out:
+	jl_buf_release(&b);
 	jl_table_release(&days);
 }

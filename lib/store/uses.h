@@ -18,7 +18,7 @@
 
 struct jl_local;
 
-#define JL_USES_MAX 64u /* sets kept; the longest unused goes */
+#define JL_USES_MAX 64u /* sets kept; of the longest unused the keys are stamped one by one */
 
 struct jl_key_set {     /* which set it is, whatever the order of adding */
 	uint64_t sum[2], n;
@@ -27,6 +27,7 @@ void jl_key_set_add(struct jl_key_set *s, const struct jl_digest *key);
 
 struct jl_uses {
 	struct jl_table sets; /* of uses.c: as last looked at */
+	struct jl_table retired; /* of uses.c: no sets any more; their keys are to be stamped */
 	int64_t looked_ns;    /* monotonic; 0: never */
 };
 void jl_uses_init(struct jl_uses *u);
@@ -42,10 +43,14 @@ struct jl_day {          /* one entry of `days` */
  * there, so it is to be put by `use_keys` of an open store (the run is noted all the same). true also where there is no
  * store to note it in. */
 bool jl_uses_note(const struct jl_io *io, const char *dir, const struct jl_key_set *set, const struct jl_day *run);
-/* Within the index: put the set, used at `used_ns`. Best effort. */
+/* Within the index: put the set, used at `used_ns`. Best effort. Call jl_uses_retire() when the index was left. */
 void jl_uses_put(struct jl_local *l, const struct jl_digest *keys, uint32_t n, int64_t used_ns);
-/* Within the index: look at the sets, unless that was done a moment ago. */
-void jl_uses_look(struct jl_local *l);
+/* Stamp the keys of sets that had to go for that one: some microseconds for each key. */
+void jl_uses_retire(struct jl_local *l);
+/* Look at the sets, unless that was done a moment ago: was it done? */
+bool jl_uses_look(struct jl_local *l);
+/* Within the index, after a look: so much is what they take. */
+void jl_uses_count(struct jl_local *l);
 /* When a set that has the key was last used; 0: none has it. */
 int64_t jl_uses_of(const struct jl_local *l, const struct jl_digest *key);
 /* Within the index: the longest unused set goes. false: there is none. */

@@ -532,3 +532,17 @@ counted() { printf 'tally ran\n%s\n' "$1" >"$BATS_TEST_TMPDIR/cmd"; echo "$BATS_
 	((calls - start <= limit))
 	[[ $(awk '$1 == "spawned" {print $2}' counts) == 0 && $(awk '$1 == "written" {print $2}' counts) == 24 ]]
 }
+
+@test "what is kept of programs does not grow with each that comes and goes" {
+	local entry folder i
+	jl_ok memo -- bash -c 'echo 1'
+	entry=$(find "$JL_STORE/prog" -type f)
+	[[ -n $entry ]] || skip 'bash is small, or was just installed'
+	folder=${entry%/*}
+	rm "$entry"
+	for i in 1 2 3 4 5 6 7 8; do touch -d "2001-01-0$i" "$folder/old$i"; done
+	jl_ok memo -- bash -c 'echo 2'
+	[[ -e $entry ]] || fail 'no entry'
+	assert_equal "$(find "$folder" -type f | wc -l)" 8
+	assert_no_file "$folder/old1"
+}

@@ -146,6 +146,80 @@ static void a_set_of_keys_is_one_use(void **state)
 	jl_store_free(s);
 }
 
+/* There are 64 sets; what the longest unused of them says is not lost with it, however many keys it has. */
+static void a_set_that_goes_leaves_its_times(void **state)
+{
+	struct jl_store *s = open_store(*state, 400, 0);
+	struct jl_digest *keys = calloc(3000, sizeof(*keys));
+
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(put(s, i, 10), JL_OK);
+	name(1, 'k', &keys[0]);
+	for (unsigned i = 1; i < 3000; i++)
+		name(i, 'u', &keys[i]);
+	now_ns += JL_NS_S;
+	assert_int_equal(s->ops->use_keys(s, keys, 3000, NULL), JL_OK);
+	for (unsigned i = 0; i < 70; i++) {
+		now_ns += JL_NS_S;
+		name(i, 'v', &keys[0]);
+		name(i, 'w', &keys[1]);
+		assert_int_equal(s->ops->use_keys(s, keys, 2, NULL), JL_OK);
+	}
+	assert_int_equal(tmpdir_count(*state, "store/uses"), 64);
+	jl_store_free(s);
+	s = open_store(*state, 64 + 41 + 3, 0); /* the sets and the index take a block each, or some */
+	for (unsigned i = 4; i < 7; i++)
+		assert_int_equal(put(s, i, 10), JL_OK);
+	for (unsigned i = 0; i < 7; i++)
+		assert_int_equal(has(s, i), i == 1 || i > 3);
+	jl_store_free(s);
+	free(keys);
+}
+
+/* What sets take is found out by a look, whatever the index says. */
+static void sets_are_counted_anew(void **state)
+{
+	struct jl_store *s = open_store(*state, 41, 0);
+	struct jl_local *l = (struct jl_local *)s;
+	char set[20000] = "not a set";
+
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(put(s, i, 10), JL_OK);
+	assert_int_equal(mkdirat(((struct tmpdir *)*state)->fd, "store/uses", 0700), 0);
+	tmpdir_write(*state, "store/uses/00000000000000000000000000000000", set, sizeof(set));
+	for (unsigned i = 3; i < 9; i++)
+		assert_int_equal(put(s, i, 10), JL_OK);
+	assert_int_equal(l->index.head.sets, 5);
+	jl_store_free(s);
+}
+
+/* A store in which nothing is put any more does not grow by the runs that find all in it fresh. */
+static void days_do_not_grow(void **state)
+{
+	const struct tmpdir *t = *state;
+	struct jl_store *s = open_store(t, 41, 0);
+	struct jl_day run = {.hits = 3, .saved_ms = 5};
+	struct jl_table days = JL_TABLE_INIT(struct jl_day);
+	const struct jl_key_set none = {0};
+	uint64_t hits = 0;
+	char path[300];
+	struct stat st;
+
+	assert_int_equal(put(s, 1, 1), JL_OK);
+	snprintf(path, sizeof(path), "%s/store", t->path);
+	for (unsigned i = 0; i < 2000; i++)
+		(void)jl_uses_note(&jl_io_system, path, &none, &run);
+	assert_int_equal(fstatat(t->fd, "store/days", &st, 0), 0);
+	assert_true(st.st_size < 17000);
+	assert_int_equal(jl_uses_days((struct jl_local *)s, &days, NULL), JL_OK);
+	for (uint32_t i = 0; i < days.len; i++)
+		hits += JL_AT(days, struct jl_day, i)->hits;
+	assert_int_equal(hits, 6000);
+	assert_int_equal(tmpdir_count(t, "store/tmp"), 0);
+	jl_table_release(&days);
+	jl_store_free(s);
+}
+
 static void items_have_a_cap(void **state)
 {
 	struct jl_store *s = open_store(*state, 0, 5);
@@ -599,6 +673,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_oldest_goes, start, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(a_set_of_keys_is_one_use, start, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(a_set_that_goes_leaves_its_times, start, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(sets_are_counted_anew, start, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(days_do_not_grow, start, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(items_have_a_cap, start, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(s12_larger_than_the_cap, start, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(what_is_used_stays, start, tmpdir_teardown),
