@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct jl_cargo; /* exec/cargo.h */
+
 struct jl_job {
 	uint64_t id;                /* the engine's, unique among running jobs */
 	const char *label;          /* for messages */
@@ -25,6 +27,7 @@ struct jl_job {
 	const int *keep_fds;        /* more descriptors to leave open, -1-terminated, or NULL; good until done() */
 	int64_t timeout_ns;         /* 0: none */
 	int64_t kill_after_ns;      /* between TERM and KILL */
+	const struct jl_cargo *cargo; /* what goes along to another host and comes back; NULL: nothing. Unused here */
 };
 
 enum jl_job_end {
@@ -80,5 +83,8 @@ int jl_exec_local_new(struct jl_loop *loop, int64_t drain_ns, struct jl_exec **r
 /* Reap adopted orphans that have ended (it is also done at each job's end): what the front door does on SIGCHLD. Safe
  * at any time; jobs, and children in jl's own process group, are left to their owners. */
 void jl_exec_local_reap(struct jl_exec *x);
+/* Read nothing of a running job's output for now, so that it waits when its pipes are full; or go on. When its process has ended
+ * what is left comes in any case. */
+void jl_exec_local_hold(struct jl_exec *x, uint64_t job, bool hold);
 
 #endif

@@ -3,11 +3,7 @@
  * A job's way (enum phase): STARTING only while it cannot be executed yet, or never will be; RUNNING until its process
  * ends; then DRAINING while a background process still holds a pipe, or ENDING while what it left behind is being ended
  * after a timeout or a cancel. The process is reaped last, so that its number, and with it its group's, stays its own
- * as long as signals may be sent to it.
- *
- * Our ends of the pipes are non-blocking (fcntl on them alone: pipe2() would set the job's ends too). Reading only what
- * epoll announces would do without, but a job that opens /dev/stdout for reading takes bytes away between the two
- * calls, and jl would hang. */
+ * as long as signals may be sent to it. */
 #include "exec/exec.h"
 #include "exec/job.h"
 
@@ -15,6 +11,7 @@
 #include "proc/loop.h"
 #include "proc/spawn.h"
 #include "proc/tree.h"
+#include "proc/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,9 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -56,6 +50,7 @@ struct local_job {
 	bool terminal;      /* in our own process group */
 	bool killed;        /* KILL was sent */
 	bool pipe_held;
+	bool on_hold;       /* nothing of its output is wanted now */
 	pid_t pid;          /* 0 while STARTING */
 	int pidfd;
 	struct jl_watch exit_watch;
@@ -133,31 +128,27 @@ static void job_unlink(struct local_job *j)
 	j->local->job_count--;
 }
 
-static int64_t timeval_ns(struct timeval t)
-{
-	return (int64_t)t.tv_sec * JL_NS_S + (int64_t)t.tv_usec * 1000;
-}
-
-/* By the system call itself, whose fifth argument the C library leaves out: what the process, and all it waited for,
- * used. */
 static void reap_process(struct local_job *j, struct jl_job_result *r)
 {
-	siginfo_t si = {0};
-	struct rusage used = {0};
-	long rc;
-	do
-		rc = syscall(SYS_waitid, P_PIDFD, j->pidfd, &si, WEXITED, &used);
-	while (rc < 0 && errno == EINTR);
-	if (rc < 0) { /* somebody else reaped it: SIGCHLD ignored by a library, say */
+	struct jl_ended ended;
+	if (!jl_wait(j->pidfd, &ended)) {
 		r->end = JL_JOB_LOST;
 		r->why = "the process was reaped by somebody else";
 		return;
 	}
-	r->end = si.si_code == CLD_EXITED ? JL_JOB_EXITED : JL_JOB_SIGNALED;
-	*(si.si_code == CLD_EXITED ? &r->exit_code : &r->signal) = si.si_status;
-	r->user_ns = timeval_ns(used.ru_utime);
-	r->sys_ns = timeval_ns(used.ru_stime);
-	r->max_rss_kib = used.ru_maxrss;
+	r->end = ended.exited ? JL_JOB_EXITED : JL_JOB_SIGNALED;
+	*(ended.exited ? &r->exit_code : &r->signal) = ended.status;
+	r->user_ns = ended.user_ns;
+	r->sys_ns = ended.sys_ns;
+	r->max_rss_kib = ended.max_rss_kib;
+}
+
+static struct local_job *find_job(const struct jl_exec *x, uint64_t id)
+{
+	struct local_job *j = ((const struct local *)x)->jobs;
+	while (j && j->id != id)
+		j = j->next;
+	return j;
 }
 
 static bool is_job(void *ctx, pid_t pid)
@@ -333,6 +324,24 @@ static void end_tree(struct local_job *j, enum cause cause, enum jl_cancel how)
 		begin_ending(j);
 }
 
+static void watch_streams(struct local_job *j, bool on)
+{
+	for (struct stream *s = &j->out; s; s = s == &j->out ? &j->err : NULL) {
+		if (!on)
+			jl_loop_remove(j->local->loop, &s->watch);
+		else if (s->fd >= 0 && jl_loop_add(j->local->loop, &s->watch, s->fd, EPOLLIN, NULL) != JL_OK)
+			stream_close(s);
+	}
+	j->on_hold = !on;
+}
+
+void jl_exec_local_hold(struct jl_exec *x, uint64_t id, bool on)
+{
+	struct local_job *j = find_job(x, id);
+	if (j && j->phase == RUNNING && j->on_hold != on)
+		watch_streams(j, !on);
+}
+
 static void process_ended(struct jl_watch *w, uint32_t epoll_events)
 {
 	(void)epoll_events;
@@ -340,6 +349,8 @@ static void process_ended(struct jl_watch *w, uint32_t epoll_events)
 	jl_loop_remove(j->local->loop, w);
 	jl_loop_disarm(j->local->loop, &j->timer);
 	j->end_ns = now_ns();
+	if (j->on_hold) /* what is left is bounded by the pipes, and their ends have to be seen */
+		watch_streams(j, true);
 	/* The phase first: an output callback may cancel the job, which now is about what it left behind. */
 	j->phase = DRAINING;
 	stream_drain(&j->out);
@@ -550,9 +561,7 @@ static int local_poll(struct jl_exec *x, int64_t until_ns, struct jl_err *err)
 
 static void local_cancel(struct jl_exec *x, uint64_t id, enum jl_cancel how)
 {
-	struct local_job *j = ((struct local *)x)->jobs;
-	while (j && j->id != id)
-		j = j->next;
+	struct local_job *j = find_job(x, id);
 	if (!j)
 		return; /* it has ended meanwhile */
 	if (j->phase != STARTING) {
