@@ -52,6 +52,10 @@ CMD_MAIN := $(if $(CMD_SRC),$(shell grep -lE '$(MAIN_RE)' $(CMD_SRC)))
 JL := $(if $(CMD_MAIN),$(B)/jl)
 # Each file of cmd/helper is a program that jl starts when it needs it: jl-NAME.
 HELPERS := $(HELPER_SRC:cmd/helper/%.c=$(B)/libexec/jl/jl-%)
+# The agent is a program for other hosts: linked to nothing that they would have to have. One for each architecture.
+AGENT_SRC := $(sort $(wildcard cmd/agent/*.c))
+ARCH := $(shell uname -m)
+AGENT := $(B)/libexec/jl/jl-agent-$(ARCH)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
@@ -77,7 +81,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 .PHONY: all test test-servers realwork soak demo bench lint format fuzz coverage install uninstall clean check-layers check-headers scenarios help \
 	tests print-tests FORCE
-all: $(B)/libjl.a $(JL) $(HELPERS)
+all: $(B)/libjl.a $(JL) $(HELPERS) $(AGENT)
 
 # The goals that compile nothing need nothing installed.
 NO_BUILD := clean help check-layers scenarios format lint uninstall print-tests
@@ -101,7 +105,7 @@ $(B)/flags: FORCE
 		printf '%s\n' '$(CC) $(subst ','\'',$(all_cflags) $(all_ldflags))' >$@
 $(B)/sources: FORCE
 	@mkdir -p $(@D)
-	@echo '$(LIB_SRC) : $(UNIT_HELP) : $(CMD_SRC)' | cmp -s - $@ || echo '$(LIB_SRC) : $(UNIT_HELP) : $(CMD_SRC)' >$@
+	@echo '$(LIB_SRC) : $(UNIT_HELP) : $(CMD_SRC) : $(AGENT_SRC)' | cmp -s - $@ || echo '$(LIB_SRC) : $(UNIT_HELP) : $(CMD_SRC) : $(AGENT_SRC)' >$@
 
 $(B)/obj/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
@@ -124,6 +128,12 @@ $(HELPERS): $(B)/libexec/jl/jl-%: $(B)/obj/cmd/helper/%.o $(B)/libjl.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(all_ldflags) -o $@ $(filter %.o %.a,$^) $$(pkg-config --libs $(PKGS_$*)) $(PKG_LIBS)
+
+# Sanitizers cannot be linked statically. Nobody needs the symbols elsewhere.
+$(AGENT): $(call obj,$(AGENT_SRC)) $(B)/libjl.a $(B)/sources
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(all_ldflags) $(if $(SAN),,-static -s) -Wl,--gc-sections -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
 
 $(B)/test/unit/libhelp.a: $(call obj,$(UNIT_HELP)) $(B)/sources
 	@mkdir -p $(@D)
@@ -198,11 +208,11 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 755 $(B)/jl $(DESTDIR)$(PREFIX)/bin/jl
 	install -d $(DESTDIR)$(PREFIX)/libexec/jl
-	install -m 755 $(HELPERS) $(DESTDIR)$(PREFIX)/libexec/jl
+	install -m 755 $(HELPERS) $(AGENT) $(DESTDIR)$(PREFIX)/libexec/jl
 	$(if $(MAN1),install -m 644 $(MAN1:%=docs/man/%) $(DESTDIR)$(PREFIX)/share/man/man1)
 	$(if $(MAN5),install -m 644 $(MAN5:%=docs/man/%) $(DESTDIR)$(PREFIX)/share/man/man5)
 uninstall:
-	rm -f $(HELPERS:$(B)/%=$(DESTDIR)$(PREFIX)/%)
+	rm -f $(HELPERS:$(B)/%=$(DESTDIR)$(PREFIX)/%) $(AGENT:$(B)/%=$(DESTDIR)$(PREFIX)/%)
 	-rmdir $(DESTDIR)$(PREFIX)/libexec/jl
 	rm -f $(DESTDIR)$(PREFIX)/bin/jl $(MAN1:%=$(DESTDIR)$(PREFIX)/share/man/man1/%) \
 		$(MAN5:%=$(DESTDIR)$(PREFIX)/share/man/man5/%)
@@ -229,4 +239,4 @@ help:
 	@echo 'make scenarios  which of the numbered faults have a test; make check-layers check-headers clean'
 	@echo 'Variables: DEV=1 warnings are errors, SAN=address,undefined or SAN=thread, V=1 full lines, CC, CFLAGS, LDFLAGS'
 
--include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(HELPER_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) test/fuzz/replay.c))
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(HELPER_SRC) $(AGENT_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) test/fuzz/replay.c))

@@ -1,10 +1,11 @@
 /* Blobs packed by zstd: one frame with its checksum. */
 #include "codec/codec.h"
+#include "codec/piece.h"
 #include "codec/stream.h"
+#include "codec/zstd_lib.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <zstd.h>
 
 #define JOB            (1 << 20) /* bytes that one thread packs: what a thread costs in memory follows from it */
 #define SAMPLE         ((size_t)64 << 10)
@@ -191,4 +192,11 @@ void jl_packer_free(struct jl_packer *p)
 {
 	if (p)
 		p->free(p);
+}
+
+size_t jl_piece_pack(const void *data, size_t len, void *out, size_t room)
+{
+	size_t n = ZSTD_compress(out, room, data, len, 1);
+
+	return ZSTD_isError(n) || n >= len ? 0 : n;
 }

@@ -14,6 +14,7 @@ struct exec_kind {
 	struct jl_exec *(*make)(struct jl_clock *ret_clock);
 	void (*unmake)(struct jl_exec *x); /* free() is called before */
 	bool scripted;                     /* it is a struct fake_exec */
+	const char *host;                  /* NULL: "local" */
 };
 
 /* Returns the number of failed cases, as cmocka does. */

@@ -1,0 +1,621 @@
+/* An agent's conversation: see serve.h. */
+#include "agent/serve.h"
+
+#include "agent/job.h"
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/file.h"
+#include "base/machine.h"
+#include "exec/host_env.h"
+#include "exec/link.h"
+#include "exec/transfer.h"
+#include "proc/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define SILENCE_NS  (60 * JL_NS_S)
+#define CALL_WAIT_NS (60 * JL_NS_S) /* until somebody speaks at all */
+#define OUTPUT_PAUSE ((uint64_t)JL_MSG_OUTPUT_WINDOW)
+
+struct want {                /* a content that is on its way */
+	struct want *next;
+	struct jl_digest digest;
+	uint64_t id;         /* it comes as this input of this job */
+	uint32_t index;
+	char name[128];
+	int fd;
+	struct jl_receive rx;
+};
+
+struct serve {
+	struct jl_link link; /* first */
+	struct jl_loop *loop;
+	struct jl_exec *exec;
+	struct jl_home home;
+	bool at_home, called, over;
+	char why[JL_ERR_TEXT];/* why it is over, when the other side did not end it */
+	const char *const *environ;
+	uint32_t slots, running;
+	int64_t silence_ns;
+	struct jl_timer silence;
+	struct jl_far_job *jobs; /* in the order they came */
+	struct want *wants;
+	struct jl_sends sends;
+};
+
+static void end_with(struct serve *s, const char *why)
+{
+	if (!s->over)
+		snprintf(s->why, sizeof(s->why), "%s", why);
+	s->over = true;
+}
+
+static void say(struct serve *s, enum jl_lane lane, const struct jl_msg *m)
+{
+	struct jl_err err = JL_ERR_INIT;
+	if (jl_link_send(&s->link, lane, m, &err) != JL_OK)
+		end_with(s, err.text);
+}
+
+static struct jl_far_job *find(struct serve *s, uint64_t id)
+{
+	struct jl_far_job *j = s->jobs;
+	while (j && j->id != id)
+		j = j->next;
+	return j;
+}
+
+/* ---- the end of a job ---- */
+
+static void say_ended(struct serve *s, struct jl_far_job *j, const struct jl_job_result *r, const char *why)
+{
+	j->phase = JL_FAR_ENDED;
+	say(s, JL_LANE_ORDERED,
+	    &(struct jl_msg){.type = JL_MSG_ENDED,
+			     .id = j->id,
+			     .ended = {.end = (uint8_t)r->end,
+				       .pipe_held = r->pipe_held,
+				       .exit_code = r->exit_code,
+				       .signal = r->signal,
+				       .wall_ns = r->wall_ns,
+				       .user_ns = r->user_ns,
+				       .sys_ns = r->sys_ns,
+				       .max_rss_kib = r->max_rss_kib,
+				       .why = why ? why : "",
+				       .outs = j->outs.data,
+				       .n_outs = j->outs.len}});
+}
+
+static void refuse(struct serve *s, struct jl_far_job *j, const char *why)
+{
+	say_ended(s, j, &(struct jl_job_result){.end = JL_JOB_NOT_STARTED, .exit_code = 126}, why);
+}
+
+static void say_cancelled(struct serve *s, struct jl_far_job *j)
+{
+	say_ended(s, j, &(struct jl_job_result){.end = JL_JOB_CANCELLED}, NULL);
+}
+
+static void done(void *ctx, uint64_t id, const struct jl_job_result *r)
+{
+	struct serve *s = ctx;
+	struct jl_far_job *j = find(s, id);
+	struct jl_err err = JL_ERR_INIT;
+	s->running--;
+	int status = r->end == JL_JOB_NOT_STARTED ? JL_OK : jl_far_job_collect(j, &err);
+	if (status != JL_OK) {
+		j->outs.len = 0;
+		refuse(s, j, err.text);
+		return;
+	}
+	say_ended(s, j, r, r->why);
+}
+
+static void output(void *ctx, uint64_t id, int stream, const void *data, size_t len)
+{
+	struct serve *s = ctx;
+	struct jl_far_job *j = find(s, id);
+	const char *at = data;
+	j->unsaid += len;
+	while (len > 0) {
+		size_t n = len < JL_MSG_DATA_MAX ? len : JL_MSG_DATA_MAX;
+		say(s, JL_LANE_ORDERED,
+		    &(struct jl_msg){.type = JL_MSG_OUTPUT,
+				     .id = id,
+				     .output = {.stream = (uint8_t)stream, .bytes = at, .len = n}});
+		at += n;
+		len -= n;
+	}
+	if (!j->held && j->unsaid >= OUTPUT_PAUSE) {
+		j->held = true;
+		jl_exec_local_hold(s->exec, id, true);
+	}
+}
+
+/* ---- the start of a job ---- */
+
+/* A stream that is a file below the job's folder. */
+static int open_stream(const struct jl_far_job *j, int number, int *ret, struct jl_err *err)
+{
+	const int flags = number == 0 ? O_RDONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+	const char *path = j->start.stream[number];
+	if (!path)
+		return JL_OK;
+	int low = jl_file_open_beneath(j->root_fd, path, flags, number == 0 ? 0 : 0666);
+	if (low < 0)
+		return jl_err_sys(err, errno, "cannot open \"%s\"", path);
+	*ret = fcntl(low, F_DUPFD_CLOEXEC, 3);
+	close(low);
+	return *ret < 0 ? jl_err_sys(err, errno, "cannot open \"%s\"", path) : JL_OK;
+}
+
+static int spawn_job(struct serve *s, struct jl_far_job *j, int64_t *ret_pid, struct jl_err *err)
+{
+	struct jl_buf text = JL_BUF_INIT, workdir = JL_BUF_INIT;
+	struct jl_table env = JL_TABLE_INIT(char *);
+	int fds[3] = {-1, 0, 0}, r = JL_OK;
+	jl_buf_printf(&workdir, "%s/run/%s/%s/w", s->home.dir, s->home.name, j->name);
+	jl_buf_printf(&text, "TMPDIR=%s/run/%s/%s/tmp", s->home.dir, s->home.name, j->name);
+	if (strcmp(j->start.workdir, ".") != 0)
+		jl_buf_printf(&workdir, "/%s", j->start.workdir);
+	jl_host_env(s->environ, j->start.envp, &env);
+	*(const char **)jl_table_add(&env, 1) = text.data;
+	*(const char **)jl_table_add(&env, 1) = s->home.mark;
+	*(const char **)jl_table_add(&env, 1) = NULL;
+	for (int i = 0; i < 3 && r == JL_OK; i++)
+		r = open_stream(j, i, &fds[i], err);
+	const struct jl_job job = {.id = j->id,
+				   .label = j->start.label,
+				   .argv = j->start.argv,
+				   .envp = env.data,
+				   .workdir = workdir.data,
+				   .stdin_fd = fds[0],
+				   .stdout_fd = fds[1],
+				   .stderr_fd = fds[2],
+				   .timeout_ns = j->start.timeout_ns,
+				   .kill_after_ns = j->start.kill_after_ns};
+	if (r == JL_OK)
+		r = s->exec->ops->start(s->exec, &job, ret_pid, err);
+	for (int i = 0; i < 3; i++)
+		if (fds[i] > 0)
+			close(fds[i]);
+	jl_table_release(&env);
+	jl_buf_release(&text);
+	jl_buf_release(&workdir);
+	return r;
+}
+
+/* Start what is ready, in order, while there are slots. */
+static void start_ready(struct serve *s)
+{
+	for (struct jl_far_job *j = s->jobs; j && s->running < s->slots; j = j->next) {
+		struct jl_err err = JL_ERR_INIT;
+		int64_t pid = 0;
+		if (j->phase != JL_FAR_READY)
+			continue;
+		int r = spawn_job(s, j, &pid, &err);
+		if (r == JL_EBUSY && s->running > 0)
+			return; /* the machine is full: after the next end */
+		if (r != JL_OK) {
+			refuse(s, j, err.text);
+			continue;
+		}
+		s->running++;
+		j->phase = JL_FAR_RUNNING;
+		say(s, JL_LANE_CONTROL,
+		    &(struct jl_msg){.type = JL_MSG_STARTED, .id = j->id, .started = {.pid = (uint64_t)pid}});
+	}
+}
+
+static void all_there(struct serve *s, struct jl_far_job *j)
+{
+	struct jl_err err = JL_ERR_INIT;
+	if (jl_far_job_finish(j, &err) == JL_OK)
+		j->phase = JL_FAR_READY;
+	else
+		refuse(s, j, err.text);
+}
+
+/* ---- contents that come ---- */
+
+static struct want *find_want(struct serve *s, const struct jl_digest *digest)
+{
+	struct want *w = s->wants;
+	while (w && !jl_digest_equal(&w->digest, digest))
+		w = w->next;
+	return w;
+}
+
+static void free_want(struct serve *s, struct want *w)
+{
+	struct want **at = &s->wants;
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	close(w->fd);
+	free(w);
+}
+
+/* Ask for what is missing and not on its way. */
+static int ask(struct serve *s, struct jl_far_job *j, struct jl_err *err)
+{
+	struct jl_table asked = JL_TABLE_INIT(struct jl_msg_want);
+	int r = JL_OK;
+	for (uint32_t i = 0; r == JL_OK && i < j->missing.len; i++) {
+		uint32_t index = *JL_AT(j->missing, uint32_t, i);
+		const struct jl_cargo_in *in = &j->start.ins[index].in;
+		uint64_t at = 0;
+		if (find_want(s, &in->digest))
+			continue;
+		struct want *w = jl_calloc(1, sizeof(*w));
+		*w = (struct want){.next = s->wants, .digest = in->digest, .id = j->id, .index = index};
+		r = jl_home_partial(&s->home, &in->digest, in->size, w->name, &w->fd, &at, err);
+		if (r != JL_OK) {
+			free(w);
+			break;
+		}
+		jl_receive_init(&w->rx, w->fd, in->size, at);
+		s->wants = w;
+		*(struct jl_msg_want *)jl_table_add(&asked, 1) = (struct jl_msg_want){.index = index, .from = at};
+	}
+	if (asked.len)
+		say(s, JL_LANE_CONTROL,
+		    &(struct jl_msg){.type = JL_MSG_NEED, .id = j->id, .want = {.at = asked.data, .n = asked.len}});
+	jl_table_release(&asked);
+	return r;
+}
+
+/* The job that a content came for is no more: others that wait for it ask themselves. What has come stays for them. */
+static void reassign(struct serve *s, uint64_t id)
+{
+	for (struct want *w = s->wants, *next; w; w = next) {
+		next = w->next;
+		if (w->id == id)
+			free_want(s, w);
+	}
+	for (struct jl_far_job *j = s->jobs; j; j = j->next) {
+		struct jl_err err = JL_ERR_INIT;
+		if (j->phase == JL_FAR_WANTING && j->id != id && ask(s, j, &err) != JL_OK)
+			refuse(s, j, err.text);
+	}
+}
+
+/* A content is whole: put it where it is missing. The last that waits gets the file itself. */
+static void deliver(struct serve *s, const struct want *w, const char *wrong)
+{
+	struct jl_far_job *last = NULL;
+	for (struct jl_far_job *j = s->jobs; j; j = j->next)
+		for (uint32_t i = 0; j->phase == JL_FAR_WANTING && i < j->missing.len; i++)
+			if (jl_digest_equal(&j->start.ins[*JL_AT(j->missing, uint32_t, i)].in.digest, &w->digest))
+				last = j;
+	for (struct jl_far_job *j = s->jobs; j; j = j->next) {
+		struct jl_err err = JL_ERR_INIT;
+		bool moved = false, was = j->phase == JL_FAR_WANTING && j->missing.len > 0;
+		int r = JL_OK;
+		for (uint32_t i = 0; was && r == JL_OK && i < j->missing.len;) {
+			uint32_t index = *JL_AT(j->missing, uint32_t, i);
+			if (!jl_digest_equal(&j->start.ins[index].in.digest, &w->digest)) {
+				i++;
+				continue;
+			}
+			bool more = false; /* of the same content in this job */
+			for (uint32_t k = i + 1; k < j->missing.len; k++)
+				more |= jl_digest_equal(&j->start.ins[*JL_AT(j->missing, uint32_t, k)].in.digest, &w->digest);
+			if (wrong)
+				r = jl_err_set(&err, JL_ECHANGED, "input \"%s\": %s", j->start.ins[index].in.path, wrong);
+			else
+				r = jl_far_job_place(j, &s->home, index, j == last && !more && !moved ? w->name : NULL, w->fd,
+						     &err);
+			moved |= j == last && !more;
+		}
+		if (was && r != JL_OK)
+			refuse(s, j, err.text);
+		else if (was && j->missing.len == 0)
+			all_there(s, j);
+	}
+}
+
+static int take_data(struct serve *s, const struct jl_msg *m, struct jl_err *err)
+{
+	struct want *w = s->wants;
+	struct jl_err why = JL_ERR_INIT;
+	uint64_t credit, size;
+	struct jl_digest is;
+	while (w && (w->id != m->id || w->index != m->data.index))
+		w = w->next;
+	if (!w)
+		return JL_OK; /* of a job that was cancelled */
+	int r = jl_receive_data(&w->rx, m, &credit, &why);
+	if (r == JL_ECORRUPT)
+		return jl_err_set(err, r, "%s", why.text);
+	if (r == 0 && credit)
+		say(s, JL_LANE_CONTROL,
+		    &(struct jl_msg){.type = JL_MSG_CREDIT,
+				     .id = m->id,
+				     .credit = {.index = m->data.index, .bytes = credit}});
+	if (r == 0)
+		return JL_OK;
+	if (r == 1) {
+		r = jl_home_put(&s->home, &w->digest, w->rx.size, w->fd, &why);
+		if (r != JL_OK && r != JL_ECHANGED) { /* not kept, so not checked yet */
+			r = jl_digest_fd(&jl_io_system, w->fd, &is, &size, &why);
+			if (r == JL_OK && !jl_digest_equal(&is, &w->digest))
+				r = jl_err_set(&why, JL_ECHANGED, "it changed while it was sent");
+		}
+	}
+	struct want whole = *w;
+	whole.next = NULL;
+	deliver(s, &whole, r == JL_OK ? NULL : why.text);
+	unlinkat(s->home.dir_fd, whole.name, 0);
+	free_want(s, w);
+	return JL_OK;
+}
+
+/* ---- messages ---- */
+
+static void fault(struct serve *s, const char *why)
+{
+	say(s, JL_LANE_CONTROL, &(struct jl_msg){.type = JL_MSG_FAULT, .fault = why});
+	jl_link_flush(&s->link);
+	end_with(s, why);
+}
+
+static void boot_id(char out[64])
+{
+	struct jl_buf text = JL_BUF_INIT;
+	out[0] = '\0';
+	if (jl_file_read(&jl_io_system, AT_FDCWD, "/proc/sys/kernel/random/boot_id", &text, NULL) == JL_OK)
+		snprintf(out, 64, "%.*s", (int)strcspn(text.data, "\n"), text.data);
+	jl_buf_release(&text);
+}
+
+static int take_call(struct serve *s, const struct jl_msg_call *call, struct jl_err *err)
+{
+	struct jl_err why = JL_ERR_INIT;
+	struct utsname u;
+	char arch[80], boot[64], line[80];
+	if (s->called)
+		return jl_err_set(err, JL_ECORRUPT, "called twice");
+	s->called = true;
+	snprintf(line, sizeof(line), "%s agent\n", call->nonce);
+	jl_link_raw(&s->link, line, strlen(line));
+	if (call->version_min > JL_AGENT_VERSION || call->version_max < JL_AGENT_VERSION) {
+		fault(s, "the agent speaks another version of the protocol");
+		return JL_OK;
+	}
+	if (jl_home_open(&s->home, call->cache_bytes, &why) != JL_OK) {
+		fault(s, why.text);
+		return JL_OK;
+	}
+	s->at_home = true;
+	s->slots = call->slots ? call->slots : jl_cpu_count();
+	s->slots = s->slots < JL_AGENT_SLOTS_MAX ? s->slots : JL_AGENT_SLOTS_MAX;
+	if (call->silence_ms)
+		s->silence_ns = (int64_t)call->silence_ms * JL_NS_MS;
+	uname(&u);
+	snprintf(arch, sizeof(arch), "linux-%.64s", u.machine);
+	boot_id(boot);
+	say(s, JL_LANE_CONTROL,
+	    &(struct jl_msg){.type = JL_MSG_HELLO,
+			     .hello = {.version = JL_AGENT_VERSION,
+				       .slots = s->slots,
+				       .memory = jl_machine_system.memory_total(&jl_machine_system),
+				       .pid = (uint64_t)getpid(),
+				       .arch = arch,
+				       .host = u.nodename,
+				       .boot_id = boot,
+				       .program = JL_VERSION}});
+	return JL_OK;
+}
+
+static int take_start(struct serve *s, const struct jl_msg *m, struct jl_arena *arena, struct jl_err *err)
+{
+	struct jl_err why = JL_ERR_INIT;
+	struct jl_far_job **at = &s->jobs;
+	if (find(s, m->id))
+		return jl_err_set(err, JL_ECORRUPT, "a job has the number of another");
+	struct jl_far_job *j = jl_calloc(1, sizeof(*j));
+	*j = (struct jl_far_job){.id = m->id,
+				 .phase = JL_FAR_WANTING,
+				 .start = m->start,
+				 .arena = *arena,
+				 .root_fd = -1,
+				 .missing = JL_TABLE_INIT(uint32_t),
+				 .outs = JL_TABLE_INIT(struct jl_msg_out)};
+	*arena = (struct jl_arena)JL_ARENA_INIT;
+	while (*at)
+		at = &(*at)->next;
+	*at = j;
+	int r = jl_far_job_set_up(j, &s->home, &why);
+	if (r == JL_OK && j->missing.len == 0)
+		all_there(s, j);
+	else if (r == JL_OK)
+		r = ask(s, j, &why);
+	if (r != JL_OK)
+		refuse(s, j, why.text);
+	return JL_OK;
+}
+
+static void take_cancel(struct serve *s, struct jl_far_job *j, enum jl_cancel how)
+{
+	bool wanted = j->phase == JL_FAR_WANTING;
+	if (j->phase == JL_FAR_RUNNING)
+		s->exec->ops->cancel(s->exec, j->id, how);
+	else if (j->phase != JL_FAR_ENDED)
+		say_cancelled(s, j);
+	if (wanted)
+		reassign(s, j->id);
+}
+
+static void take_fetch(struct serve *s, struct jl_far_job *j, const struct jl_msg *m)
+{
+	for (uint32_t i = 0; i < m->want.n; i++) {
+		uint32_t index = m->want.at[i].index;
+		const struct jl_msg_out *out = index < j->outs.len ? JL_AT(j->outs, struct jl_msg_out, index) : NULL;
+		int fd = !out || out->kind != JL_KIND_FILE ? -1
+			 : jl_file_open_beneath(j->root_fd, out->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+		if (fd >= 0)
+			jl_sends_add(&s->sends, j->id, index, fd, out->size, m->want.at[i].from);
+		else
+			jl_sends_fail(&s->link.lane[JL_LANE_ORDERED], j->id, index);
+	}
+}
+
+static void forget(struct serve *s, struct jl_far_job *j)
+{
+	struct jl_far_job **at = &s->jobs;
+	while (*at != j)
+		at = &(*at)->next;
+	*at = j->next;
+	jl_sends_drop(&s->sends, j->id);
+	jl_far_job_keep(j, &s->home);
+	jl_far_job_free(j, &s->home);
+}
+
+static void take_credit(struct serve *s, struct jl_far_job *j, const struct jl_msg *m)
+{
+	if (m->credit.index != JL_NONE) {
+		jl_sends_credit(&s->sends, m->id, m->credit.index, m->credit.bytes);
+		return;
+	}
+	j->unsaid -= m->credit.bytes < j->unsaid ? m->credit.bytes : j->unsaid;
+	if (j->held && j->unsaid < OUTPUT_PAUSE) {
+		j->held = false;
+		if (j->phase == JL_FAR_RUNNING)
+			jl_exec_local_hold(s->exec, j->id, false);
+	}
+}
+
+static int message(struct jl_link *l, const struct jl_msg *m, struct jl_arena *arena, struct jl_err *err)
+{
+	struct serve *s = (struct serve *)l;
+	struct jl_far_job *j = m->type == JL_MSG_CANCEL || m->type == JL_MSG_FETCH || m->type == JL_MSG_FORGET ||
+					       m->type == JL_MSG_CREDIT
+				       ? find(s, m->id) : NULL;
+	if (s->over)
+		return JL_OK;
+	if (!s->called && m->type != JL_MSG_CALL)
+		return jl_err_set(err, JL_ECORRUPT, "not called yet");
+	switch (m->type) {
+	case JL_MSG_CALL: return take_call(s, &m->call, err);
+	case JL_MSG_START: return take_start(s, m, arena, err);
+	case JL_MSG_DATA: return take_data(s, m, err);
+	case JL_MSG_PING: say(s, JL_LANE_CONTROL, &(struct jl_msg){.type = JL_MSG_PONG, .id = m->id}); return JL_OK;
+	case JL_MSG_CANCEL:
+		if (j)
+			take_cancel(s, j, (enum jl_cancel)m->cancel);
+		return JL_OK;
+	case JL_MSG_CREDIT:
+		if (j)
+			take_credit(s, j, m);
+		return JL_OK;
+	case JL_MSG_FETCH:
+	case JL_MSG_FORGET:
+		if (!j || j->phase != JL_FAR_ENDED)
+			return jl_err_set(err, JL_ECORRUPT, "a job that has not ended is asked for");
+		if (m->type == JL_MSG_FETCH)
+			take_fetch(s, j, m);
+		else
+			forget(s, j);
+		return JL_OK;
+	default: return jl_err_set(err, JL_ECORRUPT, "not a message to an agent");
+	}
+}
+
+static bool pull(struct jl_link *l, struct jl_buf *out)
+{
+	return jl_sends_pull(&((struct serve *)l)->sends, out);
+}
+
+static void closed(struct jl_link *l, const char *why)
+{
+	(void)why;
+	((struct serve *)l)->over = true;
+}
+
+static const struct jl_link_ops link_ops = {.message = message, .pull = pull, .closed = closed};
+
+/* ---- its life ---- */
+
+static void on_silence(struct jl_timer *t)
+{
+	struct serve *s = (struct serve *)((char *)t - offsetof(struct serve, silence));
+	int64_t due = s->link.heard_ns + s->silence_ns;
+	if (jl_clock_system.now_ns(&jl_clock_system) >= due)
+		end_with(s, "nothing was heard for too long");
+	else
+		jl_loop_arm(s->loop, &s->silence, due);
+}
+
+static void caught(void *ctx, const struct signalfd_siginfo *si)
+{
+	(void)si;
+	end_with(ctx, "ended by a signal");
+}
+
+static int open_all(struct serve *s, int in_fd, int out_fd, struct jl_err *err)
+{
+	const int signals[] = {SIGTERM, SIGHUP, SIGINT};
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&set, signals[i]);
+	signal(SIGPIPE, SIG_IGN);
+	int r = jl_loop_new(&s->loop, err);
+	if (r == JL_OK)
+		r = jl_spawn_setup(err);
+	if (r == JL_OK)
+		r = jl_loop_signals(s->loop, &set, caught, s, err);
+	if (r == JL_OK)
+		r = jl_exec_local_new(s->loop, 0, &s->exec, err);
+	if (r == JL_OK)
+		r = jl_link_open(&s->link, s->loop, &link_ops, in_fd, out_fd, err);
+	return r;
+}
+
+static void close_all(struct serve *s)
+{
+	jl_link_release(&s->link);
+	jl_sends_release(&s->sends);
+	if (s->exec)
+		s->exec->ops->free(s->exec); /* and all that runs */
+	while (s->wants)
+		free_want(s, s->wants);
+	while (s->jobs) {
+		struct jl_far_job *j = s->jobs;
+		s->jobs = j->next;
+		jl_far_job_free(j, &s->home);
+	}
+	if (s->at_home)
+		jl_home_close(&s->home);
+	if (s->loop)
+		jl_loop_free(s->loop);
+}
+
+int jl_agent_serve(int in_fd, int out_fd, const char *const *environ, struct jl_err *err)
+{
+	struct serve s = {.environ = environ, .silence_ns = SILENCE_NS, .silence = {.fired = on_silence}, .link = {.in_fd = -1}};
+	int r = open_all(&s, in_fd, out_fd, err);
+	if (r == JL_OK) {
+		s.exec->events = (struct jl_exec_events){.output = output, .done = done, .ctx = &s};
+		jl_loop_arm(s.loop, &s.silence, jl_clock_system.now_ns(&jl_clock_system) + CALL_WAIT_NS);
+	}
+	while (r == JL_OK && !s.over) {
+		if (s.at_home)
+			start_ready(&s);
+		jl_link_flush(&s.link);
+		if (!s.over)
+			r = s.exec->ops->poll(s.exec, JL_FOREVER, err);
+	}
+	if (r == JL_OK && s.why[0])
+		r = jl_err_set(err, JL_EIO, "%s", s.why);
+	close_all(&s);
+	return r;
+}

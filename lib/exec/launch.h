@@ -1,0 +1,54 @@
+/* struct jl_launch: starting an agent: a command that gives a byte stream, and how the agent is found at its other end.
+ *
+ * A plain command is the agent itself, wherever it runs. For ssh the command line ends in a small script for sh that looks for
+ * the agent by its digest in the host's cache, asks for it when it is not there, checks it and becomes it. What is printed in
+ * between (by rc files, say) is passed over: each side's words begin with a nonce.
+ */
+#ifndef JL_EXEC_LAUNCH_H
+#define JL_EXEC_LAUNCH_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/table.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define JL_NONCE 33 /* hex digits and a NUL */
+
+/* The agents that can be brought to hosts: one file for each architecture. */
+struct jl_agent_file {
+	const char *system;    /* as `uname -sm` says: "Linux x86_64" */
+	const char *path;
+	char hex[80];          /* digest */
+	uint64_t size;
+};
+struct jl_agent_files {
+	struct jl_table at;    /* struct jl_agent_file */
+	struct jl_arena arena;
+};
+/* Those that lie beside jl (libexec/jl/jl-agent-ARCH). JL_ENOTFOUND: none. */
+int jl_agent_files_find(struct jl_agent_files *f, struct jl_err *err) JL_MUST_CHECK;
+void jl_agent_files_release(struct jl_agent_files *f);
+
+void jl_launch_nonce(char out[JL_NONCE]);
+/* May it be given to ssh as a host? Not empty, not beginning with '-', nothing that a shell would take for anything else. */
+bool jl_launch_host_ok(const char *host);
+/* The words of the command: those of `ssh` (NULL-terminated), then options, "--", the host and the script. In the arena. */
+const char *const *jl_launch_ssh(struct jl_arena *arena, const char *const *ssh, const char *host,
+                                 const struct jl_agent_files *files, const char *nonce);
+
+struct jl_launched {
+	pid_t pid;
+	int pidfd, in_fd, out_fd, err_fd; /* out_fd is written to, in_fd read from */
+};
+/* Start it, in jl's own process group and deaf to what is typed at the terminal: jl itself sees to its end. */
+int jl_launch_start(const char *const *argv, const char *const *envp, struct jl_launched *ret, struct jl_err *err) JL_MUST_CHECK;
+
+/* What the other side says before the frames begin. */
+enum jl_greeting { JL_GREET_NONE, JL_GREET_AGENT, JL_GREET_GO, JL_GREET_SEND, JL_GREET_ABSENT, JL_GREET_BAD };
+/* Look for the next line that begins with the nonce: *ret_used bytes are to be dropped, `word` (256 bytes) holds the rest of the
+ * line behind the keyword. */
+enum jl_greeting jl_launch_greeting(const char *nonce, const char *data, size_t len, size_t *ret_used, char word[256]);
+
+#endif
