@@ -83,6 +83,9 @@ packages() {
 		openssl        cmd:openssl
 		nginx          file:/usr/sbin/nginx
 		iproute2       file:/sbin/ip
+		python3-swift  file:/usr/lib/python3/dist-packages/swift
+		memcached      cmd:memcached
+		rclone         cmd:rclone
 	END
 	*)
 		echo "deps.sh: unknown purpose \"$1\"; make, build, test, demo, bench, lint, fuzz, afl or servers" >&2

@@ -99,3 +99,14 @@ link_cut() { "$SERVERS/net.sh" cut "$(servers_folder)/net" "$1"; }
 link_mend() { "$SERVERS/net.sh" mend "$(servers_folder)/net" "$1"; }
 # A slow link: link_rate h1 1mbit
 link_rate() { "$SERVERS/net.sh" rate "$(servers_folder)/net" "$1" "$2"; }
+
+# An object store that verifies signatures: swift_start; sets S3_URL, S3_HOST, S3_REGION, S3_BUCKET and keys with secrets:
+# S3_KEY, S3_READER, S3_OTHER (each with _SECRET behind it). It takes seconds: one for a file of tests, in setup_file.
+swift_start() { server_start swift.sh "${AS:-swift}"; }
+
+# Remotes for rclone: rclone_start; sets RCLONE_CONFIG, which rclone reads, RCLONE_REMOTE (a remote on this disk) and
+# RCLONE_FOLDER (where that is); after swift_start also RCLONE_S3, its bucket.
+rclone_start() {
+	server_start rclone.sh "${AS:-rclone}" ${S3_URL+"$S3_URL" "$S3_BUCKET" "$S3_KEY" "$S3_SECRET"}
+	export RCLONE_CONFIG
+}
