@@ -56,6 +56,9 @@ HELPERS := $(HELPER_SRC:cmd/helper/%.c=$(B)/libexec/jl/jl-%)
 AGENT_SRC := $(sort $(wildcard cmd/agent/*.c))
 ARCH := $(shell uname -m)
 AGENT := $(B)/libexec/jl/jl-agent-$(ARCH)
+# What jl writes of itself: below $(B)/share as below PREFIX/share.
+SHARE_FILES := jl/joblib.schema.json bash-completion/completions/jl zsh/site-functions/_jl fish/vendor_completions.d/jl.fish
+SHARE := $(SHARE_FILES:%=$(B)/share/%)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
@@ -79,12 +82,12 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 # --- targets ---------------------------------------------------------------------------------------------------------
 
-.PHONY: all test test-servers realwork soak demo bench lint format fuzz coverage install uninstall clean check-layers check-headers scenarios help \
+.PHONY: all test test-servers realwork soak demo bench lint format fuzz coverage install uninstall deb clean check-layers check-headers scenarios help \
 	tests print-tests FORCE
-all: $(B)/libjl.a $(JL) $(HELPERS) $(AGENT)
+all: $(B)/libjl.a $(JL) $(HELPERS) $(AGENT) $(if $(JL),$(SHARE))
 
 # The goals that compile nothing need nothing installed.
-NO_BUILD := clean help check-layers scenarios format lint uninstall print-tests
+NO_BUILD := clean help check-layers scenarios format lint uninstall deb print-tests
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 # What pkg-config says, asked once; make reads itself again when this file was made or remade.
 include build/deps/flags.mk
@@ -105,7 +108,7 @@ $(B)/flags: FORCE
 		printf '%s\n' '$(CC) $(subst ','\'',$(all_cflags) $(all_ldflags))' >$@
 $(B)/sources: FORCE
 	@mkdir -p $(@D)
-	@echo '$(LIB_SRC) : $(UNIT_HELP) : $(CMD_SRC) : $(AGENT_SRC)' | cmp -s - $@ || echo '$(LIB_SRC) : $(UNIT_HELP) : $(CMD_SRC) : $(AGENT_SRC)' >$@
+	@echo '$(LIB_SRC) : $(UNIT_HELP) : $(CMD_SRC) : $(AGENT_SRC) : $(STATIC)' | cmp -s - $@ || echo '$(LIB_SRC) : $(UNIT_HELP) : $(CMD_SRC) : $(AGENT_SRC) : $(STATIC)' >$@
 
 $(B)/obj/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
@@ -118,8 +121,8 @@ $(B)/libjl.a: $(call obj,$(LIB_SRC)) $(B)/sources
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
 # jl starts once a line of somebody's loop, and loading four small libraries costs a fifth of that: they are linked in where
-# there are archives of them.
-static_libs = $(foreach l,$(PKG_LIBS),$(or $(filter /%,$(shell $(CC) -print-file-name=$(l:-l%=lib%.a))),$(l)))
+# there are archives of them (STATIC=no: nowhere, as those who package libraries want it).
+static_libs = $(if $(filter no,$(STATIC)),$(PKG_LIBS),$(foreach l,$(PKG_LIBS),$(or $(filter /%,$(shell $(CC) -print-file-name=$(l:-l%=lib%.a))),$(l))))
 $(B)/jl: $(call obj,$(CMD_SRC)) $(B)/libjl.a $(B)/sources
 	$(call say,LD,$@)
 	$(Q)$(CC) $(all_ldflags) -o $@ $(filter %.o %.a,$^) $(static_libs)
@@ -134,6 +137,14 @@ $(AGENT): $(call obj,$(AGENT_SRC)) $(B)/libjl.a $(B)/sources
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(all_ldflags) $(if $(SAN),,-static -s) -Wl,--gc-sections -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
+
+$(B)/share/jl/joblib.schema.json: share_words = schema
+$(B)/share/bash-completion/completions/jl: share_words = completion bash
+$(B)/share/zsh/site-functions/_jl: share_words = completion zsh
+$(B)/share/fish/vendor_completions.d/jl.fish: share_words = completion fish
+$(SHARE): $(B)/jl
+	@mkdir -p $(@D)
+	$(Q)$(B)/jl $(share_words) >$@
 
 $(B)/test/unit/libhelp.a: $(call obj,$(UNIT_HELP)) $(B)/sources
 	@mkdir -p $(@D)
@@ -202,20 +213,32 @@ coverage:
 	+@rm -rf build/cov && $(MAKE) --no-print-directory COV=1 test T='$(T)'
 	@sh test/coverage.sh build/cov
 
-MAN1 := $(notdir $(wildcard docs/man/*.1))
-MAN5 := $(notdir $(wildcard docs/man/*.5))
+# MODE:FILE:PLACE below PREFIX, of everything that is installed.
+installed := 755:$(B)/jl:bin/jl $(foreach p,$(HELPERS) $(AGENT),755:$(p):$(p:$(B)/%=%)) \
+	$(foreach p,$(wildcard docs/man/*.[1-8]),644:$(p):share/man/man$(subst .,,$(suffix $(p)))/$(notdir $(p))) \
+	$(foreach f,$(SHARE_FILES),644:$(B)/share/$(f):share/$(f)) \
+	$(foreach f,README.md $(wildcard docs/*.md docs/formats/*),644:$(f):share/doc/jl/$(f)) \
+	644:joblib.yaml.example:share/doc/jl/examples/joblib.yaml
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
-	install -m 755 $(B)/jl $(DESTDIR)$(PREFIX)/bin/jl
-	install -d $(DESTDIR)$(PREFIX)/libexec/jl
-	install -m 755 $(HELPERS) $(AGENT) $(DESTDIR)$(PREFIX)/libexec/jl
-	$(if $(MAN1),install -m 644 $(MAN1:%=docs/man/%) $(DESTDIR)$(PREFIX)/share/man/man1)
-	$(if $(MAN5),install -m 644 $(MAN5:%=docs/man/%) $(DESTDIR)$(PREFIX)/share/man/man5)
+	@set -e; for f in $(installed); do \
+		mode=$${f%%:*} f=$${f#*:}; \
+		install -D -m $$mode "$${f%%:*}" '$(DESTDIR)$(PREFIX)'/"$${f#*:}"; \
+	done
 uninstall:
-	rm -f $(HELPERS:$(B)/%=$(DESTDIR)$(PREFIX)/%) $(AGENT:$(B)/%=$(DESTDIR)$(PREFIX)/%)
-	-rmdir $(DESTDIR)$(PREFIX)/libexec/jl
-	rm -f $(DESTDIR)$(PREFIX)/bin/jl $(MAN1:%=$(DESTDIR)$(PREFIX)/share/man/man1/%) \
-		$(MAN5:%=$(DESTDIR)$(PREFIX)/share/man/man5/%)
+	@for f in $(installed); do rm -f '$(DESTDIR)$(PREFIX)'/"$${f##*:}"; done
+	@cd '$(DESTDIR)$(PREFIX)' 2>/dev/null || exit 0; \
+		for d in libexec/jl share/jl share/doc/jl/docs/formats share/doc/jl/docs share/doc/jl/examples share/doc/jl; do \
+			if [ -d $$d ]; then rmdir $$d; fi; \
+		done
+
+# A Debian package with the distribution's own flags and libraries, from a build folder of its own.
+DEB := build/deb
+DEB_FLAGS := CFLAGS CPPFLAGS LDFLAGS
+deb: build/deps/build.ok build/deps/deb.ok
+	@rm -rf '$(DEB)/tree'
+	+@env -u DESTDIR -u SAN -u COV -u B $(foreach f,$(DEB_FLAGS),$(f)="$$(dpkg-buildflags --get $(f))") \
+		$(MAKE) --no-print-directory B='$(DEB)' STATIC=no PREFIX=/usr DESTDIR='$(abspath $(DEB))/tree' install
+	@sh .debian/build.sh '$(abspath $(DEB))/tree' $(VERSION) '$(abspath $(DEB)/..)'/jl_$(VERSION)_$$(dpkg --print-architecture).deb
 
 clean:
 	rm -rf build demo
@@ -235,7 +258,7 @@ help:
 	@echo 'make fuzz       FUZZ=NAME a target (all), MINUTES=N for each, ENGINE=libfuzzer, afl or gcc'
 	@echo 'make coverage   which lines tests reach'
 	@echo 'make soak       kills, damage and eviction at once on a small store: SEED=1 MINUTES=1'
-	@echo 'make install    into $$DESTDIR$$PREFIX (PREFIX=/usr/local); make uninstall'
+	@echo 'make install    into $$DESTDIR$$PREFIX (PREFIX=/usr/local); make uninstall; make deb: a Debian package in build/'
 	@echo 'make scenarios  which of the numbered faults have a test; make check-layers check-headers clean'
 	@echo 'Variables: DEV=1 warnings are errors, SAN=address,undefined or SAN=thread, V=1 full lines, CC, CFLAGS, LDFLAGS'
 

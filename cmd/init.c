@@ -2,6 +2,7 @@
 #include "cmd.h"
 
 #include "base/file.h"
+#include "proc/beside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,10 +48,21 @@ static const char text[] =
 	"    inputs: greetings/*.txt\n"
 	"    outputs: all.txt\n";
 
+/* The line by which editors with a YAML language server find the schema: the file that is installed with jl, so that it
+ * works without a network and is that of this jl. Such a line cannot hold a blank. */
+static void name_schema(struct jl_buf *out)
+{
+	char path[PATH_MAX];
+
+	if (jl_beside_find("share/jl/joblib.schema.json", path, NULL) == JL_OK && !strpbrk(path, " \t\r\n"))
+		jl_buf_printf(out, "# yaml-language-server: $schema=%s\n", path);
+}
+
 static int run(struct jl_settings *s)
 {
 	struct jl_err err = JL_ERR_INIT;
-	int fd = open(NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	struct jl_buf out = JL_BUF_INIT;
+	int fd = open(NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), r;
 
 	(void)s;
 	if (fd < 0 && errno == EEXIST) {
@@ -61,12 +73,15 @@ static int run(struct jl_settings *s)
 		jl_say("cannot write " NAME ": %s", strerror(errno));
 		return JL_EXIT_MACHINE;
 	}
-	if (jl_file_write_all(&jl_io_system, fd, text, strlen(text), &err) != JL_OK) {
-		close(fd);
+	name_schema(&out);
+	jl_buf_str(&out, text);
+	r = jl_file_write_all(&jl_io_system, fd, out.data, out.len, &err);
+	jl_buf_release(&out);
+	close(fd);
+	if (r != JL_OK) {
 		unlink(NAME);
 		return jl_say_error(&err);
 	}
-	close(fd);
 	jl_say("wrote " NAME "; \"jl run\" runs it");
 	return JL_EXIT_OK;
 }

@@ -46,6 +46,8 @@ packages() {
 		bash-completion file:/usr/share/bash-completion/bash_completion
 		zsh            cmd:zsh
 		fish           cmd:fish
+		dpkg-dev       cmd:dpkg-shlibdeps
+		lintian        cmd:lintian
 	END
 	demo) cat <<-'END' ;;
 		git            cmd:git
@@ -69,6 +71,10 @@ packages() {
 		cppcheck       cmd:cppcheck
 		mandoc         cmd:mandoc
 	END
+	deb) cat <<-'END' ;;
+		dpkg-dev       cmd:dpkg-shlibdeps
+		binutils       cmd:strip
+	END
 	fuzz) cat <<-'END' ;;
 		clang            cmd:clang
 		libclang-rt-dev  package
@@ -88,7 +94,7 @@ packages() {
 		rclone         cmd:rclone
 	END
 	*)
-		echo "deps.sh: unknown purpose \"$1\"; make, build, test, demo, bench, lint, fuzz, afl or servers" >&2
+		echo "deps.sh: unknown purpose \"$1\"; make, build, test, demo, bench, lint, deb, fuzz, afl or servers" >&2
 		exit 2
 		;;
 	esac

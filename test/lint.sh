@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit 3
 status=0
 shopt -s nullglob
 
-scripts=(test/*.sh test/bench/*.sh test/servers/*.sh test/servers/common.bash .ci/run)
+scripts=(test/*.sh test/bench/*.sh test/servers/*.sh test/servers/common.bash .ci/run .debian/build.sh)
 shellcheck -x "${scripts[@]}" || status=1
 bats=(test/bats/*.bats test/bats/*.bash test/servers/*.bats test/servers/helper.bash)
 if ((${#bats[@]})); then

@@ -1,11 +1,11 @@
 /* Starting and ending helpers: see helper.h. */
 #include "proc/helper.h"
 
+#include "proc/beside.h"
 #include "proc/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,24 +16,12 @@
 #define ARGS_MAX  8
 #define PIPE_SIZE (1 << 20) /* fewer wake-ups where much goes through; a wish, not a need */
 
-static const char *const places[] = {"libexec/jl/", "../libexec/jl/"};
-
 static int find(const char *name, char path[PATH_MAX], struct jl_err *err)
 {
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
+	char below[64];
 
-	if (n < 0)
-		return jl_err_set(err, JL_EUNSUPPORTED, "cannot tell where jl lies: %s", strerror(errno));
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	slash[1] = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (snprintf(path, PATH_MAX, "%s%s%s", self, places[i], name) < PATH_MAX && access(path, X_OK) == 0)
-			return JL_OK;
-	}
-	return jl_err_set(err, JL_ENOTFOUND, "the helper \"%s\" is not in %slibexec/jl: install it with jl", name, self);
+	snprintf(below, sizeof(below), "libexec/jl/%s", name);
+	return jl_beside_find(below, path, err);
 }
 
 static void close_fd(int *fd)
