@@ -254,15 +254,11 @@ int jl_extract_look(struct jl_extract *x, struct jl_err *err)
 				   first, n > 1 ? " and others are" : " is");
 }
 
-int jl_extract_commit(struct jl_extract *x, bool force, uint32_t *ret_n, struct jl_err *err)
+int jl_extract_commit(struct jl_extract *x, uint32_t *ret_n, struct jl_err *err)
 {
-	int r = jl_extract_look(x, err);
+	int r = JL_OK;
 
 	*ret_n = 0;
-	if (r == JL_EBUSY && force) {
-		jl_err_clear(err);
-		r = JL_OK;
-	}
 	for (uint32_t i = 0; r == JL_OK && i < x->at.len; i++) {
 		const struct item *item = JL_AT(x->at, struct item, i);
 

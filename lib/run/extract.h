@@ -29,11 +29,11 @@ int jl_extract_dir(struct jl_extract *x, const char *path, uint32_t mode, struct
 int jl_extract_link(struct jl_extract *x, const char *path, const char *target, struct jl_err *err) JL_MUST_CHECK;
 /* *ret_fd: the empty staged file, to be written and closed by the caller. */
 int jl_extract_file(struct jl_extract *x, const char *path, uint32_t mode, int *ret_fd, struct jl_err *err) JL_MUST_CHECK;
-/* Is something else in the way of any? JL_EBUSY names the first. */
+/* Compare all with what lies in its place: once, before the commit. Is something else in the way of any? JL_EBUSY names the
+ * first. */
 int jl_extract_look(struct jl_extract *x, struct jl_err *err) JL_MUST_CHECK;
-/* Put all in place. What is there already and the same stays as it is. JL_EBUSY: something else is in the way and `force` is
- * false: nothing was changed. *ret_n: how many were put. */
-int jl_extract_commit(struct jl_extract *x, bool force, uint32_t *ret_n, struct jl_err *err) JL_MUST_CHECK;
+/* Put all in place, over what lies there. What was found to be the same stays as it is. *ret_n: how many were put. */
+int jl_extract_commit(struct jl_extract *x, uint32_t *ret_n, struct jl_err *err) JL_MUST_CHECK;
 /* Also takes the stage away. */
 void jl_extract_release(struct jl_extract *x);
 

@@ -440,19 +440,28 @@ static int put_records(struct load *l, struct jl_err *err)
 	return r;
 }
 
+static int look(const struct load *l, struct jl_extract *x, struct jl_err *err)
+{
+	int r = jl_extract_look(x, err);
+
+	if (r != JL_EBUSY || !l->o->force)
+		return r;
+	jl_err_clear(err);
+	return JL_OK;
+}
+
 /* Both or none: what is in the way is looked for before anything is moved. */
 static int place(struct load *l, struct jl_err *err)
 {
-	const bool force = l->o->force;
 	uint32_t files = 0, outs = 0;
-	int r = force ? JL_OK : jl_extract_look(&l->files, err);
+	int r = look(l, &l->files, err);
 
-	if (r == JL_OK && !force)
-		r = jl_extract_look(&l->outs, err);
 	if (r == JL_OK)
-		r = jl_extract_commit(&l->files, force, &files, err);
+		r = look(l, &l->outs, err);
 	if (r == JL_OK)
-		r = jl_extract_commit(&l->outs, force, &outs, err);
+		r = jl_extract_commit(&l->files, &files, err);
+	if (r == JL_OK)
+		r = jl_extract_commit(&l->outs, &outs, err);
 	l->counts->placed = files + outs;
 	return r;
 }

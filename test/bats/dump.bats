@@ -82,6 +82,19 @@ results() {
 	assert_output ''
 }
 
+@test "load -x compares what lies in the way once" {
+	write_manifest <<-'END'
+		version: 1
+		steps: {a: {command: "for i in $(seq 50); do echo $i > out/$i; done", outputs: out/}}
+	END
+	jl_ok run
+	jl dump a >d.tar
+	count_syscalls jl load -x d.tar
+	assert_success
+	# Two a file, and some for the folder.
+	[[ $(syscalls openat2) -ge 50 && $(syscalls openat2) -lt 150 ]] || fail "$(syscalls openat2) calls of openat2"
+}
+
 @test "every format, by name and by ending, there and back" {
 	results
 	for f in zst gz zlib bz2 xz lzma lz4 tar; do
