@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "codec/codec.h"
+#include "store/ahead.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -129,12 +130,17 @@ static int sink_add(void *ctx, const void *data, size_t len, struct jl_err *err)
 /* Copy a bare blob: JL_ECORRUPT when it is longer than it should be. */
 static int copy_raw(struct jl_local *l, int fd, uint64_t size, struct sink *to, struct jl_err *err)
 {
+	struct jl_ahead *ahead = size >= JL_AHEAD_MIN ? jl_ahead_new(l->io, fd, to->hasher) : NULL;
 	const size_t room = size < PIECE ? (size_t)size + 1 : PIECE;
-	char *piece = jl_alloc_pages(room);
+	struct jl_hasher *hasher = to->hasher;
+	char *piece = ahead ? NULL : jl_alloc_pages(room);
+	const char *data = piece;
 	int status = JL_OK;
 
+	if (ahead)
+		to->hasher = NULL; /* it is done already */
 	for (;;) {
-		ssize_t n = l->io->read(l->io, fd, piece, room);
+		ssize_t n = ahead ? jl_ahead_next(ahead, &data) : l->io->read(l->io, fd, piece, room);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -145,10 +151,13 @@ static int copy_raw(struct jl_local *l, int fd, uint64_t size, struct sink *to, 
 		else if ((uint64_t)n > size - to->size)
 			status = JL_ECORRUPT;
 		else if (n > 0)
-			status = sink_add(to, piece, (size_t)n, err);
+			status = sink_add(to, data, (size_t)n, err);
 		if (n <= 0 || status != JL_OK)
 			break;
 	}
+	if (ahead)
+		jl_ahead_free(ahead);
+	to->hasher = hasher;
 	free(piece);
 	return status;
 }
