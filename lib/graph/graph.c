@@ -64,6 +64,37 @@ void jl_graph_start(struct jl_graph *g, uint32_t first)
 	}
 }
 
+void jl_graph_wait(struct jl_graph *g, uint32_t node, uint32_t before)
+{
+	struct jl_node *n = jl_graph_node(g, node);
+	bool measured = g->measured;
+	jl_bug_if(n->state != JL_NODE_TAKEN && n->state != JL_NODE_WAITING);
+	jl_bug_if(jl_graph_node(g, before)->state == JL_NODE_DONE);
+	n->state = JL_NODE_WAITING;
+	jl_graph_edge(g, before, node);
+	g->measured = measured;
+}
+
+uint32_t jl_graph_before(struct jl_graph *g, uint32_t node, uint32_t what)
+{
+	bool measured = g->measured;
+	uint32_t new = jl_graph_add(g, what, 0);
+	g->measured = measured;
+	jl_graph_node(g, new)->urgency = jl_graph_node(g, node)->urgency;
+	jl_graph_wait(g, node, new);
+	make_ready(g, new);
+	return new;
+}
+
+uint32_t jl_graph_behind(struct jl_graph *g, uint32_t node, uint32_t what)
+{
+	bool measured = g->measured;
+	uint32_t new = jl_graph_add(g, what, 0);
+	jl_graph_edge(g, node, new);
+	g->measured = measured;
+	return new;
+}
+
 bool jl_graph_next(struct jl_graph *g, uint32_t *ret_node)
 {
 	if (g->head == g->ready.len)

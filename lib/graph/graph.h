@@ -55,6 +55,12 @@ void jl_graph_edge(struct jl_graph *g, uint32_t before, uint32_t after); /* fine
 void jl_graph_start(struct jl_graph *g, uint32_t first);
 /* Take the next ready node. */
 bool jl_graph_next(struct jl_graph *g, uint32_t *ret_node);
+/* For one that was taken: it waits once more, for a new node of the same urgency, which is ready at once; or for another that is
+ * not done. When that is done it becomes ready again. */
+uint32_t jl_graph_before(struct jl_graph *g, uint32_t node, uint32_t what);
+void jl_graph_wait(struct jl_graph *g, uint32_t node, uint32_t before);
+/* A new node after one that is not done. With these three the urgencies stay as they were measured. */
+uint32_t jl_graph_behind(struct jl_graph *g, uint32_t node, uint32_t what);
 void jl_graph_done(struct jl_graph *g, uint32_t node, bool ok);
 bool jl_graph_finished(const struct jl_graph *g); /* all nodes are done */
 

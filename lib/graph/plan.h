@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define JL_PLAN_FORMAT 5 /* raised whenever the meaning of a table changes */
+#define JL_PLAN_FORMAT 6 /* raised whenever the meaning of a table changes */
 
 #define JL_PLAN_POOLS_MAX 62u
 
@@ -33,7 +33,7 @@ struct jl_plan_head {           /* one element */
 	uint32_t env, n_env;    /* refs: text offsets of "NAME=VALUE" (or "NAME" when unset) that templates read */
 	uint32_t manifest;      /* text: the manifest's file name, relative to the workspace */
 	uint32_t has_folders;   /* some output is a folder or a glob */
-	uint32_t pad;
+	uint32_t has_temp;      /* some rule is JL_RULE_TEMP */
 	struct jl_digest source; /* of the manifest's and its includes' bytes, overrides, program format */
 	uint8_t pad2[7];
 	uint32_t store_dir;     /* text; 0: none */
@@ -56,6 +56,7 @@ enum jl_rule_flag {
 	JL_RULE_PORTABLE = 256,
 	JL_RULE_JOBS = 512,     /* its command holds the number of jobs, which is not of the key */
 	JL_RULE_INTERACTIVE = 1024,
+	JL_RULE_TEMP = 2048,    /* its outputs are dropped after their last user: run/temp.h */
 	JL_RULE_OFF = 1 << 16,  /* its `if` is false: one instance without items, which is JL_INST_OFF */
 	JL_RULE_SOME_OFF = 1 << 17, /* its `if` is false for some items */
 };

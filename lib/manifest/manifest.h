@@ -159,6 +159,7 @@ struct jl_step {
 	struct jl_port stream[3];    /* stdin, stdout, stderr: also in inputs and outputs; path NULL: not given */
 	struct jl_mtexts tools;      /* names of programs; those with a '/' are in inputs instead */
 	bool manual, cache, portable, allow_failure, interactive;
+	bool temp;                   /* outputs go from the disk after their last user */
 	struct jl_ports keep;        /* `keep: true` or a list of paths: outputs not removed before a run */
 	bool keep_all;
 };

@@ -294,6 +294,29 @@ static void merge_key(struct merge *m, const struct jl_schema_key *key, struct j
 	}
 }
 
+/* What is dropped must be able to come back, and be known by name. */
+static void check_temp(struct jl_reader *r, const struct jl_step *step)
+{
+	if (!step->temp)
+		return;
+	if (!step->cache || step->interactive)
+		jl_messages_add(r->msgs, step->name.mark, false,
+				"step \"%s\" has \"temp\" and %s: nothing is stored that could bring its outputs back; take one "
+				"of the two out",
+				jl_messages_show(r->msgs, step->name.s),
+				step->interactive ? "\"interactive\"" : "\"cache: false\"");
+	if (step->keep_all || step->keep.n)
+		jl_messages_add(r->msgs, step->name.mark, false,
+				"step \"%s\" has both \"temp\" and \"keep\", which leaves its outputs for its next run; take "
+				"one of the two out",
+				jl_messages_show(r->msgs, step->name.s));
+	for (uint32_t i = 0; i < step->outputs.n; i++)
+		if (step->outputs.at[i].glob)
+			jl_messages_add(r->msgs, step->outputs.at[i].text.mark, false,
+					"outputs of a temp step cannot be a glob; name the files, or a folder (with a "
+					"trailing slash) for them");
+}
+
 void jl_read_merge_defaults(struct jl_reader *r)
 {
 	static const char *const shell[] = {"bash", "-eo", "pipefail", "-c"};
@@ -314,6 +337,7 @@ void jl_read_merge_defaults(struct jl_reader *r)
 			if (r->defaults_set >> row & 1)
 				merge_key(&m, jl_schema_at(row), step, set >> row & 1, i + 1);
 		}
+		check_temp(r, step);
 		if (step->shell.n == 0)
 			step->shell = usual;
 		jl_read_join_streams(r, step);

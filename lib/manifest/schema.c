@@ -77,7 +77,8 @@ static const struct jl_schema_key keys[] = {
 	 "A command that is run before a stored result is used; when it fails, the step runs."},
 	{"interactive", JL_IN_STEP, JL_TYPE_BOOL, STEP(interactive), 0,
 	 "true: the command has the terminal, runs alone and each time, and is not stored."},
-	LATER("temp", BOTH),
+	{"temp", BOTH, JL_TYPE_BOOL, STEP(temp), 0,
+	 "true: the outputs are taken off the disk after their last user; they come back when one has to run."},
 	LATER("executor", BOTH),
 	LATER("hosts", BOTH),
 	/* of the top level */

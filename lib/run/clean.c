@@ -24,8 +24,10 @@ static int clean_file(struct clean *c, uint32_t id, struct jl_err *err)
 {
 	struct jl_files *files = &c->p->state->files;
 	const char *path = jl_files_path(files, id);
+	if (jl_files_dropped(files, id)) /* it is not on the disk */
+		return JL_OK;
 	bool was_made = jl_file_at(files, id)->flags & JL_FILE_MADE;
-	int r = jl_files_digest(files, id, err), fd;
+	int fd, r = jl_files_digest(files, id, err);
 	if (r != JL_OK)
 		return r;
 	enum jl_kind kind = jl_file_kind(jl_file_at(files, id));

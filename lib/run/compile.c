@@ -233,6 +233,7 @@ static uint32_t rule_flags(const struct jl_step *s)
 	flags |= s->portable ? JL_RULE_PORTABLE : 0;
 	flags |= s->interactive ? JL_RULE_INTERACTIVE | JL_RULE_NO_CACHE : 0;
 	flags |= s->keep_all ? JL_RULE_KEEP_ALL : 0;
+	flags |= s->temp ? JL_RULE_TEMP : 0;
 	flags |= s->foreach.kind != JL_FOREACH_NONE ? JL_RULE_FOREACH : 0;
 	flags |= s->inputs.n == 0 && s->outputs.n == 0 && !s->depfile.path ? JL_RULE_ALWAYS : 0;
 	return flags;
@@ -317,6 +318,8 @@ static void compile_rule(struct jl_project *p, const struct jl_step *s)
 	struct jl_rule r = {.flags = rule_flags(s), .items_kind = s->foreach.kind, .timeout_ns = s->timeout_ns,
 			    .ttl_ns = s->ttl_ns, .retries = (int32_t)s->retries.times,
 			    .retry_delay_ns = s->retries.delay_ns};
+	if (s->temp)
+		jl_plan_head(&p->plan)->has_temp = 1;
 	if (is_off(p, s)) {
 		r.flags = (r.flags & ~(uint32_t)JL_RULE_FOREACH) | JL_RULE_OFF;
 		r.items_kind = JL_FOREACH_NONE;

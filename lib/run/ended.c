@@ -72,10 +72,27 @@ void jl_ended_settled(struct jl_engine *e, uint32_t inst, const struct jl_decide
 	changed(e, inst);
 }
 
+void jl_ended_fresh(struct jl_engine *e, uint32_t inst, const struct jl_digest *key)
+{
+	struct jl_result *res = jl_ended_result(e, inst);
+	struct jl_event ev = {.status = JL_STEP_FRESH};
+	char text[JL_DIGEST_TEXT];
+	if ((res->flags & JL_RESULT_FAILED) && e->opts->mode != JL_MODE_PLAN) {
+		/* It failed with other inputs, and now has those that it succeeded with. */
+		res->flags &= JL_RESULT_OK | JL_RESULT_DIRTY;
+		jl_results_touch(&e->p->state->results, jl_engine_inst(e, inst)->result);
+	}
+	e->counts.fresh++;
+	e->counts.saved_ns += res->wall_ns;
+	if (e->opts->sinks)
+		ev.key = jl_digest_text(key, text);
+	jl_ended_tell(e, inst, &ev);
+}
+
 void jl_ended_skip(struct jl_engine *e, uint32_t node, const char *reason)
 {
 	uint32_t what = jl_graph_node(&e->graph, node)->what;
-	if (JL_NODE_KIND(what) == JL_NODE_INST) {
+	if (JL_NODE_KIND(what) == JL_NODE_INST || JL_NODE_KIND(what) == JL_NODE_REMAKE) {
 		bool plan = e->opts->mode == JL_MODE_PLAN && !e->slots.stopping;
 		struct jl_event ev = {.status = plan ? JL_STEP_MAYBE : JL_STEP_SKIPPED, .reason = reason};
 		if (plan)

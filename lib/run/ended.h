@@ -13,6 +13,8 @@ void jl_ended_command(struct jl_engine *e, uint32_t inst, struct jl_buf *out);
 void jl_ended_forget(struct jl_engine *e, uint32_t inst);
 /* The result of this key, with what was found, computed then, is what now lies on disk. */
 void jl_ended_settled(struct jl_engine *e, uint32_t inst, const struct jl_decided *d, int64_t made_ns);
+/* Count and tell that it is fresh; the graph is the caller's. */
+void jl_ended_fresh(struct jl_engine *e, uint32_t inst, const struct jl_digest *key);
 /* A node that is not gone into: blocked, or the run ended before. */
 void jl_ended_skip(struct jl_engine *e, uint32_t node, const char *reason);
 /* Its `if` is false: skipped, and those that need it go on with what lies on disk. */

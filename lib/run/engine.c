@@ -14,6 +14,7 @@
 #include "run/secrets.h"
 #include "run/script.h"
 #include "run/start.h"
+#include "run/temp.h"
 #include "run/uses.h"
 #include "run/why.h"
 
@@ -69,6 +70,15 @@ static void shuffle(struct jl_engine *e)
 	}
 }
 
+/* What makes room comes first. */
+static void push_ready(struct jl_engine *e, uint32_t node)
+{
+	struct jl_node *n = jl_graph_node(&e->graph, node);
+	if (JL_NODE_KIND(n->what) == JL_NODE_DROP)
+		n->urgency = UINT32_MAX;
+	jl_urgent_push(&e->queue, &e->graph, node);
+}
+
 static void begin_urgency(struct jl_engine *e)
 {
 	uint32_t node;
@@ -81,7 +91,7 @@ static void begin_urgency(struct jl_engine *e)
 		jl_urgent_rebuild(&e->queue, &e->graph);
 	e->by_urgency = true;
 	while (jl_graph_next(&e->graph, &node))
-		jl_urgent_push(&e->queue, &e->graph, node);
+		push_ready(e, node);
 }
 
 static bool next_ready(struct jl_engine *e, uint32_t *ret)
@@ -90,25 +100,14 @@ static bool next_ready(struct jl_engine *e, uint32_t *ret)
 	if (!e->by_urgency)
 		return jl_graph_next(&e->graph, ret);
 	while (jl_graph_next(&e->graph, &node))
-		jl_urgent_push(&e->queue, &e->graph, node);
+		push_ready(e, node);
 	return jl_urgent_pop(&e->queue, &e->graph, ret);
 }
 
 static void fresh(struct jl_engine *e, uint32_t inst, uint32_t node, const struct jl_digest *key)
 {
-	struct jl_result *res = jl_ended_result(e, inst);
-	struct jl_event ev = {.status = JL_STEP_FRESH};
-	char text[JL_DIGEST_TEXT];
-	if ((res->flags & JL_RESULT_FAILED) && e->opts->mode != JL_MODE_PLAN) {
-		/* It failed with other inputs, and now has those that it succeeded with. */
-		res->flags &= JL_RESULT_OK | JL_RESULT_DIRTY;
-		jl_results_touch(&e->p->state->results, jl_engine_inst(e, inst)->result);
-	}
-	e->counts.fresh++;
-	e->counts.saved_ns += res->wall_ns;
-	if (e->opts->sinks)
-		ev.key = jl_digest_text(key, text);
-	jl_ended_tell(e, inst, &ev);
+	if (!jl_temp_holds_back(e, inst))
+		jl_ended_fresh(e, inst, key);
 	jl_graph_done(&e->graph, node, true);
 }
 
@@ -153,6 +152,7 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 	if (!jl_digest_equal(&d->base, &d->key))
 		jl_engine_used(e, &d->base); /* by which it was found */
 	if (!there) {
+		jl_temp_forget(e, inst);
 		int r = jl_place_restore(e, inst, rec, &err);
 		if (r != JL_OK) {
 			jl_ended_forget(e, inst); /* else what was put is known, and need not be read again */
@@ -204,10 +204,11 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 		e->counts.would_run++;
 		jl_ended_tell(e, inst, &ev);
 		jl_graph_done(&e->graph, node, false);
+		jl_temp_plan(e, inst);
 		return;
 	}
 	begin_urgency(e);
-	if (e->opts->mode == JL_MODE_RUN && jl_needs_park(e, inst, node))
+	if (e->opts->mode == JL_MODE_RUN && (jl_temp_bring(e, inst, node) || jl_needs_park(e, inst, node)))
 		return;
 	struct jl_running *r = new_running(inst, node);
 	r->what = *d;
@@ -278,6 +279,8 @@ static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
 		jl_ended_off(e, inst, node);
 		return;
 	}
+	if (jl_temp_is_wanted(e, inst))
+		jl_temp_forget(e, inst);
 	switch (jl_decide(e, inst, d, &rec)) {
 	case JL_DECIDE_FRESH:
 		if (e->opts->mode == JL_MODE_ADOPT || !check_valid(e, inst, node, d)) {
@@ -309,10 +312,23 @@ static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
 	jl_record_free(rec);
 }
 
+/* The file of its items is to be read, but was dropped: the node waits. */
+static bool lacks_lines(struct jl_engine *e, uint32_t rule, uint32_t node)
+{
+	const struct jl_rule *r = jl_plan_rule(&e->p->plan, rule);
+	const char *path = jl_project_text(e->p, r->items_text);
+	if (r->items_kind != JL_FOREACH_LINES || r->flags & JL_RULE_EXPANDED)
+		return false;
+	uint32_t file = jl_files_find(jl_engine_files(e), path, strlen(path));
+	return file != JL_NONE && jl_temp_bring_file(e, file, node);
+}
+
 static void settle_rule(struct jl_engine *e, uint32_t rule, uint32_t node)
 {
 	struct jl_err err = JL_ERR_INIT;
 	uint32_t first = e->p->plan.insts.len;
+	if (e->opts->mode == JL_MODE_RUN && lacks_lines(e, rule, node))
+		return;
 	int r = jl_expand_rule(e->p, rule, &err);
 	if (r != JL_OK) {
 		const struct jl_messages *m = e->p->msgs;
@@ -333,6 +349,8 @@ static void settle_rule(struct jl_engine *e, uint32_t rule, uint32_t node)
 		jl_place_gone(e);
 	e->p->gone.len = 0;
 	jl_select_settled(e, rule);
+	if (jl_plan_rule(&e->p->plan, rule)->flags & JL_RULE_TEMP)
+		jl_temp_purge(e->p, e->rule, true);
 	jl_graph_done(&e->graph, node, true);
 }
 
@@ -342,8 +360,10 @@ static void visit(struct jl_engine *e, uint32_t node)
 	uint32_t index = JL_NODE_INDEX(n->what);
 	enum jl_node_kind kind = JL_NODE_KIND(n->what);
 	char waits[JL_WHY_MAX];
-	if (kind == JL_NODE_BARRIER) {
+	if (kind == JL_NODE_BARRIER || kind == JL_NODE_USERS) {
 		jl_graph_done(&e->graph, node, !n->blocked);
+	} else if (kind == JL_NODE_DROP) {
+		jl_temp_drop(e, index, node);
 	} else if (n->blocked || e->slots.stopping) {
 		if (kind == JL_NODE_SETTLE) {
 			struct jl_event ev = {.type = JL_EVENT_STEP_FINISHED,
@@ -365,6 +385,8 @@ static void visit(struct jl_engine *e, uint32_t node)
 	} else if (kind == JL_NODE_SETTLE) {
 		settle_rule(e, index, node);
 	} else {
+		if (kind == JL_NODE_REMAKE)
+			jl_temp_forget(e, index);
 		decide_inst(e, index, node);
 	}
 }

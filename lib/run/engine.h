@@ -97,11 +97,19 @@ enum jl_rule_state_flag {
 	JL_RS_ALL = 1,         /* all its instances are wanted */
 	JL_RS_ASKED = 2,       /* ... by the user */
 	JL_RS_SETTLED = 4,     /* late, and expanded in this run */
+	JL_RS_NAMED = 16,      /* ... by its name */
 	JL_RS_WARNED = 8,      /* of variables that its script uses and that are not passed */
 };
 struct jl_rule_state {
 	uint32_t barrier, settle; /* nodes, or JL_NONE */
+	uint32_t users;           /* the same, of temp.h */
 	uint32_t flags;
+};
+
+struct jl_temp_state {         /* run/temp.h */
+	struct jl_table of;      /* private, by instance; as long as it needs to be */
+	struct jl_table held_back; /* uint32_t: fresh instances that are not told of yet */
+	uint32_t gate;           /* node: all late rules are expanded; JL_NONE: there are none */
 };
 
 struct jl_engine {
@@ -120,7 +128,7 @@ struct jl_engine {
 	bool by_urgency;
 	struct jl_table node_of; /* uint32_t by instance: its node, or JL_NONE */
 	struct jl_rule_state *rule; /* by rule */
-	struct jl_table want_inst; /* uint8_t by instance: 1 wanted, 2 asked for */
+	struct jl_table want_inst; /* uint8_t by instance: 1 wanted, 2 asked for, 4 by its name or a path */
 	struct jl_table worklist; /* uint32_t: newly wanted instances */
 	struct jl_table below;   /* uint8_t by file: a folder with outputs of somebody in it */
 
@@ -129,6 +137,7 @@ struct jl_engine {
 	struct jl_starting starting;
 	struct jl_need_state needs;
 	struct jl_secret_state secrets;
+	struct jl_temp_state temp;
 	struct jl_table valid;   /* enum jl_valid in uint8_t, by instance; as long as it needs to be */
 	const struct jl_machine *machine;
 	uint64_t oom_kills;      /* of the machine, when the first step was started */
@@ -194,6 +203,11 @@ bool jl_engine_is(const struct jl_engine *e, uint32_t inst, const char *word);
 static inline bool jl_engine_asked(const struct jl_engine *e, uint32_t inst)
 {
 	return *JL_AT(e->want_inst, uint8_t, inst) & 2;
+}
+/* ... by its name or its step's or the path of an output, not only by having a tag or being there. */
+static inline bool jl_engine_named(const struct jl_engine *e, uint32_t inst)
+{
+	return *JL_AT(e->want_inst, uint8_t, inst) & 4;
 }
 static inline struct jl_files *jl_engine_files(const struct jl_engine *e)
 {

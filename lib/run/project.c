@@ -10,6 +10,7 @@
 #include "run/compact.h"
 #include "run/compile.h"
 #include "run/expand.h"
+#include "run/temp.h"
 #include "run/tokens.h"
 
 #include <errno.h>
@@ -242,6 +243,10 @@ static int load(struct jl_project *p, bool write, struct jl_err *err)
 static int settle(struct jl_project *p, struct jl_err *err)
 {
 	uint32_t first = p->plan.insts.len;
+	if (p->compiled)
+		jl_temp_purge(p, NULL, false);
+	if (jl_plan_head(&p->plan)->has_temp)
+		jl_files_drop_begin(&p->state->files);
 	for (uint32_t i = 0; i < p->plan.rules.len; i++) {
 		if (jl_plan_rule(&p->plan, i)->flags & JL_RULE_LATE)
 			continue;
@@ -252,6 +257,8 @@ static int settle(struct jl_project *p, struct jl_err *err)
 	if (p->msgs->errors)
 		return jl_err_set(err, JL_EINVAL, "the manifest has errors");
 	jl_expand_waits(p, first);
+	if (p->compiled)
+		jl_temp_purge(p, NULL, true);
 	return JL_OK;
 }
 

@@ -253,6 +253,7 @@ static int dispose_tree(struct jl_engine *e, uint32_t id, struct jl_err *err)
 int jl_room_dispose_port(struct jl_engine *e, const struct jl_pport *port, struct jl_err *err)
 {
 	struct jl_files *files = jl_engine_files(e);
+	jl_files_undrop(files, port->what, port->flags & JL_PORT_FOLDER);
 	/* Looked at just now: what somebody put there since the run began is not lost either. */
 	jl_files_forget(files, port->what, false);
 	int r = jl_files_stat(files, port->what, err);

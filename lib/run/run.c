@@ -13,6 +13,7 @@
 #include "run/node.h"
 #include "run/ports.h"
 #include "run/secrets.h"
+#include "run/temp.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -253,6 +254,8 @@ static int run(struct jl_engine *e, struct jl_err *err)
 	if (e->opts->mode == JL_MODE_RUN)
 		jl_place_gone(e);
 	r = jl_slots_loop(&e->slots, err);
+	if (r == JL_OK)
+		jl_temp_tell(e);
 	if (r == JL_OK && !jl_graph_finished(&e->graph) && !e->slots.stopping)
 		r = check_cycle(e, err);
 	if (r == JL_OK && e->opts->mode != JL_MODE_PLAN && !e->slots.stopping &&
@@ -299,6 +302,7 @@ void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts)
 	e->began_stamp_ns = jl_clock_real_ns(); /* a stamp may be finer than the coarse clock */
 	e->began_ns = e->now_ns = e->flushed_ns = e->clock->now_ns(e->clock);
 	e->threads = 1;
+	jl_temp_init(e);
 }
 
 void jl_engine_release(struct jl_engine *e)
@@ -322,6 +326,7 @@ void jl_engine_release(struct jl_engine *e)
 	jl_tools_release(&e->tools);
 	jl_needs_release(e);
 	jl_secrets_release(e);
+	jl_temp_release(e);
 	jl_table_release(&e->valid);
 	jl_buf_release(&e->trash.first);
 	jl_buf_release(&e->trash.to);

@@ -4,6 +4,7 @@
 #include "run/engine.h"
 #include "run/expand.h"
 #include "run/node.h"
+#include "run/temp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,13 +149,14 @@ bool jl_select_waits(struct jl_engine *e, uint32_t inst, uint32_t other)
 
 /* ---- wanting ---- */
 
-static void want_inst(struct jl_engine *e, uint32_t inst, bool asked)
+enum asked { NEEDED, ASKED, NAMED };
+
+static void want_inst(struct jl_engine *e, uint32_t inst, enum asked asked)
 {
 	if (e->want_inst.len <= inst)
 		jl_table_add(&e->want_inst, e->p->plan.insts.len - e->want_inst.len);
 	uint8_t *w = JL_AT(e->want_inst, uint8_t, inst);
-	if (asked)
-		*w |= 2;
+	*w |= (asked != NEEDED ? 2 : 0) | (asked == NAMED ? 4 : 0);
 	if (*w & 1)
 		return;
 	*w |= 1;
@@ -163,7 +165,7 @@ static void want_inst(struct jl_engine *e, uint32_t inst, bool asked)
 	e->counts.total++;
 }
 
-static void want_rule(struct jl_engine *e, uint32_t rule, bool asked);
+static void want_rule(struct jl_engine *e, uint32_t rule, enum asked asked);
 
 static void want_settle(struct jl_engine *e, uint32_t rule)
 {
@@ -171,15 +173,16 @@ static void want_settle(struct jl_engine *e, uint32_t rule)
 	if (rs->settle != JL_NONE)
 		return;
 	rs->settle = jl_graph_add(&e->graph, JL_NODE(JL_NODE_SETTLE, rule), 1);
+	jl_temp_late(e, rs->settle);
 	const struct jl_rule r = *jl_plan_rule(&e->p->plan, rule);
 	for (uint32_t i = 0; i < r.n_waits; i++)
-		want_rule(e, jl_plan_ref(&e->p->plan, r.waits + i), false);
+		want_rule(e, jl_plan_ref(&e->p->plan, r.waits + i), NEEDED);
 }
 
-static void want_rule(struct jl_engine *e, uint32_t rule, bool asked)
+static void want_rule(struct jl_engine *e, uint32_t rule, enum asked asked)
 {
 	struct jl_rule_state *rs = &e->rule[rule];
-	uint32_t flags = JL_RS_ALL | (asked ? JL_RS_ASKED : 0);
+	uint32_t flags = JL_RS_ALL | (asked != NEEDED ? JL_RS_ASKED : 0) | (asked == NAMED ? JL_RS_NAMED : 0);
 	if ((rs->flags & flags) == flags)
 		return;
 	rs->flags |= flags;
@@ -195,13 +198,13 @@ static void want_rule(struct jl_engine *e, uint32_t rule, bool asked)
 static void need_inst(struct jl_engine *e, uint32_t self, uint32_t inst)
 {
 	(void)self;
-	want_inst(e, inst, false);
+	want_inst(e, inst, NEEDED);
 }
 
 static void need_rule(struct jl_engine *e, uint32_t self, uint32_t rule)
 {
 	(void)self;
-	want_rule(e, rule, false);
+	want_rule(e, rule, NEEDED);
 }
 
 /* ---- nodes and edges ---- */
@@ -228,12 +231,14 @@ static void edge_inst(struct jl_engine *e, uint32_t self, uint32_t inst)
 {
 	if (*node_of(e, inst) != JL_NONE)
 		jl_graph_edge(&e->graph, *node_of(e, inst), *node_of(e, self));
+	jl_temp_user(e, *node_of(e, self), inst);
 }
 
 static void edge_rule(struct jl_engine *e, uint32_t self, uint32_t rule)
 {
 	uint32_t barrier = barrier_of(e, rule);
 	jl_graph_edge(&e->graph, barrier, *node_of(e, self));
+	jl_temp_user_of_rule(e, *node_of(e, self), rule);
 }
 
 /* Follow the needs of all that is newly wanted, then join the new nodes and let those that wait for nothing begin. */
@@ -250,8 +255,9 @@ static void extend(struct jl_engine *e, uint32_t first_node)
 		} else if (JL_NODE_KIND(what) == JL_NODE_SETTLE) {
 			const struct jl_rule r = *jl_plan_rule(&e->p->plan, index);
 			for (uint32_t i = 0; i < r.n_waits; i++) {
-				uint32_t barrier = barrier_of(e, jl_plan_ref(&e->p->plan, r.waits + i));
+				uint32_t before = jl_plan_ref(&e->p->plan, r.waits + i), barrier = barrier_of(e, before);
 				jl_graph_edge(&e->graph, barrier, n);
+				jl_temp_user_of_rule(e, n, before);
 			}
 		}
 	}
@@ -261,7 +267,7 @@ static void extend(struct jl_engine *e, uint32_t first_node)
 void jl_select_rule(struct jl_engine *e, uint32_t rule)
 {
 	uint32_t first_node = e->graph.nodes.len;
-	want_rule(e, rule, false);
+	want_rule(e, rule, NEEDED);
 	extend(e, first_node);
 }
 
@@ -288,13 +294,15 @@ void jl_select_settled(struct jl_engine *e, uint32_t rule)
 		}
 		if (!named && !(rs->flags & JL_RS_ALL))
 			continue;
-		want_inst(e, i, named || (rs->flags & JL_RS_ASKED));
+		named |= rs->flags & JL_RS_NAMED;
+		want_inst(e, i, named ? NAMED : rs->flags & JL_RS_ASKED ? ASKED : NEEDED);
 		jl_graph_node(&e->graph, *node_of(e, i))->marked |= jl_graph_node(&e->graph, rs->settle)->marked;
 	}
 	if (rs->barrier != JL_NONE)
 		for (uint32_t i = r.first; i < r.first + r.n; i++)
 			if (*node_of(e, i) != JL_NONE)
 				jl_graph_edge(&e->graph, *node_of(e, i), rs->barrier);
+	jl_temp_settled(e, rule);
 	extend(e, first_node);
 }
 
@@ -324,7 +332,7 @@ static bool want_tag(struct jl_engine *e, const char *tag)
 		for (uint32_t k = 0; k < r.n_tags; k++) {
 			if (strcmp(jl_project_text(e->p, jl_plan_ref(&e->p->plan, r.tags + k)), tag) != 0)
 				continue;
-			want_rule(e, i, true);
+			want_rule(e, i, ASKED);
 			any = true;
 			break;
 		}
@@ -340,14 +348,14 @@ static bool want_path(struct jl_engine *e, const char *word)
 	uint32_t id = jl_files_find(jl_engine_files(e), path.data, path.len);
 	uint32_t maker = id == JL_NONE ? JL_NONE : jl_expand_maker(e->p, id);
 	if (maker != JL_NONE) {
-		want_inst(e, maker, true);
+		want_inst(e, maker, NAMED);
 		any = true;
 	}
 	if (!any && id != JL_NONE && id < e->below.len && *JL_AT(e->below, uint8_t, id)) {
 		for (uint32_t k = 0; k < e->p->maker.len; k++) { /* a folder: all that is made below it */
 			uint32_t m = *JL_AT(e->p->maker, uint32_t, k);
 			if (m != JL_NONE && jl_path_inside(jl_files_path(jl_engine_files(e), k), path.data)) {
-				want_inst(e, m, true);
+				want_inst(e, m, NAMED);
 				any = true;
 			}
 		}
@@ -406,11 +414,11 @@ static int want_word(struct jl_engine *e, const char *word, struct jl_err *err)
 					     : jl_err_set(err, JL_EINVAL, "no step has the tag \"%s\"", word + 1);
 	int r = jl_project_find(e->p, word, &rule, &inst, err);
 	if (r == JL_OK && inst != JL_NONE)
-		want_inst(e, inst, true);
+		want_inst(e, inst, NAMED);
 	else if (r == JL_OK && strchr(word, '['))
 		want_settle(e, rule); /* an item that is known when the rule is expanded */
 	else if (r == JL_OK)
-		want_rule(e, rule, true);
+		want_rule(e, rule, NAMED);
 	else if (want_path(e, word))
 		r = JL_OK;
 	return r;
@@ -436,14 +444,14 @@ int jl_select(struct jl_engine *e, struct jl_err *err)
 		return r;
 	e->rule = jl_calloc(n_rules + 1, sizeof(*e->rule));
 	for (uint32_t i = 0; i < n_rules; i++)
-		e->rule[i] = (struct jl_rule_state){.barrier = JL_NONE, .settle = JL_NONE};
+		e->rule[i] = (struct jl_rule_state){.barrier = JL_NONE, .settle = JL_NONE, .users = JL_NONE};
 	mark_below(e);
 	jl_table_reserve(&e->graph.nodes, e->p->plan.insts.len);
 	for (uint32_t i = 0; i < e->opts->n_targets && r == JL_OK; i++)
 		r = want_word(e, e->opts->targets[i], err);
 	for (uint32_t i = 0; i < n_rules && e->opts->n_targets == 0; i++)
 		if (!(jl_plan_rule(&e->p->plan, i)->flags & JL_RULE_MANUAL))
-			want_rule(e, i, true);
+			want_rule(e, i, ASKED);
 	if (r == JL_OK)
 		extend(e, 0);
 	return r;

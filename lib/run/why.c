@@ -6,6 +6,7 @@
 #include "memo/explain.h"
 #include "memo/worddiff.h"
 #include "run/node.h"
+#include "run/temp.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -371,6 +372,8 @@ static void say_used(struct jl_engine *e, uint32_t inst, bool fresh, struct jl_b
 	struct jl_record *rec = jl_decide_record(e, inst, &e->deciding.key);
 	if (!fresh)
 		say_outputs(e, inst, rec, false, out);
+	else if (jl_temp_is_dropped(e, inst))
+		jl_buf_str(out, "temp: its outputs are not on the disk; they come back when a step that needs them runs\n");
 	say_key(e, inst, &e->deciding.key, rec, out);
 	if (!fresh && (res->flags & JL_RESULT_OK) && !jl_digest_equal(&res->key, &e->deciding.key)) {
 		jl_buf_str(out, "the last result here is another one:\n");

@@ -184,6 +184,16 @@ int64_t jl_files_now(struct jl_files *f)
 
 void jl_file_took(struct jl_file *e, const struct jl_stamp *now)
 {
+	if (!now->mode && (e->flags & (JL_FILE_DROPPED | JL_FILE_HOLDS))) {
+		if (!(e->flags & JL_FILE_DROPPED) && jl_file_kind(e) != JL_KIND_DIR) {
+			e->stamp = (struct jl_stamp){.mode = S_IFDIR | 0777};
+			e->flags &= ~(uint32_t)(JL_FILE_DIGEST | JL_FILE_MADE);
+		}
+		e->flags &= ~(uint32_t)(JL_FILE_LIST | JL_FILE_RACY);
+		e->flags |= JL_FILE_SEEN;
+		return;
+	}
+	e->flags &= ~(uint32_t)JL_FILE_DROPPED;
 	if (!jl_stamp_equal(&e->stamp, now)) {
 		enum jl_kind old = jl_file_kind(e);
 
@@ -256,21 +266,32 @@ static void forget_above(struct jl_files *f, uint32_t id)
 		jl_file_at(f, id)->flags &= ~(uint32_t)JL_FILE_SEEN;
 }
 
-/* Depth first without a stack: down to the first, along the next ones, up by the folder. */
-static void forget_below(struct jl_files *f, uint32_t top)
+/* The first of what is known in each folder, and what follows it there. */
+static const struct below *need_below(struct jl_files *f)
 {
-	const struct below *at;
-	uint32_t id;
-
 	if (!f->below.len && f->at.len) {
 		jl_table_add(&f->below, f->at.len);
-		for (id = 0; id < f->at.len; id++)
+		for (uint32_t id = 0; id < f->at.len; id++)
 			link_below(f, id);
 	}
-	at = f->below.data;
-	id = at[top].first;
+	return f->below.data;
+}
+
+uint32_t jl_files_next_below(struct jl_files *f, uint32_t folder, uint32_t id)
+{
+	const struct below *at = need_below(f);
+
+	return id == JL_NONE ? at[folder].first : at[id].next;
+}
+
+void jl_files_each_below(struct jl_files *f, uint32_t top, void (*each)(struct jl_files *f, uint32_t id))
+{
+	const struct below *at = need_below(f);
+	uint32_t id = at[top].first;
+
+	/* Depth first without a stack: down to the first, along the next ones, up by the folder. */
 	while (id != JL_NONE) {
-		jl_file_at(f, id)->flags &= ~(uint32_t)JL_FILE_SEEN;
+		each(f, id);
 		if (at[id].first != JL_NONE) {
 			id = at[id].first;
 			continue;
@@ -281,12 +302,17 @@ static void forget_below(struct jl_files *f, uint32_t top)
 	}
 }
 
+static void forget_one(struct jl_files *f, uint32_t id)
+{
+	jl_file_at(f, id)->flags &= ~(uint32_t)JL_FILE_SEEN;
+}
+
 void jl_files_forget(struct jl_files *f, uint32_t id, bool below)
 {
 	f->forgets++;
 	forget_above(f, id);
 	if (below)
-		forget_below(f, id);
+		jl_files_each_below(f, id, forget_one);
 }
 
 void jl_files_forget_all(struct jl_files *f)

@@ -34,13 +34,15 @@ enum jl_file_flag {
 	JL_FILE_RACY = 2,    /* ... but the stamp is too new to trust */
 	JL_FILE_MADE = 4,    /* jl put this content here (a step's output) and nobody changed it since */
 	JL_FILE_LIST = 8,    /* a folder whose listing belongs to stamp */
-	JL_FILE_STORED = 15, /* all of the above; those below are of this run only */
-	JL_FILE_SEEN = 16,   /* stamp is of this run */
-	JL_FILE_DIRTY = 32,  /* to be written */
+	JL_FILE_DROPPED = 16, /* jl took it off the disk; stamp and digest are of what it was, and it counts as there */
+	JL_FILE_STORED = 31, /* all of the above; those below are of this run only */
+	JL_FILE_SEEN = 32,   /* stamp is of this run */
+	JL_FILE_DIRTY = 64,  /* to be written */
 	/* private */
-	JL_FILE_CHANGED = 64,   /* stamp is not the stored one, and that is not yet noted as dirty */
-	JL_FILE_WAS_RACY = 128, /* stamp is the stored one, which was racy */
-	JL_FILE_PICKED = 256,   /* in the set of paths that is being worked on */
+	JL_FILE_CHANGED = 128,  /* stamp is not the stored one, and that is not yet noted as dirty */
+	JL_FILE_WAS_RACY = 256, /* stamp is the stored one, which was racy */
+	JL_FILE_PICKED = 512,   /* in the set of paths that is being worked on */
+	JL_FILE_HOLDS = 1024,   /* a folder with something dropped below it: it counts as there, too */
 };
 
 struct jl_file {
@@ -71,6 +73,7 @@ struct jl_files {
 	/* counters for tests and -v */
 	uint64_t stats, hashes, hashed_bytes;
 	uint32_t glob_max;      /* 0: JL_FILES_GLOB_MAX; tests lower it */
+	bool any_dropped;       /* something may be */
 	uint64_t forgets;       /* grows when something is to be looked at anew or was set: what is derived may be kept till then */
 };
 
@@ -118,6 +121,17 @@ void jl_files_forget_all(struct jl_files *f);
  * digest: NULL for a folder. */
 void jl_files_set(struct jl_files *f, uint32_t id, const struct stat *st, const struct jl_digest *digest, bool made);
 void jl_files_set_made(struct jl_files *f, uint32_t id, bool made);
+
+/* What is taken off the disk only to save room (files_dropped.c). The caller has just looked at it (a file whose digest is known, a
+ * folder) and removed it: it goes on counting as there, in kinds, digests, listings, globs and trees, until something else is
+ * found at its place. */
+void jl_files_drop(struct jl_files *f, uint32_t id);
+/* Does it count as there without being so? Stats, if that is not of this run. */
+bool jl_files_dropped(struct jl_files *f, uint32_t id);
+/* From now on it counts as what it is on the disk; below: all that is known under the folder, too. */
+void jl_files_undrop(struct jl_files *f, uint32_t id, bool below);
+/* To be called once before anything is looked at, where something may have been dropped by earlier runs. */
+void jl_files_drop_begin(struct jl_files *f);
 
 /* Look again at every racy entry whose stamp is old enough by now (waiting at most `wait_ns`, in all, for the rest):
  * stat, read again, and trust it, or note the change. Files over 64 MiB are left racy. Cost is by what is settled,

@@ -68,26 +68,43 @@ static uint32_t real_folder(struct jl_files *f, uint32_t id)
 	return n > 0 && n < (ssize_t)sizeof(real) && real[0] == '/' ? jl_files_id(f, real, (size_t)n) : id;
 }
 
-/* Begin at `*at` in the listing and step over one entry. */
-static bool next_entry(const struct jl_files *f, uint32_t *at, uint32_t end, enum jl_kind *kind, uint32_t *name)
+/* A folder's listing, as offsets into f->lists, which may move as others are read; or, where something was dropped, its own. */
+struct listing {
+	struct jl_buf own;
+	uint32_t at, end;
+};
+
+/* Step over one entry; the name is good until another folder is listed. */
+static bool next_entry(const struct jl_files *f, struct listing *l, enum jl_kind *kind, const char **name)
 {
-	if (*at >= end)
+	const char *entry;
+
+	if (l->at >= l->end) {
+		jl_buf_release(&l->own);
 		return false;
-	*kind = *JL_AT(f->lists, uint8_t, *at);
-	*name = *at + 1;
-	*at = *name + (uint32_t)strlen(JL_AT(f->lists, char, *name)) + 1;
+	}
+	entry = l->own.len ? l->own.data + l->at : JL_AT(f->lists, char, l->at);
+	*kind = (uint8_t)*entry;
+	*name = entry + 1;
+	l->at += (uint32_t)strlen(*name) + 2;
 	return true;
 }
 
-/* The folder's listing as offsets into f->lists, which may move as others are read. Not there: an empty one. */
-static int list_range(struct jl_files *f, uint32_t id, uint32_t *from, uint32_t *to, struct jl_err *err)
+/* Begin a listing; of what is not there: an empty one. */
+static int list_folder(struct jl_files *f, uint32_t id, struct listing *l, struct jl_err *err)
 {
 	struct jl_err inner = JL_ERR_INIT;
 	const char *list;
 	uint32_t len;
-	int r = jl_files_list(f, id, &list, &len, &inner);
+	int r;
 
-	*from = *to = 0;
+	*l = (struct listing){.own = JL_BUF_INIT};
+	if (jl_file_at(f, id)->flags & JL_FILE_HOLDS) {
+		r = jl_files_list_dropped(f, id, &l->own, err);
+		l->end = (uint32_t)l->own.len;
+		return r;
+	}
+	r = jl_files_list(f, id, &list, &len, &inner);
 	if (r == JL_ENOTFOUND)
 		return JL_OK;
 	if (r != JL_OK) {
@@ -95,8 +112,8 @@ static int list_range(struct jl_files *f, uint32_t id, uint32_t *from, uint32_t 
 			*err = inner;
 		return r;
 	}
-	*from = jl_file_at(f, id)->list;
-	*to = *from + len;
+	l->at = jl_file_at(f, id)->list;
+	l->end = l->at + len;
 	return JL_OK;
 }
 
@@ -203,8 +220,10 @@ static int walk_literal(struct walk *w, uint32_t dir, unsigned part, unsigned de
 
 static int walk_glob(struct walk *w, uint32_t dir, uint64_t set, unsigned depth)
 {
-	uint32_t at, end, name, real;
+	struct listing l;
 	enum jl_kind kind;
+	const char *text;
+	uint32_t real;
 	int r;
 
 	if (depth > MAX_DEPTH)
@@ -215,15 +234,15 @@ static int walk_glob(struct walk *w, uint32_t dir, uint64_t set, unsigned depth)
 	if (r != JL_OK)
 		return r;
 	real = real_folder(w->f, dir);
-	r = list_range(w->f, real, &at, &end, w->err);
-	while (r == JL_OK && next_entry(w->f, &at, end, &kind, &name)) {
-		const char *text = JL_AT(w->f->lists, char, name);
+	r = list_folder(w->f, real, &l, w->err);
+	while (r == JL_OK && next_entry(w->f, &l, &kind, &text)) {
 		size_t len = strlen(text);
 		uint64_t next = step(w, set, text, len);
 
 		if (next)
 			r = enter(w, dir, text, len, kind, next, depth);
 	}
+	jl_buf_release(&l.own);
 	return r;
 }
 
@@ -289,15 +308,15 @@ int jl_files_glob(struct jl_files *f, const char *pattern, struct jl_table *out,
 static int walk_tree(struct jl_files *f, uint32_t dir, struct jl_table *out, unsigned depth, struct jl_err *err)
 {
 	bool root = strcmp(jl_files_path(f, dir), ".") == 0;
-	uint32_t at, end, name;
+	struct listing l;
 	enum jl_kind kind;
+	const char *text;
 	int r;
 
 	if (depth > MAX_DEPTH)
 		return jl_err_set(err, JL_ELIMIT, "\"%s\": folders more than %d deep", jl_files_path(f, dir), MAX_DEPTH);
-	r = list_range(f, dir, &at, &end, err);
-	while (r == JL_OK && next_entry(f, &at, end, &kind, &name)) {
-		const char *text = JL_AT(f->lists, char, name);
+	r = list_folder(f, dir, &l, err);
+	while (r == JL_OK && next_entry(f, &l, &kind, &text)) {
 		uint32_t id;
 
 		if (root && (strcmp(text, ".jl") == 0 || strcmp(text, ".git") == 0))
@@ -307,6 +326,7 @@ static int walk_tree(struct jl_files *f, uint32_t dir, struct jl_table *out, uns
 		if (kind == JL_KIND_DIR)
 			r = walk_tree(f, id, out, depth + 1, err);
 	}
+	jl_buf_release(&l.own);
 	return r;
 }
 

@@ -46,6 +46,30 @@ settled() {
 	((rest < 150)) || fail "besides stats: $rest"
 }
 
+@test "system calls of a no-op with temp outputs: no more than with those that stay" {
+	local n calls=()
+	for n in 100 200; do
+		mkdir ../ws$n
+		cd ../ws$n
+		write_manifest <<EOF
+version: 1
+steps:
+  t: {foreach: {from: 1, to: $n}, command: "cp src \${{ output }}", inputs: src, outputs: "tmp/\${{ item }}", temp: true}
+  u: {foreach: {from: 1, to: $n}, command: "cat tmp/\${{ item }}", inputs: "tmp/\${{ item }}"}
+EOF
+		echo 1 >src
+		settled
+		assert_counts fresh=$((2 * n))
+		assert_equal "$(ls tmp)" ''
+		count_syscalls jl run
+		assert_counts fresh=$((2 * n))
+		calls+=("$(syscalls total)")
+	done
+	# 100 instances more have 100 paths more.
+	local more=$((calls[1] - calls[0]))
+	((more >= 100 && more <= 120)) || fail "calls: ${calls[*]}"
+}
+
 @test "a no-op writes 4 KiB at most, state and store together, from the first on" {
 	many 300
 	jl_ok run
