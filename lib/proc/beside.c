@@ -24,5 +24,5 @@ int jl_beside_find(const char *name, char ret_path[PATH_MAX], struct jl_err *err
 			continue;
 		return JL_OK;
 	}
-	return jl_err_set(err, JL_ENOTFOUND, "\"%s\" is not beside %s: install it with jl", name, self);
+	return jl_err_set(err, JL_ENOTFOUND, "there is no %s%s: install it with jl", self, name);
 }

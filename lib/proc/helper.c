@@ -21,7 +21,7 @@ static int find(const char *name, char path[PATH_MAX], struct jl_err *err)
 	char below[64];
 
 	snprintf(below, sizeof(below), "libexec/jl/%s", name);
-	return jl_beside_find(below, path, err);
+	return jl_beside_find(below, path, err) == JL_OK ? JL_OK : jl_err_add(err, "the helper \"%s\"", name);
 }
 
 static void close_fd(int *fd)

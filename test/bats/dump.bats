@@ -291,7 +291,7 @@ i = tarfile.TarInfo("s"); i.mode = 0o6755; t.addfile(i); t.close()'
 	cp "$JL_BUILD/jl" "$BATS_TEST_TMPDIR/bin/jl-alone"
 	run --separate-stderr jl-alone dump tree -o x
 	assert_status 2
-	[[ $stderr == *'the helper "jl-archive" is not in'* && ! -e x ]]
+	[[ $stderr == *'the helper "jl-archive": there is no '*'/libexec/jl/jl-archive: install it with jl'* && ! -e x ]]
 	run --separate-stderr jl dump tree -o nosuch/x
 	assert_status 2
 }
