@@ -24,7 +24,7 @@ write_host() { # name, address
 		PidFile $host/sshd.pid
 		AuthorizedKeysFile $dir/client.pub
 		StrictModes no
-		UsePAM no
+		UsePAM $pam
 		UseDNS no
 		PermitRootLogin prohibit-password
 		PasswordAuthentication no
@@ -106,6 +106,9 @@ start() {
 	if [[ -n $shell ]]; then
 		unshare --mount --propagation private true 2>/dev/null || { echo 'no mount namespaces here' && exit 77; }
 	fi
+	# An account without a password that is locked: only PAM lets it in by key.
+	pam=no
+	if [[ $(getent shadow "$(id -un)" | cut -d : -f 2) == '!'* ]]; then pam=yes; fi
 	client=("$(command -v ssh)")
 	if [[ -n $net ]]; then client=(nsenter "--net=/proc/$(cat "$net/client.pid")/ns/net" "${client[@]}"); fi
 	mkdir -p "$dir/bin"
