@@ -32,7 +32,8 @@ certificates() {
 write_config() { # ports
 	cat >"$dir/nginx.conf" <<-CONFIG
 		$(if [[ $(id -u) == 0 ]]; then echo 'user root;'; fi)
-		worker_processes 1;
+		# One process, whose command names this folder: a worker would outlive a master that was killed.
+		master_process off;
 		pid $dir/nginx.pid;
 		error_log $dir/error.log;
 		events { worker_connections 1000; }
