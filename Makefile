@@ -82,7 +82,8 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 # --- targets ---------------------------------------------------------------------------------------------------------
 
-.PHONY: all test test-servers realwork soak demo bench lint format fuzz coverage install uninstall deb clean check-layers check-headers scenarios help \
+.PHONY: all test test-servers test-engines realwork soak demo bench lint format fuzz coverage install uninstall deb clean check-layers \
+	check-headers scenarios help \
 	tests print-tests FORCE
 all: $(B)/libjl.a $(JL) $(HELPERS) $(AGENT) $(if $(JL),$(SHARE))
 
@@ -180,6 +181,10 @@ test: build/deps/test.ok
 test-servers: build/deps/test.ok build/deps/servers.ok
 	+@SUITE=servers B='$(B)' MAKE='$(MAKE)' SAN='$(SAN)' bash test/run.sh $(if $(T),'$(T)')
 
+# What needs an engine of containers.
+test-engines: build/deps/test.ok build/deps/engines.ok
+	+@SUITE=engines B='$(B)' MAKE='$(MAKE)' SAN='$(SAN)' bash test/run.sh $(if $(T),'$(T)')
+
 # What `make test` runs in short, in full: minutes.
 realwork: build/deps/test.ok
 	+@REALWORK=1 BATS_LIMIT=3600 B='$(B)' MAKE='$(MAKE)' SAN='$(SAN)' bash test/run.sh bats/realwork
@@ -251,6 +256,7 @@ help:
 	@echo 'make            build $(B)/jl'
 	@echo 'make test       build, check and test everything; T=NAME a part of it, F=REGEX some bats tests'
 	@echo 'make test-servers   the same for what needs a web server, an object store, a network to cut'
+	@echo 'make test-engines   the same for what needs an engine of containers'
 	@echo 'make realwork   in full what make test runs in short: the project built by itself, 2,000 steps under 20 seeds'
 	@echo 'make demo       run joblib.yaml.example three times'
 	@echo 'make bench      measure against other tools into build/bench.md; BENCH=noop,cold,oneof,restore,fanout,memohit,hash,dump,scale'

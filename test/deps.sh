@@ -93,8 +93,13 @@ packages() {
 		memcached      cmd:memcached
 		rclone         cmd:rclone
 	END
+	engines) cat <<-'END' ;;
+		docker.io      cmd:dockerd
+		busybox-static package
+		iproute2       file:/sbin/ip
+	END
 	*)
-		echo "deps.sh: unknown purpose \"$1\"; make, build, test, demo, bench, lint, deb, fuzz, afl or servers" >&2
+		echo "deps.sh: unknown purpose \"$1\"; make, build, test, demo, bench, lint, deb, fuzz, afl, servers or engines" >&2
 		exit 2
 		;;
 	esac

@@ -8,7 +8,7 @@ shopt -s nullglob
 
 scripts=(test/*.sh test/bench/*.sh test/servers/*.sh test/servers/common.bash .ci/run .debian/build.sh)
 shellcheck -x "${scripts[@]}" || status=1
-bats=(test/bats/*.bats test/bats/*.bash test/servers/*.bats test/servers/helper.bash)
+bats=(test/bats/*.bats test/bats/*.bash test/servers/*.bats test/engines/*.bats test/servers/helper.bash)
 if ((${#bats[@]})); then
 	# A bats test sees variables of bats and of its helper, in subshells of its own.
 	shellcheck -e SC1090,SC1091,SC2030,SC2031,SC2154,SC2317,SC2016 "${bats[@]}" || status=1

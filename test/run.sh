@@ -4,7 +4,7 @@
 #
 #     B=build MAKE=make test/run.sh [PART]   only parts whose name holds PART: unit/buf, bats/run, check-layers
 #
-# SUITE=NAME runs the bats files of test/NAME and nothing else: servers. F=REGEX narrows bats files to the tests whose title matches. With CI=true a skipped test is a failure. Each part's
+# SUITE=NAME runs the bats files of test/NAME and nothing else: servers, engines. F=REGEX narrows bats files to the tests whose title matches. With CI=true a skipped test is a failure. Each part's
 # output is in $B/test/results; what failed is shown in full.
 set -u
 cd "$(dirname "$0")/.." || exit 3

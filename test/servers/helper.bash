@@ -110,3 +110,9 @@ rclone_start() {
 	server_start rclone.sh "${AS:-rclone}" ${S3_URL+"$S3_URL" "$S3_BUCKET" "$S3_KEY" "$S3_SECRET"}
 	export RCLONE_CONFIG
 }
+
+# A Docker engine: docker_start; sets DOCKER_HOST, which docker reads, and DOCKER_IMAGE: busybox.
+docker_start() {
+	server_start docker.sh "${AS:-docker}"
+	export DOCKER_HOST DOCKER_CONFIG=$SERVER/client
+}
