@@ -28,9 +28,10 @@ start() {
 	# shellcheck disable=SC2016 # the inner shell's own
 	setsid unshare --net --mount --propagation private sh -c '
 		mount --bind "$1/data" /var/lib/docker && mount --bind "$1/exec" /run/docker &&
-			mount --bind "$1/shims" /run/containerd && ip link set lo up && exec dockerd -H "unix://$1/docker.sock" \
-			-p "$1/docker.pid" --cgroup-parent "/jl-$$" --exec-opt native.cgroupdriver=cgroupfs --bridge none --iptables=false \
-			--ip-forward=false --ip-masq=false --shutdown-timeout 1' sh "$dir" >"$dir/log" 2>&1 &
+			mount --bind "$1/shims" /run/containerd && ip link set lo up &&
+			exec dockerd -H "unix://$1/docker.sock" -p "$1/docker.pid" --cgroup-parent "/jl-$$" \
+				--exec-opt native.cgroupdriver=cgroupfs --bridge none --iptables=false --ip-forward=false --ip-masq=false \
+				--shutdown-timeout 1' sh "$dir" >"$dir/log" 2>&1 &
 	echo $! >"$dir/engine.pid"
 	if ! { await_ready "$dir/engine.pid" docker version && make_image >"$dir/image"; }; then
 		stop

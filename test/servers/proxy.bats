@@ -159,11 +159,13 @@ DELETE /open/$BATS_TEST_NUMBER 204"
 
 @test "proxy: speaks TLS to its clients; passes HTTP/2 on" {
 	AS=tls proxy_start --to "$NGINX_HTTP" --http --cert "$NGINX_PEM"
-	run curl -sS --noproxy '*' --cacert "$NGINX_CA" -o got -w '%{http_code} %{http_version}' "https://127.0.0.1:$PROXY_PORT/open/blob"
+	run curl -sS --noproxy '*' --cacert "$NGINX_CA" -o got -w '%{http_code} %{http_version}' \
+		"https://127.0.0.1:$PROXY_PORT/open/blob"
 	assert_output '200 1.1'
 	cmp got "$BLOB"
 	AS=h2 proxy_start --to "$NGINX_HTTPS"
-	run curl -sS --noproxy '*' --cacert "$NGINX_CA" -o got -w '%{http_code} %{http_version}' "https://127.0.0.1:$PROXY_PORT/open/blob"
+	run curl -sS --noproxy '*' --cacert "$NGINX_CA" -o got -w '%{http_code} %{http_version}' \
+		"https://127.0.0.1:$PROXY_PORT/open/blob"
 	assert_output '200 2'
 	cmp got "$BLOB"
 }

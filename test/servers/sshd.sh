@@ -46,7 +46,8 @@ write_host() { # name, address
 		sed 's/\.bashrc/config.fish/' "$host/home/.bashrc" >"$host/home/.config/fish/config.fish"
 	fi
 	if [[ -n $shell ]]; then
-		awk -F: -v OFS=: -v home="$host/home" -v shell="$shell" '$3 == 0 { $6 = home; $7 = shell } 1' /etc/passwd >"$host/passwd"
+		awk -F: -v OFS=: -v home="$host/home" -v shell="$shell" '$3 == 0 { $6 = home; $7 = shell } 1' \
+			/etc/passwd >"$host/passwd"
 	fi
 	cat >>"$dir/config" <<-CONFIG
 		Host $1

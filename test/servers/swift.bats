@@ -16,7 +16,8 @@ setup() {
 
 # A signed request: s3 KEY SECRET [OPTIONS]; the URL in $at. A colon in a key must not end it.
 s3() {
-	run curl -sS --noproxy '*' --aws-sigv4 "aws:amz:$S3_REGION:s3" -o got -w '%{http_code}' "${@:3}" "${at/\/\////${1/:/%3A}:$2@}"
+	run curl -sS --noproxy '*' --aws-sigv4 "aws:amz:$S3_REGION:s3" -o got -w '%{http_code}' "${@:3}" \
+		"${at/\/\////${1/:/%3A}:$2@}"
 }
 
 @test "swift: PUT and GET with signatures, by path and by host name" {

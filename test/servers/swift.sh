@@ -118,8 +118,10 @@ ask() { # path at the proxy, options of curl
 # A bucket that another may read; there when all four servers answer.
 make_bucket() {
 	local token
-	token=$(ask /auth/v1.0 -i -H 'X-Auth-User: jl:tester' -H 'X-Auth-Key: sekret' | sed -n 's/^x-auth-token: *\([^\r]*\).*/\1/ip') &&
-		ask /v1/AUTH_jl/cache -X PUT -H "X-Auth-Token: $token" -H 'X-Container-Read: jl:reader,.rlistings' -H 'Content-Length: 0' &&
+	token=$(ask /auth/v1.0 -i -H 'X-Auth-User: jl:tester' -H 'X-Auth-Key: sekret' |
+		sed -n 's/^x-auth-token: *\([^\r]*\).*/\1/ip') &&
+		ask /v1/AUTH_jl/cache -X PUT -H "X-Auth-Token: $token" -H 'X-Container-Read: jl:reader,.rlistings' \
+			-H 'Content-Length: 0' &&
 		ask /v1/AUTH_jl/cache/ready -X PUT -H "X-Auth-Token: $token" -d ready &&
 		ask /v1/AUTH_jl/cache/ready -X DELETE -H "X-Auth-Token: $token"
 }
@@ -141,7 +143,8 @@ start() {
 		if ((try == 3)); then die "swift does not come up: $(tail -n 5 "$dir"/*.log)"; fi
 	done
 	printf '%s\n' "S3_URL=http://127.0.0.1:${ports[3]}" "S3_HOST=localhost:${ports[3]}" S3_REGION=us-east-1 S3_BUCKET=cache \
-		S3_KEY=jl:tester S3_SECRET=sekret S3_READER=jl:reader S3_READER_SECRET=legible S3_OTHER=other:other S3_OTHER_SECRET=strange
+		S3_KEY=jl:tester S3_SECRET=sekret S3_READER=jl:reader S3_READER_SECRET=legible \
+		S3_OTHER=other:other S3_OTHER_SECRET=strange
 }
 
 stop() {
