@@ -58,7 +58,7 @@ static void put_stamp(struct jl_buf *b, const struct stat *st)
 	jl_buf_u64(b, st->st_mode);
 }
 
-static bool read_entry(const char *entry, const struct stat *st, struct jl_digest *ret)
+bool jl_tools_entry(const char *entry, const struct stat *st, struct jl_digest *ret)
 {
 	struct jl_buf want = JL_BUF_INIT;
 	char have[256];
@@ -139,7 +139,7 @@ static int look(const struct jl_tools *t, const char *found, const struct stat *
 		jl_digest_bytes(found, strlen(found), &name);
 		jl_digest_hex(&name, hex);
 		jl_buf_printf(&entry, "%s/prog/%.2s/%s", t->store, hex, hex);
-		if (read_entry(entry.data, st, ret))
+		if (jl_tools_entry(entry.data, st, ret))
 			goto out;
 	}
 	fd = open(found, O_RDONLY | O_CLOEXEC | O_NOCTTY);

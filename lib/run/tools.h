@@ -12,6 +12,7 @@
 #include "digest/digest.h"
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 struct jl_tools {                /* what was found out in this process; strings are borrowed */
 	const char *store;       /* the local store's folder, NULL for none */
@@ -26,5 +27,7 @@ void jl_tools_release(struct jl_tools *t);
 /* The digest of the program that `word` means. One that was asked for before is stat'ed, no more. JL_ENOTFOUND;
  * JL_EINVAL: it may not be executed. */
 int jl_tools_digest(struct jl_tools *t, const char *word, struct jl_digest *ret, struct jl_err *err) JL_MUST_CHECK;
+/* What the entry at that path says of a program with that stat; false: nothing. */
+bool jl_tools_entry(const char *entry, const struct stat *st, struct jl_digest *ret);
 
 #endif

@@ -123,6 +123,17 @@ results() {
 	cmp d.gz again.gz
 }
 
+@test "an archive as version 1 wrote it is loaded" {
+	local key=676ffb4a2f309f33ea99d565558f5395
+	jl_ok load -x "$JL_SOURCE/test/golden/archive-v1.tar"
+	assert_file plain plain
+	assert_file out/one one
+	assert_equal "$(readlink out/link)" one
+	jl cat "$key" out/many | cmp - <(seq 2000)
+	assert_equal "$(jl log "$key")" said
+	jl_ok cache verify
+}
+
 @test "tar opens it" {
 	mkdir -p 'p/q r'
 	printf 'a\0b' >'p/q r/f'

@@ -192,6 +192,11 @@ EOF
 	assert_equal "$(validate ev)" 'run_finished run_started step_finished step_output step_started warning'
 }
 
+@test "events as version 1 wrote them are what the schema says" {
+	assert_equal "$(validate "$JL_SOURCE/test/golden/events-v1.ndjson")" \
+		'run_finished run_started step_finished step_output step_started warning'
+}
+
 @test "every event and status that is written stands in the schema and in its page" {
 	local page=$JL_SOURCE/docs/formats/events.md schema=$JL_SOURCE/docs/formats/events.schema.json word
 	for word in $(sed -n 's/^\t\[JL_EVENT_.*\] = "\(.*\)",/\1/p' "$JL_SOURCE/lib/report/ndjson.c") \
