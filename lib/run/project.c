@@ -99,6 +99,7 @@ static bool source_digest(struct jl_project *p, uint32_t manifest, const struct 
 	bool good = is_plain(p, manifest);
 	struct jl_buf b = JL_BUF_INIT;
 	jl_buf_u32(&b, JL_PLAN_FORMAT);
+	jl_buf_bytes(&b, p->platform, strlen(p->platform)); /* several machines may share the workspace */
 	jl_buf_bytes(&b, p->manifest_name, strlen(p->manifest_name));
 	jl_buf_add(&b, &jl_file_at(files, manifest)->digest, sizeof(struct jl_digest));
 	for (uint32_t i = 0; i < h->n_includes && good; i++) {
