@@ -99,13 +99,13 @@ static void read_text(struct jl_reader *r, const struct jl_yaml *node, struct jl
 	free(masked);
 }
 
-void jl_read_command(struct jl_reader *r, const struct jl_yaml *node, struct jl_step *step)
+void jl_read_command(struct jl_reader *r, const struct jl_yaml *node, const char *key, struct jl_step *step)
 {
 	const char *s = node->kind == JL_YAML_SCALAR ? node->s : "";
 
 	step->command_mark = jl_read_mark(r, node);
 	if (node->kind == JL_YAML_MAP) {
-		jl_read_wrong_type(r, node, "command", "a text or a list of words");
+		jl_read_wrong_type(r, node, key, "a text or a list of words");
 		return;
 	}
 	if (node->kind == JL_YAML_SCALAR && !jl_read_is_empty(node) && s[strspn(s, " \t\n")] != '\0') {

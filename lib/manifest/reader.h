@@ -81,7 +81,8 @@ bool jl_read_is_name(const char *s); /* of a step, a tag */
 bool jl_read_is_word(const char *s); /* of a variable, an input, a key of an item */
 bool jl_read_is_env_name(const char *s);
 
-void jl_read_command(struct jl_reader *r, const struct jl_yaml *node, struct jl_step *step);
+/* `key`: as messages name it. */
+void jl_read_command(struct jl_reader *r, const struct jl_yaml *node, const char *key, struct jl_step *step);
 void jl_read_foreach(struct jl_reader *r, const struct jl_yaml *node, struct jl_foreach *ret);
 void jl_read_matrix(struct jl_reader *r, const struct jl_yaml *node, struct jl_foreach *ret);
 /* A scalar in which no template may stand; false and a message if it is not. */

@@ -209,7 +209,7 @@ static void read_size(struct jl_reader *r, const struct jl_yaml *node, const cha
 static void read_names(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key,
 		       struct jl_mtexts *ret)
 {
-	bool env = key->type == JL_TYPE_ENV_NAMES;
+	bool all = key->type == JL_TYPE_ENV_NAMES, env = all || key->type == JL_TYPE_SECRETS;
 	const struct jl_yaml *at = node->kind == JL_YAML_LIST ? node->at : node;
 	uint32_t n = node->kind == JL_YAML_LIST ? node->n : 1;
 	struct jl_mtexts list = {0};
@@ -222,12 +222,13 @@ static void read_names(struct jl_reader *r, const struct jl_yaml *node, const st
 	for (uint32_t i = 0; i < n; i++) {
 		if (!jl_read_text(r, &at[i], key->name, &list.at[list.n]))
 			continue;
-		if (env ? !jl_read_is_env_name(at[i].s) && strcmp(at[i].s, "*") != 0
+		if (env ? !jl_read_is_env_name(at[i].s) && !(all && strcmp(at[i].s, "*") == 0)
 			: key->type == JL_TYPE_STEP_NAMES ? !is_full_name(at[i].s)
 							  : !jl_read_is_name(at[i].s)) {
 			jl_read_fault(r, &at[i], "\"%s\" wants %s, not \"%s\"", key->name,
-				      env ? "names of environment variables, or \"*\""
-					  : "names of letters, digits, _ . -",
+				      all   ? "names of environment variables, or \"*\""
+				      : env ? "names of environment variables, each one named"
+					    : "names of letters, digits, _ . -",
 				      jl_messages_show(r->msgs, at[i].s));
 			continue;
 		}
@@ -392,10 +393,11 @@ static void read_range(struct jl_reader *r, const struct jl_yaml *node, struct j
 				      : "a range needs an end; write {from: 1, to: 9}");
 		return;
 	}
-	if (k.by == 0) {
-		jl_read_fault(r, node, "\"by\" cannot be 0");
+	for (uint32_t i = 0; i < node->n && k.by == 0; i++)
+		if (strcmp(node->at[2 * i].s, "by") == 0)
+			jl_read_fault(r, &node->at[2 * i + 1], "\"by\" cannot be 0; take it out to go by 1");
+	if (k.by == 0)
 		return;
-	}
 	/* Without overflow: both ends may be anywhere in 64 bits. */
 	span = k.by > 0 ? (uint64_t)k.to - (uint64_t)k.from : (uint64_t)k.from - (uint64_t)k.to;
 	if ((k.by > 0 ? k.from <= k.to : k.from >= k.to) &&
@@ -438,18 +440,6 @@ void jl_read_foreach(struct jl_reader *r, const struct jl_yaml *node, struct jl_
 		ret->kind = JL_FOREACH_LIST;
 }
 
-static void read_secrets(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key,
-			 struct jl_mtexts *ret)
-{
-	const struct jl_schema_key names = {key->name, 0, JL_TYPE_ENV_NAMES, 0, 0, 0, NULL};
-
-	read_names(r, node, &names, ret);
-	for (uint32_t i = 0; i < ret->n; i++)
-		if (strcmp(ret->at[i].s, "*") == 0)
-			jl_messages_add(r->msgs, ret->at[i].mark, false, "\"%s\" wants names; each secret is named",
-					key->name);
-}
-
 void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, void *target)
 {
 	char *field = (char *)target + key->offset;
@@ -464,7 +454,8 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 		break;
 	case JL_TYPE_NAMES:
 	case JL_TYPE_STEP_NAMES:
-	case JL_TYPE_ENV_NAMES: read_names(r, node, key, (struct jl_mtexts *)(void *)field); break;
+	case JL_TYPE_ENV_NAMES:
+	case JL_TYPE_SECRETS: read_names(r, node, key, (struct jl_mtexts *)(void *)field); break;
 	case JL_TYPE_WORDS: read_words(r, node, key->name, (struct jl_mtexts *)(void *)field); break;
 	case JL_TYPE_BOOL: read_bool(r, node, key->name, (bool *)field); break;
 	case JL_TYPE_INT: read_int(r, node, key->name, (int64_t *)(void *)field); break;
@@ -479,7 +470,7 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 	case JL_TYPE_CONDITION:
 		read_condition(r, node, key->name, (struct jl_condition *)(void *)field);
 		break;
-	case JL_TYPE_COMMAND: jl_read_command(r, node, target); break;
+	case JL_TYPE_COMMAND: jl_read_command(r, node, key->name, target); break;
 	case JL_TYPE_INPUTS:
 	case JL_TYPE_OUTPUTS: jl_read_ports(r, node, key, (struct jl_ports *)(void *)field); break;
 	case JL_TYPE_DEPFILE: jl_read_depfile(r, node, key, (struct jl_port *)(void *)field); break;
@@ -493,11 +484,10 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 	case JL_TYPE_STDIN:
 	case JL_TYPE_STDOUT: jl_read_stream(r, node, key, (struct jl_port *)(void *)field); break;
 	case JL_TYPE_RETRIES: jl_read_retries(r, node, (struct jl_retries *)(void *)field); break;
-	case JL_TYPE_SECRETS: read_secrets(r, node, key, (struct jl_mtexts *)(void *)field); break;
 	case JL_TYPE_VALID_IF:
 		*(struct jl_step **)(void *)field = jl_arena_alloc(&r->m->arena, sizeof(struct jl_step));
 		memset(*(struct jl_step **)(void *)field, 0, sizeof(struct jl_step));
-		jl_read_command(r, node, *(struct jl_step **)(void *)field);
+		jl_read_command(r, node, key->name, *(struct jl_step **)(void *)field);
 		break;
 	case JL_TYPE_RESOURCES: jl_read_resources(r, node, (struct jl_resources *)(void *)field); break;
 	case JL_TYPE_POOLS: jl_read_pools(r, node); break;

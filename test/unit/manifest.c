@@ -415,7 +415,7 @@ static void type_faults(void **state)
 		{STEP "    foreach: [x, '${{ vars.a }}']\n", "5:19: a template cannot stand in \"foreach\"\n"},
 		{STEP "    foreach: {from: 1}\n", "5:14: a range needs an end; write {from: 1, to: 9}\n"},
 		{STEP "    foreach: {to: 1}\n", "5:14: a range needs \"from\"; write {from: 1, to: 9}\n"},
-		{STEP "    foreach: {from: 1, to: 9, by: 0}\n", "5:14: \"by\" cannot be 0\n"},
+		{STEP "    foreach: {from: 1, to: 9, by: 0}\n", "5:35: \"by\" cannot be 0; take it out to go by 1\n"},
 		{STEP "    foreach: {from: 1, to: x}\n", "5:28: \"to\" wants a whole number in decimal, not \"x\"\n"},
 		{STEP "    foreach: {from: 1, to: 10000001}\n", "5:14: a range of more than 10 million items\n"},
 		{STEP "    foreach: {from: -9223372036854775807, to: 9223372036854775807}\n",
