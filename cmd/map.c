@@ -3,8 +3,7 @@
 
 #include "base/clock.h"
 #include "base/path.h"
-#include "report/out.h"
-#include "report/term.h"
+#include "report/screen.h"
 #include "run/map.h"
 
 #include <errno.h>
@@ -74,119 +73,79 @@ static const struct jl_opt output_opts[] = {
 static const struct jl_opt *const tables[] = {
 	input_opts, job_opts, memo_opts, jl_opts_store, output_opts, jl_opts_reports, jl_opts_directory, jl_opts_help, NULL};
 
-/* Where output and messages go. */
-struct screen {
-	struct jl_out out, err;
-	bool redraw; /* progress takes the place of what was shown before; else it is lines */
-	bool drawn;  /* a line of progress stands there */
+/* Where output and messages go; as a sink it feeds the display. */
+struct shown {
+	struct jl_sink sink; /* first: jl_map() gives it back */
+	struct jl_screen screen;
 	bool color;
 	enum jl_ci ci;
 	unsigned groups; /* folded in the log of a CI system */
-	bool mid_line;   /* what was written last was no end of a line */
-	bool tty_out, tty_err;
-	struct jl_buf shown;
 };
 
 #define COMMAND_SHOWN 300
 
-static void undraw(struct screen *s)
-{
-	if (s->drawn)
-		jl_out_add(&s->err, "\r\033[K", 4);
-	s->drawn = false;
-}
-
-/* What goes to the other stream goes first, so that both on one terminal or file keep their order. */
 static int write_output(void *ctx, int stream, const void *data, size_t len, bool stored)
 {
-	struct screen *s = ctx;
+	struct shown *s = ctx;
 
-	undraw(s);
-	/* What was stored must not do anything to the terminal; what a command writes now is as ever. */
-	if (stored && (stream == 1 ? s->tty_out : s->tty_err)) {
-		jl_buf_clear(&s->shown);
-		jl_term_safe(&s->shown, data, len);
-		data = s->shown.data;
-		len = s->shown.len;
-	}
-	if (len)
-		s->mid_line = ((const char *)data)[len - 1] != '\n';
-	if (stream == 1) {
-		if (s->err.buf.len)
-			jl_out_flush(&s->err);
-		jl_out_add(&s->out, data, len);
-	} else {
-		if (s->out.buf.len)
-			jl_out_flush(&s->out);
-		jl_out_add(&s->err, data, len);
-	}
-	return s->out.sys_errno;
+	jl_screen_text(&s->screen, stream, stored, data, len);
+	return jl_screen_errno(&s->screen);
 }
 
 static int flush_output(void *ctx)
 {
-	struct screen *s = ctx;
+	struct shown *s = ctx;
 
-	if (s->out.buf.len)
-		jl_out_flush(&s->out);
-	if (s->err.buf.len)
-		jl_out_flush(&s->err);
-	return s->out.sys_errno;
+	jl_screen_flush(&s->screen);
+	return jl_screen_errno(&s->screen);
 }
 
 static void say(void *ctx, const char *text)
 {
-	undraw(ctx);
-	flush_output(ctx);
-	jl_say("%s", text);
-}
+	struct shown *s = ctx;
+	struct jl_out *o = jl_screen_line(&s->screen, 2);
 
-static void progress(void *ctx, const char *text)
-{
-	struct screen *s = ctx;
-
-	if (!s->redraw) {
-		say(ctx, text);
-		return;
-	}
-	undraw(s);
-	jl_out_printf(&s->err, "jl: %s", text);
-	s->drawn = true;
-	flush_output(s);
+	jl_out_printf(o, "jl: ");
+	jl_path_show(&o->buf, text, strlen(text));
+	jl_out_printf(o, "\n");
+	jl_screen_flush(&s->screen);
 }
 
 static void failed(void *ctx, const char *label, const char *command, const char *how)
 {
-	struct screen *s = ctx;
+	struct shown *s = ctx;
 	const size_t len = strlen(command);
 	struct jl_buf text = JL_BUF_INIT;
+	struct jl_out *o = jl_screen_line(&s->screen, 2);
 
-	undraw(s);
-	flush_output(s);
 	jl_buf_printf(&text, "failed: %.*s%s: %s", (int)(len > COMMAND_SHOWN ? COMMAND_SHOWN : len), command,
 		      len > COMMAND_SHOWN ? "..." : "", how);
-	jl_out_printf(&s->err, "%sjl: ", s->color ? "\033[31m" : "");
-	jl_path_show(&s->err.buf, text.data, text.len);
-	jl_out_printf(&s->err, "%s\n", s->color ? "\033[0m" : "");
-	jl_ci_error(s->ci, &s->err.buf, label[0] ? label : "job", text.data);
-	jl_out_flush(&s->err);
+	jl_out_printf(o, "%sjl: ", s->color ? "\033[31m" : "");
+	jl_path_show(&o->buf, text.data, text.len);
+	jl_out_printf(o, "%s\n", s->color ? "\033[0m" : "");
+	jl_ci_error(s->ci, &o->buf, label[0] ? label : "job", text.data);
+	jl_screen_flush_now(&s->screen);
 	jl_buf_release(&text);
 }
 
 static void group(void *ctx, const char *label, int64_t wall_ns)
 {
-	struct screen *s = ctx;
+	struct shown *s = ctx;
+	struct jl_buf *out = &jl_screen_line(&s->screen, 2)->buf;
 
-	undraw(s);
-	flush_output(s);
-	if (s->mid_line)
-		jl_out_add(&s->err, "\n", 1);
-	s->mid_line = false;
 	if (label)
-		jl_ci_begin(s->ci, &s->err.buf, label[0] ? label : "job", ++s->groups, wall_ns);
+		jl_ci_begin(s->ci, out, label[0] ? label : "job", ++s->groups, wall_ns);
 	else
-		jl_ci_end(s->ci, &s->err.buf, s->groups);
-	flush_output(s);
+		jl_ci_end(s->ci, out, s->groups);
+	jl_screen_flush(&s->screen);
+}
+
+static void event(struct jl_sink *sink, const struct jl_event *e)
+{
+	struct shown *s = (struct shown *)sink;
+
+	jl_screen_event(&s->screen, e);
+	sink->wake_ns = s->screen.wake_ns;
 }
 
 /* ---- what was typed ---- */
@@ -312,6 +271,12 @@ static int make_memo(const struct jl_settings *s, struct room *room, struct jl_e
 	return r;
 }
 
+/* With -u, bytes pass as they come: no display could stay below them. */
+static bool wants_bar(const struct jl_settings *s)
+{
+	return !s->map.ungroup && !s->dry_run && jl_reports_bar(s, !s->map.eta);
+}
+
 static int make_opts(const struct jl_settings *s, struct room *room, struct jl_map_opts *ret, struct jl_err *err)
 {
 	struct jl_map_opts o = {
@@ -331,8 +296,7 @@ static int make_opts(const struct jl_settings *s, struct room *room, struct jl_m
 					      : JL_ORDER_ENDED,
 		.tag = s->map.tag,
 		.dry_run = s->dry_run,
-		.eta = s->progress != JL_PROGRESS_NONE &&
-		       (s->map.eta || (s->progress == JL_PROGRESS_BAR && !s->quiet && isatty(STDERR_FILENO))),
+		.eta = s->map.eta && s->progress != JL_PROGRESS_NONE && !wants_bar(s),
 		.quiet = s->quiet,
 		.verbose = s->verbose > 0,
 		.delay_ns = s->map.delay_ns,
@@ -378,28 +342,20 @@ static char *command_text(const struct jl_map_opts *o)
 	return jl_buf_detach(&b, NULL);
 }
 
-static void open_screen(struct screen *screen, const struct jl_settings *s, bool stdout_taken)
+static void open_shown(struct shown *shown, const struct jl_settings *s, bool stdout_taken)
 {
 	const bool tty = isatty(STDERR_FILENO);
-
 	/* Whoever reads events on stdout gets nothing else there. */
-	*screen = (struct screen){.out = JL_OUT_INIT(stdout_taken ? STDERR_FILENO : STDOUT_FILENO),
-				  .err = JL_OUT_INIT(STDERR_FILENO),
-				  .redraw = tty && s->progress != JL_PROGRESS_PLAIN,
-				  .color = jl_reports_color(s, tty),
-				  .ci = jl_reports_ci(s),
-				  .tty_err = tty,
-				  .shown = JL_BUF_INIT};
-	screen->tty_out = isatty(screen->out.fd);
-}
+	const int out_fd = stdout_taken ? STDERR_FILENO : STDOUT_FILENO;
 
-static void close_screen(struct screen *screen)
-{
-	flush_output(screen);
-	undraw(screen);
-	jl_out_release(&screen->out);
-	jl_out_release(&screen->err);
-	jl_buf_release(&screen->shown);
+	*shown = (struct shown){.sink = {.event = event}, .color = jl_reports_color(s, tty), .ci = jl_reports_ci(s)};
+	jl_screen_init(&shown->screen, &(struct jl_screen_opts){.out_fd = out_fd,
+								.err_fd = STDERR_FILENO,
+								.out_tty = isatty(out_fd),
+								.err_tty = tty,
+								.bar = wants_bar(s),
+								.one = shown->ci != JL_CI_NONE,
+								.color = shown->color});
 }
 
 /* The one who asked for quiet has seen nothing of how it went. */
@@ -415,13 +371,9 @@ static void say_summary(const struct jl_map_summary *sum)
 static int run_map(struct jl_map_opts *o, const struct jl_settings *s, struct jl_err *err)
 {
 	struct jl_reports reports = JL_REPORTS_INIT;
-	struct screen screen;
-	struct jl_map_show show = {.write = write_output,
-				   .flush = flush_output,
-				   .say = say,
-				   .progress = progress,
-				   .failed = failed,
-				   .ctx = &screen};
+	struct shown shown;
+	struct jl_map_show show = {
+		.write = write_output, .flush = flush_output, .say = say, .failed = failed, .ctx = &shown};
 	struct jl_map_summary sum = {0};
 	char *command = command_text(o);
 	bool written;
@@ -430,9 +382,13 @@ static int run_map(struct jl_map_opts *o, const struct jl_settings *s, struct jl
 	free(command);
 	if (r != JL_EXIT_OK)
 		return JL_EXIT_SELF;
-	open_screen(&screen, s, reports.on_stdout);
-	show.group = screen.ci ? group : NULL;
+	open_shown(&shown, s, reports.on_stdout);
+	show.group = shown.ci ? group : NULL;
 	o->sinks = reports.first;
+	if (wants_bar(s)) {
+		shown.sink.next = reports.first;
+		o->sinks = &shown.sink;
+	}
 	/* cppcheck-suppress autoVariables ; taken back below */
 	o->show = &show;
 	o->out_fd = STDOUT_FILENO;
@@ -441,7 +397,7 @@ static int run_map(struct jl_map_opts *o, const struct jl_settings *s, struct jl
 	r = jl_map(o, &sum, err);
 	o->show = NULL;
 	o->sinks = NULL;
-	close_screen(&screen);
+	jl_screen_release(&shown.screen);
 	written = jl_reports_close(&reports);
 	if (sum.signal)
 		jl_end_by_signal(sum.signal);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int open_events(struct jl_reports *r, const char *path)
@@ -109,6 +110,29 @@ enum jl_ci jl_reports_ci(const struct jl_settings *s)
 	if (github && strcmp(github, "true") == 0)
 		return JL_CI_GITHUB;
 	return gitlab && strcmp(gitlab, "true") == 0 ? JL_CI_GITLAB : JL_CI_NONE;
+}
+
+static bool is_pipe(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
+bool jl_reports_bar(const struct jl_settings *s, bool filter)
+{
+	const char *term = getenv("TERM"), *ci = getenv("CI");
+
+	if (s->quiet || s->progress > JL_PROGRESS_BAR || !isatty(STDERR_FILENO))
+		return false;
+	/* It cannot be told to go back. */
+	if (!term || !term[0] || strcmp(term, "dumb") == 0)
+		return false;
+	if (s->progress == JL_PROGRESS_BAR)
+		return true;
+	if (ci && ci[0] && strcmp(ci, "false") != 0 && strcmp(ci, "0") != 0)
+		return false;
+	return !filter || !is_pipe(STDOUT_FILENO);
 }
 
 bool jl_reports_color(const struct jl_settings *s, bool tty)

@@ -34,6 +34,9 @@ bool jl_reports_close(struct jl_reports *r);
 
 /* The CI system that reads stderr, by its variables; none when `progress` shows something else there. */
 enum jl_ci jl_reports_ci(const struct jl_settings *s);
+/* A display on stderr? By `auto` on a terminal that no CI system reads, and if `filter` not when stdout is a pipe: what reads it
+ * may want the terminal for itself. */
+bool jl_reports_bar(const struct jl_settings *s, bool filter);
 /* Colours on stderr? */
 bool jl_reports_color(const struct jl_settings *s, bool tty);
 

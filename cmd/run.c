@@ -76,14 +76,13 @@ static char *about_step(const struct jl_settings *s, const char *command)
 
 static int open_sinks(const struct jl_settings *s, bool plan, struct sinks *k)
 {
-	const char *term = getenv("TERM");
 	const bool err_tty = isatty(STDERR_FILENO);
 	struct jl_plain_opts o = {
 		.out_fd = STDOUT_FILENO,
 		.err_fd = STDERR_FILENO,
 		.out_tty = isatty(STDOUT_FILENO),
 		.err_tty = err_tty,
-		.progress = s->progress <= JL_PROGRESS_BAR && !(term && strcmp(term, "dumb") == 0),
+		.bar = jl_reports_bar(s, false),
 		.color = jl_reports_color(s, err_tty),
 		.quiet = s->quiet,
 		.verbose = s->verbose,
@@ -154,6 +153,7 @@ static int run_mode(struct jl_settings *s, enum jl_run_mode mode)
 		jl_plain_summary(&sinks.plain, &sum.counts, sum.wall_ns);
 		status = sum.counts.failed ? JL_EXIT_FAILED : JL_EXIT_OK;
 	} else {
+		jl_plain_end(&sinks.plain);
 		status = jl_say_fault(&msgs, &err);
 	}
 	written = close_sinks(&sinks);

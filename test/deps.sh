@@ -39,6 +39,7 @@ packages() {
 		util-linux     cmd:flock
 		openssh-server file:/usr/sbin/sshd
 		openssh-client cmd:ssh
+		tmux           cmd:tmux
 		libxml2-utils  cmd:xmllint
 		graphviz       cmd:dot
 		python3-jsonschema file:/usr/lib/python3/dist-packages/jsonschema

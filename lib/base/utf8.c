@@ -1,8 +1,6 @@
 /* Validation of single UTF-8 characters. */
 #include "base/utf8.h"
 
-#include <stdint.h>
-
 size_t jl_utf8_len(const char *s, size_t len)
 {
 	const unsigned char *u = (const unsigned char *)s;
@@ -28,4 +26,14 @@ size_t jl_utf8_len(const char *s, size_t len)
 		c = c << 6 | (u[i] & 0x3f);
 	}
 	return c < least || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : n;
+}
+
+uint32_t jl_utf8_char(const char *s, size_t n)
+{
+	const unsigned char *u = (const unsigned char *)s;
+	uint32_t c = n == 1 ? u[0] : u[0] & (0x7fu >> n);
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (u[i] & 0x3f);
+	return c;
 }

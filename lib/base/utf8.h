@@ -3,8 +3,11 @@
 #define JL_BASE_UTF8_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Bytes (1 to 4) of the valid character at `s`, 0 if there is none. `len` is at least 1. */
 size_t jl_utf8_len(const char *s, size_t len);
+/* The code point of that character of n bytes. */
+uint32_t jl_utf8_char(const char *s, size_t n);
 
 #endif

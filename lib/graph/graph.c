@@ -15,7 +15,8 @@ void jl_graph_release_all(struct jl_graph *g)
 	jl_table_release(&g->nodes);
 	jl_table_release(&g->edges);
 	jl_table_release(&g->ready);
-	g->head = g->n_done = 0;
+	g->head = g->n_done = g->n_guessed = 0;
+	g->left_ms = 0;
 	g->started = g->measured = false;
 }
 
@@ -25,8 +26,18 @@ uint32_t jl_graph_add(struct jl_graph *g, uint32_t what, uint32_t weight_ms)
 	n->what = what;
 	n->weight = weight_ms;
 	n->edges = n->blocker = JL_NONE;
+	g->left_ms += weight_ms;
 	g->measured = false;
 	return g->nodes.len - 1;
+}
+
+void jl_graph_guessed(struct jl_graph *g, uint32_t node)
+{
+	struct jl_node *n = jl_graph_node(g, node);
+	jl_bug_if(n->guessed || n->state == JL_NODE_DONE);
+	n->guessed = true;
+	g->left_ms -= n->weight;
+	g->n_guessed++;
 }
 
 void jl_graph_edge(struct jl_graph *g, uint32_t before, uint32_t after)
@@ -113,6 +124,10 @@ void jl_graph_done(struct jl_graph *g, uint32_t node, bool ok)
 	n->state = JL_NODE_DONE;
 	n->blocked = !ok; /* from here on it says what late followers shall see */
 	g->n_done++;
+	if (n->guessed)
+		g->n_guessed--;
+	else
+		g->left_ms -= n->weight;
 	for (uint32_t e = n->edges; e != JL_NONE;) {
 		struct edge *edge = JL_AT(g->edges, struct edge, e);
 		struct jl_node *to = jl_graph_node(g, edge->to);

@@ -32,6 +32,7 @@ struct jl_node {
 	uint8_t state;     /* enum jl_node_state */
 	bool blocked;      /* a predecessor was not ok */
 	bool marked;       /* the owner's; what is done hands it on to its followers */
+	bool guessed;      /* the weight is no measured duration */
 	uint32_t blocker;  /* of the predecessors that were not ok the first; JL_NONE: none was */
 };
 
@@ -41,6 +42,8 @@ struct jl_graph {
 	struct jl_table ready; /* uint32_t, a queue from `head` on */
 	uint32_t head;
 	uint32_t n_done;
+	uint64_t left_ms;      /* weights of what is not done and not guessed */
+	uint32_t n_guessed;    /* not done, and guessed */
 	bool started;
 	bool measured;         /* urgency is of the present graph */
 };
@@ -50,6 +53,7 @@ struct jl_graph {
 
 void jl_graph_release_all(struct jl_graph *g); /* free */
 uint32_t jl_graph_add(struct jl_graph *g, uint32_t what, uint32_t weight_ms);
+void jl_graph_guessed(struct jl_graph *g, uint32_t node); /* its weight is a guess: it counts in n_guessed, not left_ms */
 void jl_graph_edge(struct jl_graph *g, uint32_t before, uint32_t after); /* fine when `before` is done */
 /* New nodes added after the start become ready by this call (those without pending predecessors), from `first` on. */
 void jl_graph_start(struct jl_graph *g, uint32_t first);

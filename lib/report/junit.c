@@ -283,6 +283,8 @@ static void event(struct jl_sink *s, const struct jl_event *e)
 	case JL_EVENT_STEP_STARTED:
 	case JL_EVENT_WARNING:
 	case JL_EVENT_PROGRESS:
+	case JL_EVENT_PAUSED:
+	case JL_EVENT_SCREEN:
 		break;
 	}
 }

@@ -101,6 +101,8 @@ static void put_event(struct jl_out *out, const struct jl_event *e, const char *
 		put_totals(&j, e);
 		break;
 	case JL_EVENT_PROGRESS:
+	case JL_EVENT_PAUSED:
+	case JL_EVENT_SCREEN:
 		break;
 	}
 	jl_json_end(&j, '}');
@@ -128,8 +130,8 @@ static void event(struct jl_sink *s, const struct jl_event *e)
 	const char *text = e->data;
 	size_t left = e->len;
 
-	if (e->type == JL_EVENT_PROGRESS)
-		return;
+	if (e->type >= JL_EVENT_PROGRESS)
+		return; /* for displays */
 	if (e->type != JL_EVENT_STEP_OUTPUT) {
 		put_event(&n->out, e, NULL, 0);
 	} else {

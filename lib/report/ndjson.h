@@ -3,7 +3,7 @@
  *     {"v":1,"t":0.25,"event":"step_finished","step":"clean[a]","status":"ran",...}
  *
  * "t" and *_s are seconds, max_rss is bytes. A field that is not known is left out. Bytes of an output that are no UTF-8
- * become U+FFFD; long outputs come in several events. Nothing is done for JL_EVENT_PROGRESS. */
+ * become U+FFFD; long outputs come in several events. Nothing is done for those that are for displays. */
 #ifndef JL_REPORT_NDJSON_H
 #define JL_REPORT_NDJSON_H
 

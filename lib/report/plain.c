@@ -4,13 +4,11 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "report/cause.h"
-#include "report/term.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DRAW_EVERY_NS (100 * JL_NS_MS)
 #define HELD_MAX ((size_t)20 << 20) /* what is kept of a step at most (16 MiB), cut into the smallest chunks */
 
 struct jl_plain_held {
@@ -19,34 +17,6 @@ struct jl_plain_held {
 	struct jl_buf chunks; /* stream u8, replayed u8, bytes */
 	bool cut;
 };
-
-/* Where the cursor is, for a stream: two streams on one terminal, or in one log, have one cursor. */
-static bool *mid_line(struct jl_plain *p, int stream)
-{
-	const bool one = (p->opts.out_tty && p->opts.err_tty) || p->out.fd == p->err.fd || p->opts.ci;
-
-	return &p->mid_line[one ? 1 : stream - 1];
-}
-
-static void erase_progress(struct jl_plain *p)
-{
-	if (!p->drawn)
-		return;
-	jl_out_add(&p->err, "\r\033[K", 4);
-	jl_out_flush(&p->err);
-	p->drawn = false;
-}
-
-/* Our own lines begin at the left, whatever a step left behind. */
-static void begin_line(struct jl_plain *p, int stream)
-{
-	bool *mid = mid_line(p, stream);
-
-	erase_progress(p);
-	if (*mid)
-		jl_out_add(stream == 1 ? &p->out : &p->err, "\n", 1);
-	*mid = false;
-}
 
 static void add_shown(struct jl_out *o, const char *text)
 {
@@ -58,24 +28,6 @@ static void add_duration(struct jl_out *o, const char *before, int64_t ns, const
 	jl_out_printf(o, "%s", before);
 	jl_clock_show(&o->buf, ns);
 	jl_out_printf(o, "%s", after);
-}
-
-static void show_output(struct jl_plain *p, int stream, bool replayed, const void *data, size_t len)
-{
-	struct jl_out *o = stream == 1 ? &p->out : &p->err;
-	const bool tty = stream == 1 ? p->opts.out_tty : p->opts.err_tty;
-
-	if (len == 0)
-		return;
-	erase_progress(p);
-	if (tty && replayed) {
-		jl_term_safe(&o->buf, data, len);
-		jl_out_spill(o);
-	} else {
-		jl_out_add(o, data, len);
-	}
-	jl_out_flush(o);
-	*mid_line(p, stream) = ((const char *)data)[len - 1] != '\n';
 }
 
 /* The place of what is held for the step, or of the NULL at the end. */
@@ -109,12 +61,12 @@ static void hold_output(struct jl_plain *p, const struct jl_event *e)
 /* In a CI system's log, what is shown next can be folded. */
 static void group(struct jl_plain *p, const struct jl_event *e, bool begin)
 {
-	begin_line(p, 2);
+	struct jl_buf *out = &jl_screen_line(&p->screen, 2)->buf;
+
 	if (begin)
-		jl_ci_begin(p->opts.ci, &p->err.buf, e->step, ++p->groups, e->attempt ? e->wall_ns : 0);
+		jl_ci_begin(p->opts.ci, out, e->step, ++p->groups, e->attempt ? e->wall_ns : 0);
 	else
-		jl_ci_end(p->opts.ci, &p->err.buf, p->groups);
-	jl_out_flush(&p->err);
+		jl_ci_end(p->opts.ci, out, p->groups);
 }
 
 static void show_held(struct jl_plain *p, const struct jl_plain_held *h)
@@ -127,12 +79,10 @@ static void show_held(struct jl_plain *p, const struct jl_plain_held *h)
 		size_t len;
 		const char *data = jl_cur_bytes(&c, &len);
 
-		show_output(p, stream, replayed, data, len);
+		jl_screen_text(&p->screen, stream, replayed, data, len);
 	}
-	if (h->cut) {
-		begin_line(p, 2);
-		jl_out_printf(&p->err, "jl: there is more of this in the log\n");
-	}
+	if (h->cut)
+		jl_out_printf(jl_screen_line(&p->screen, 2), "jl: there is more of this in the log\n");
 }
 
 static void free_held(struct jl_plain_held *h)
@@ -204,7 +154,7 @@ static void add_command(struct jl_out *o, const char *what, const char *command,
 }
 
 /* A mark at the failure in the log of a CI system. */
-static void annotate(struct jl_plain *p, const struct jl_event *e)
+static void annotate(const struct jl_plain *p, struct jl_out *o, const struct jl_event *e)
 {
 	struct jl_buf text = JL_BUF_INIT;
 
@@ -212,16 +162,15 @@ static void annotate(struct jl_plain *p, const struct jl_event *e)
 		return;
 	jl_buf_printf(&text, "%s failed: ", e->step);
 	jl_cause_show(&text, e);
-	jl_ci_error(p->opts.ci, &p->err.buf, e->step, text.data);
+	jl_ci_error(p->opts.ci, &o->buf, e->step, text.data);
 	jl_buf_release(&text);
 }
 
 static void show_failure(struct jl_plain *p, const struct jl_event *e)
 {
-	struct jl_out *o = &p->err;
+	struct jl_out *o = jl_screen_line(&p->screen, 2);
 	const char *on = p->opts.color ? "\033[31m" : "", *off = p->opts.color ? "\033[0m" : "";
 
-	begin_line(p, 2);
 	jl_out_printf(o, "%sjl: ", on);
 	add_shown(o, e->step);
 	jl_out_printf(o, " failed: ");
@@ -241,16 +190,15 @@ static void show_failure(struct jl_plain *p, const struct jl_event *e)
 	if (p->opts.quiet && e->log)
 		add_command(o, "more", p->opts.more, e->step);
 	add_command(o, "again", p->opts.again, e->step);
-	annotate(p, e);
-	jl_out_flush(o);
+	annotate(p, o, e);
+	jl_screen_flush_now(&p->screen);
 }
 
 /* `STATUS  STEP  REASON  (DURATION)`: of a plan to its output, without the duration. */
 static void show_step(struct jl_plain *p, const struct jl_event *e)
 {
-	struct jl_out *o = p->opts.plan ? &p->out : &p->err;
+	struct jl_out *o = jl_screen_line(&p->screen, p->opts.plan ? 1 : 2);
 
-	begin_line(p, p->opts.plan ? 1 : 2);
 	jl_out_printf(o, "%s  ", jl_step_status_name(e->status));
 	add_shown(o, e->step);
 	if (e->reason) {
@@ -260,8 +208,6 @@ static void show_step(struct jl_plain *p, const struct jl_event *e)
 	if (!p->opts.plan && e->status == JL_STEP_RAN)
 		add_duration(o, "  (", e->wall_ns, ")");
 	jl_out_printf(o, "\n");
-	if (!p->opts.plan)
-		jl_out_flush(o);
 }
 
 static void show_finished(struct jl_plain *p, const struct jl_event *e)
@@ -278,43 +224,18 @@ static void show_finished(struct jl_plain *p, const struct jl_event *e)
 
 static void show_warning(struct jl_plain *p, const struct jl_event *e)
 {
+	struct jl_out *o;
+
 	if (p->opts.quiet)
 		return;
-	begin_line(p, 2);
-	jl_out_printf(&p->err, "jl: %swarning:%s ", p->opts.color ? "\033[33m" : "", p->opts.color ? "\033[0m" : "");
+	o = jl_screen_line(&p->screen, 2);
+	jl_out_printf(o, "jl: %swarning:%s ", p->opts.color ? "\033[33m" : "", p->opts.color ? "\033[0m" : "");
 	if (e->step) {
-		add_shown(&p->err, e->step);
-		jl_out_printf(&p->err, ": ");
+		add_shown(o, e->step);
+		jl_out_printf(o, ": ");
 	}
-	add_shown(&p->err, e->text);
-	jl_out_printf(&p->err, "\n");
-	jl_out_flush(&p->err);
-}
-
-static void draw_progress(struct jl_plain *p, const struct jl_event *e)
-{
-	const struct jl_counts *c = e->counts;
-	struct jl_buf line = JL_BUF_INIT;
-	unsigned width;
-
-	if (!p->opts.progress || !p->opts.err_tty || e->t_ns - p->drawn_ns < DRAW_EVERY_NS)
-		return;
-	p->drawn_ns = e->t_ns;
-	begin_line(p, 2);
-	width = jl_term_width(p->err.fd);
-	jl_buf_printf(&line, "[%*u/%u] %u running", snprintf(NULL, 0, "%u", c->total),
-	              c->ran + c->fresh + c->restored + c->failed + c->skipped, c->total, c->running);
-	if (c->failed)
-		jl_buf_printf(&line, ", %u failed", c->failed);
-	jl_buf_printf(&line, ", %u restored, %u fresh", c->restored, c->fresh);
-	if (p->now.len)
-		jl_buf_printf(&line, "  %s", p->now.data);
-	jl_out_add(&p->err, "\r", 1);
-	/* The last column stays free: there a terminal would begin a new line. */
-	jl_out_add(&p->err, line.data, jl_term_cut(line.data, line.len, width - 1));
-	jl_out_flush(&p->err);
-	jl_buf_release(&line);
-	p->drawn = true;
+	add_shown(o, e->text);
+	jl_out_printf(o, "\n");
 }
 
 static void event(struct jl_sink *s, const struct jl_event *e)
@@ -328,17 +249,9 @@ static void event(struct jl_sink *s, const struct jl_event *e)
 			return;
 		show_finished(p, e);
 		break;
-	case JL_EVENT_STEP_STARTED:
-		if (e->terminal) {
-			erase_progress(p);
-			return;
-		}
-		jl_buf_clear(&p->now);
-		jl_path_show(&p->now, e->step, strlen(e->step));
-		break;
 	case JL_EVENT_STEP_OUTPUT:
 		if (!p->opts.quiet && !p->opts.ci)
-			show_output(p, e->stream, e->replayed, e->data, e->len);
+			jl_screen_text(&p->screen, e->stream, e->replayed, e->data, e->len);
 		else if (!p->opts.quiet || !e->replayed)
 			hold_output(p, e);
 		break;
@@ -346,36 +259,42 @@ static void event(struct jl_sink *s, const struct jl_event *e)
 		show_warning(p, e);
 		break;
 	case JL_EVENT_RUN_FINISHED:
-		erase_progress(p);
-		jl_out_flush(&p->out);
-		return;
+		jl_screen_flush_now(&p->screen);
+		break;
 	case JL_EVENT_RUN_STARTED:
+	case JL_EVENT_STEP_STARTED:
 	case JL_EVENT_PROGRESS:
+	case JL_EVENT_PAUSED:
+	case JL_EVENT_SCREEN:
 		break;
 	}
-	draw_progress(p, e);
+	/* A plan is one text, in few writes. */
+	if (!p->opts.plan)
+		jl_screen_flush(&p->screen);
+	jl_screen_event(&p->screen, e);
+	s->wake_ns = p->screen.wake_ns;
 }
 
 void jl_plain_init(struct jl_plain *p, const struct jl_plain_opts *opts)
 {
-	*p = (struct jl_plain){
-		.sink = {.event = event},
-		.opts = *opts,
-		.out = JL_OUT_INIT(opts->out_fd),
-		.err = JL_OUT_INIT(opts->err_fd),
-		.now = JL_BUF_INIT,
-	};
-	p->opts.progress = opts->progress && !opts->quiet;
+	*p = (struct jl_plain){.sink = {.event = event}, .opts = *opts};
+	jl_screen_init(&p->screen, &(struct jl_screen_opts){.out_fd = opts->out_fd,
+							    .err_fd = opts->err_fd,
+							    .out_tty = opts->out_tty,
+							    .err_tty = opts->err_tty,
+							    .bar = opts->bar && !opts->quiet && !opts->plan,
+							    .one = opts->ci != JL_CI_NONE,
+							    .color = opts->color});
 }
 
 void jl_plain_summary(struct jl_plain *p, const struct jl_counts *c, int64_t wall_ns)
 {
-	struct jl_out *o = &p->err;
+	struct jl_out *o;
 
-	jl_out_flush(&p->out);
+	jl_screen_flush_now(&p->screen);
 	if (p->opts.quiet && c->failed == 0)
 		return;
-	begin_line(p, 2);
+	o = jl_screen_line(&p->screen, 2);
 	jl_out_printf(o, "%u step%s: ", c->total, c->total == 1 ? "" : "s");
 	if (p->opts.plan) {
 		jl_out_printf(o, "%u would run, %u would be restored, %u fresh, %u maybe", c->would_run,
@@ -392,24 +311,26 @@ void jl_plain_summary(struct jl_plain *p, const struct jl_counts *c, int64_t wal
 			add_duration(o, " (saved ", c->saved_ns, ")");
 		jl_out_printf(o, "\n");
 	}
-	jl_out_flush(o);
+	jl_screen_flush_now(&p->screen);
+}
+
+void jl_plain_end(struct jl_plain *p)
+{
+	jl_screen_end(&p->screen);
 }
 
 int jl_plain_errno(const struct jl_plain *p)
 {
-	return p->out.sys_errno;
+	return jl_screen_errno(&p->screen);
 }
 
 void jl_plain_release(struct jl_plain *p)
 {
-	erase_progress(p);
 	while (p->held) {
 		struct jl_plain_held *next = p->held->next;
 
 		free_held(p->held);
 		p->held = next;
 	}
-	jl_out_release(&p->out);
-	jl_out_release(&p->err);
-	jl_buf_release(&p->now);
+	jl_screen_release(&p->screen);
 }

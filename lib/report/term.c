@@ -1,4 +1,4 @@
-/* Terminals: width and harmless text. */
+/* Terminals: size and harmless text. */
 #include "report/term.h"
 
 #include "base/path.h"
@@ -7,13 +7,14 @@
 #include <stdbool.h>
 #include <sys/ioctl.h>
 
-unsigned jl_term_width(int fd)
+void jl_term_size(int fd, unsigned *ret_columns, unsigned *ret_rows)
 {
-	struct winsize size;
+	struct winsize size = {0};
 
-	if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
-		return 80;
-	return size.ws_col;
+	if (ioctl(fd, TIOCGWINSZ, &size) < 0)
+		size.ws_col = 0;
+	*ret_columns = size.ws_col ? size.ws_col : 80;
+	*ret_rows = size.ws_col && size.ws_row ? size.ws_row : 24;
 }
 
 size_t jl_term_color_len(const char *s, size_t len)
@@ -53,16 +54,4 @@ int jl_term_safe(struct jl_buf *out, const void *data, size_t len)
 	if (colored && r == JL_OK)
 		r = jl_buf_str(out, "\033[0m");
 	return r;
-}
-
-size_t jl_term_cut(const char *text, size_t len, unsigned columns)
-{
-	size_t i = 0;
-
-	for (; i < len && columns; columns--) {
-		size_t n = jl_utf8_len(text + i, len - i);
-
-		i += n ? n : 1;
-	}
-	return i;
 }

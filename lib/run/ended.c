@@ -304,6 +304,7 @@ static void try_again(struct jl_engine *e, struct jl_running *r, const char *why
 	}
 	jl_engine_warn(e, jl_engine_label(e, r->inst), "%s", text.data);
 	jl_buf_release(&text);
+	jl_engine_progress(e, jl_engine_label(e, r->inst));
 	jl_again_add(e, r);
 }
 
@@ -331,6 +332,10 @@ static void end_success(struct jl_engine *e, struct jl_running *r, const struct 
 	struct jl_event ev = {.status = JL_STEP_RAN};
 	char why[400] = "", key[JL_DIGEST_TEXT];
 	describe_end(e, r, &ev);
+	if (jl_graph_node(&e->graph, r->node)->guessed) {
+		e->first_ns += r->job.result.wall_ns;
+		e->n_first++;
+	}
 	ev.stored = keep(e, r, outs, why, sizeof(why));
 	ev.key = jl_digest_text(&r->what.key, key); /* only now is it known what it was found to use */
 	show_log(e, r);

@@ -18,6 +18,7 @@
 #include "run/uses.h"
 #include "run/why.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -450,17 +451,32 @@ static void flush(struct jl_engine *e)
 	}
 }
 
+static void tell_progress(struct jl_engine *e, bool idle)
+{
+	const int64_t wake = jl_sinks_wake(e->opts->sinks);
+	e->slots.tick_ns = 0;
+	if (e->needs.alone) /* the terminal is the step's */
+		return;
+	if (idle || (wake && wake <= e->clock->now_ns(e->clock) - e->began_ns))
+		jl_engine_progress(e, NULL);
+	const int64_t next = jl_sinks_wake(e->opts->sinks);
+	if (next > e->now_ns - e->began_ns) /* a wish that stays is none: it would never let the loop wait */
+		e->slots.tick_ns = e->began_ns + next;
+}
+
 static void turn(void *owner, bool idle)
 {
 	struct jl_engine *e = owner;
-	struct jl_event ev = {.type = JL_EVENT_PROGRESS};
 	flush(e);
-	if (!idle)
-		return;
-	if (!e->needs.alone) /* the terminal is the step's */
-		jl_engine_emit(e, &ev);
-	if (e->opts->mode == JL_MODE_RUN)
+	tell_progress(e, idle);
+	if (idle && e->opts->mode == JL_MODE_RUN)
 		jl_files_settle(jl_engine_files(e), 0);
+}
+
+static void terminal(void *owner, int sig)
+{
+	struct jl_event ev = {.type = sig == SIGTSTP ? JL_EVENT_PAUSED : JL_EVENT_SCREEN};
+	jl_engine_emit(owner, &ev);
 }
 
 const struct jl_slots_ops jl_engine_slots = {.work = work,
@@ -471,4 +487,5 @@ const struct jl_slots_ops jl_engine_slots = {.work = work,
 					     .is_good = jl_ended_is_good,
 					     .dropped = dropped,
 					     .may_start = jl_needs_met,
-					     .turn = turn};
+					     .turn = turn,
+					     .terminal = terminal};

@@ -153,6 +153,8 @@ struct jl_engine {
 	const char *stamps;      /* the store's folder, if what is known of files outside is kept there (run/stamps.h); else NULL */
 	int64_t began_stamp_ns;  /* what a file written before the run may bear as its stamp at most, by our clock */
 	int64_t began_ns, now_ns; /* the run's start; the time of the last event */
+	int64_t first_ns;        /* durations of what ran here for the first time, and how many those are */
+	uint32_t n_first;
 	int64_t flushed_ns;      /* last journal write */
 	char run_id[40];
 	char mark[64];           /* "JL_RUN=...", once the run has commands (run/left.h); else "" */
@@ -173,6 +175,8 @@ int jl_engine_prepare(struct jl_engine *e, struct jl_err *err) JL_MUST_CHECK;
 
 /* events.c */
 void jl_engine_emit(struct jl_engine *e, struct jl_event *ev); /* fills t_ns and counts */
+/* JL_EVENT_PROGRESS; `step` as there, or NULL. */
+void jl_engine_progress(struct jl_engine *e, const char *step);
 void jl_engine_warn(struct jl_engine *e, const char *step, const char *fmt, ...) JL_PRINTF(3, 4);
 
 /* The store, opened at the first use; NULL if it cannot be (told once). */

@@ -17,8 +17,13 @@ enum jl_event_type {
 	JL_EVENT_STEP_OUTPUT,
 	JL_EVENT_STEP_FINISHED,
 	JL_EVENT_WARNING,      /* text; step may be NULL */
-	JL_EVENT_PROGRESS,     /* counts moved, nothing else: for displays; at most a few dozen a second */
 	JL_EVENT_RUN_FINISHED,
+	/* from here on for displays only */
+	JL_EVENT_PROGRESS,     /* counts or time moved, before each wait and when a sink's wake_ns is there; total, eta_ns. With
+	                          step: it runs no more, though it is not finished: it waits for another attempt, or its output
+	                          for others' */
+	JL_EVENT_PAUSED,       /* jl is about to be stopped (SIGTSTP): the terminal is the shell's */
+	JL_EVENT_SCREEN,       /* the terminal is not as it was: another size, or jl goes on after a stop */
 };
 
 enum jl_step_status {
@@ -58,6 +63,7 @@ struct jl_event {
 	int64_t pid;
 	bool terminal;         /* STEP_STARTED: it has the terminal until it ends; nothing is to be drawn */
 	const char *command;   /* STEP_STARTED, STEP_FINISHED of a failure: for a person, one line */
+	int64_t expected_ns;   /* STEP_STARTED: how long it took the last time; 0: not known */
 
 	int stream;            /* STEP_OUTPUT: 1 or 2 */
 	bool replayed;         /* STEP_OUTPUT: from a stored result */
@@ -76,12 +82,17 @@ struct jl_event {
 	const char *log;       /* a failure's log file, relative to the workspace, or NULL */
 
 	const char *text;      /* WARNING */
+	uint64_t total;        /* PROGRESS: how many there are, as far as is known now; 0: nothing is */
+	int64_t eta_ns;        /* PROGRESS: from now to the end, by the durations that are known; 0: too few are */
 	int end_signal;        /* RUN_FINISHED: the signal that ended the run, or 0 */
 };
 
 struct jl_sink {
 	void (*event)(struct jl_sink *s, const struct jl_event *e);
 	struct jl_sink *next;
+	int64_t wake_ns;       /* since the run began: it wants a PROGRESS then at the latest; 0: any time */
 };
+/* When the first of a list of sinks wants one; 0: none does. */
+int64_t jl_sinks_wake(const struct jl_sink *first);
 
 #endif

@@ -1,6 +1,8 @@
 /* Events to the sinks, with time and counts filled in. */
 #include "run/engine.h"
 
+#include "run/eta.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -21,6 +23,15 @@ const char *jl_step_status_name(enum jl_step_status s)
 	return names[s];
 }
 
+int64_t jl_sinks_wake(const struct jl_sink *first)
+{
+	int64_t wake = 0;
+	for (const struct jl_sink *s = first; s; s = s->next)
+		if (s->wake_ns && (!wake || s->wake_ns < wake))
+			wake = s->wake_ns;
+	return wake;
+}
+
 void jl_engine_emit(struct jl_engine *e, struct jl_event *ev)
 {
 	/* A no-op of 100,000 steps is told 100,000 times: the clock is not asked for those. */
@@ -30,6 +41,13 @@ void jl_engine_emit(struct jl_engine *e, struct jl_event *ev)
 	ev->counts = &e->counts;
 	for (struct jl_sink *s = e->opts->sinks; s; s = s->next)
 		s->event(s, ev);
+}
+
+void jl_engine_progress(struct jl_engine *e, const char *step)
+{
+	struct jl_event ev = {
+		.type = JL_EVENT_PROGRESS, .step = step, .total = e->counts.total, .eta_ns = e->opts->sinks ? jl_eta_ns(e) : 0};
+	jl_engine_emit(e, &ev);
 }
 
 void jl_engine_warn(struct jl_engine *e, const char *step, const char *fmt, ...)

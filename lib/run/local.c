@@ -8,12 +8,15 @@
 static void caught(void *ctx, const struct signalfd_siginfo *si)
 {
 	struct jl_local *l = ctx;
-	if (si->ssi_signo == SIGTSTP) {
+	const int sig = (int)si->ssi_signo;
+	if ((sig == SIGTSTP || sig == SIGCONT || sig == SIGWINCH) && l->slots->ops->terminal)
+		l->slots->ops->terminal(l->slots->owner, sig);
+	if (sig == SIGTSTP) {
 		jl_slots_pause(l->slots, true);
 		raise(SIGSTOP);
 		jl_slots_pause(l->slots, false);
-	} else {
-		jl_slots_signal(l->slots, (int)si->ssi_signo);
+	} else if (sig != SIGCONT && sig != SIGWINCH) {
+		jl_slots_signal(l->slots, sig);
 	}
 }
 
@@ -21,7 +24,7 @@ int jl_local_open(struct jl_local *l, struct jl_slots *slots, uint32_t jobs, con
 		  struct jl_err *err)
 {
 	/* PIPE: a write of ours that nobody reads. Dying of it at once would take make's tokens along. */
-	const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP};
+	const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGCONT, SIGWINCH};
 	sigset_t set;
 	*l = (struct jl_local){.slots = slots};
 	int r = jl_loop_new(&l->loop, err);

@@ -1,5 +1,6 @@
 /* struct jl_local: what a command that runs processes here opens first: the event loop, the local executor on it, and the
- * signals of a front door. INT, TERM, HUP, QUIT and PIPE end what the slots run; TSTP stops jl and what it runs, until CONT.
+ * signals of a front door. INT, TERM, HUP, QUIT and PIPE end what the slots run; TSTP stops jl and what it runs, until CONT; both
+ * and WINCH are told to the owner of the slots.
  *
  *     jl_local_open(&l, &slots, jobs, environ, err);   jl_slots_init(&slots, l.alone ? 1 : n, l.exec, ...);
  *     slots.tokens = &l.tokens;   jl_slots_loop(&slots, err);   jl_local_close(&l);

@@ -328,6 +328,7 @@ static void ended(void *owner, struct jl_slot_job *slot)
 		map_memo_ended(m, job);
 	if (!map_is_good(&slot->result) && !job->cancelled && again) {
 		map_memo_retry(m, job);
+		map_tell_progress(m, job, false);
 		job->attempt++;
 		job->received = 0;
 		jl_order_again(&m->order, &job->out);
@@ -338,6 +339,8 @@ static void ended(void *owner, struct jl_slot_job *slot)
 		job->next = NULL;
 		return;
 	}
+	if (m->opts->order == JL_ORDER_INPUT)
+		map_tell_progress(m, job, false);
 	map_finish(m, job);
 }
 
@@ -357,11 +360,18 @@ static void turn(void *owner, bool idle)
 	struct map *m = owner;
 	if (m->opts->eta)
 		map_tell_eta(m, false);
+	map_tell_progress(m, NULL, idle);
 	if (!idle)
 		return;
 	wrote(m, m->opts->show->flush(m->opts->show->ctx));
 	if (jl_job_table_flush(&m->table, &m->err) < 0)
 		map_fail(m, m->err.status);
+}
+
+static void terminal(void *owner, int sig)
+{
+	struct jl_event ev = {.type = sig == SIGTSTP ? JL_EVENT_PAUSED : JL_EVENT_SCREEN};
+	map_emit(owner, &ev);
 }
 
 static const struct jl_slots_ops slots_ops = {
@@ -372,6 +382,7 @@ static const struct jl_slots_ops slots_ops = {
 	.ended = ended,
 	.dropped = dropped,
 	.turn = turn,
+	.terminal = terminal,
 };
 
 /* ---- from the beginning to the end ---- */

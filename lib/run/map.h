@@ -20,7 +20,6 @@ struct jl_map_show {
 	int (*write)(void *ctx, int stream, const void *data, size_t len, bool stored);
 	int (*flush)(void *ctx);                       /* before waiting */
 	void (*say)(void *ctx, const char *text);      /* a line for a person */
-	void (*progress)(void *ctx, const char *text); /* one that takes the place of the one before */
 	/* What is written from now on is the output of this job; NULL: that was all of it. Only of jobs whose output comes as
 	 * a group, has something in it, and which failed or are said one by one (`verbose`). NULL: does not matter. */
 	void (*group)(void *ctx, const char *label, int64_t wall_ns);
@@ -37,7 +36,8 @@ struct jl_map_opts {
 	uint32_t per_job;         /* records a job; 0: one, or with `fill` as many as fit */
 	bool fill, context;       /* -m; -X */
 	enum jl_order_how order;
-	bool tag, dry_run, eta;
+	bool tag, dry_run;
+	bool eta;                 /* say every second how far it is and when it will end */
 	bool quiet;               /* output of failed jobs only */
 	bool verbose;             /* say each command */
 	enum jl_map_halt halt;

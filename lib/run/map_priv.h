@@ -108,6 +108,8 @@ void map_emit(struct map *m, struct jl_event *ev);
 void map_tell_end(struct map *m, const struct map_job *job);
 void map_tell_failure(struct map *m, const struct map_job *job);
 void map_tell_eta(struct map *m, bool last);                       /* if it is time to */
+/* JL_EVENT_PROGRESS, before waiting and when a sink wants one; `job`: it runs no more, and will again. */
+void map_tell_progress(struct map *m, const struct map_job *job, bool idle);
 
 /* map_memo.c. Nothing of it does anything without --memo. */
 void map_memo_open(struct map *m);

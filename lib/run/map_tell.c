@@ -121,28 +121,60 @@ void map_tell_failure(struct map *m, const struct map_job *job)
 	jl_buf_release(&how);
 }
 
+/* How many jobs there will be; 0: not known. */
+static uint64_t total_of(const struct map *m)
+{
+	if (m->ended)
+		return m->counts.total;
+	if (m->opts->per_job || m->opts->fill || m->opts->resume != JL_RESUME_NO)
+		return 0;
+	return jl_values_total(m->values);
+}
+
+/* From now on, if the rest goes as fast as what is done; 0: not known. */
+static int64_t eta_ns(const struct map *m, int64_t now_ns, uint64_t total)
+{
+	if (total < m->done || m->done == 0)
+		return 0;
+	return (int64_t)((double)(now_ns - m->began_ns) / (double)m->done * (double)(total - m->done));
+}
+
 void map_tell_eta(struct map *m, bool last)
 {
 	const int64_t now = map_now_ns(m);
-	uint64_t total = jl_values_total(m->values);
+	const uint64_t total = total_of(m);
 	struct jl_buf text = JL_BUF_INIT;
 	if (!m->opts->eta || (!last && now < m->eta_ns))
 		return;
 	m->eta_ns = now + ETA_NS;
-	if (total == 0 && m->ended)
-		total = m->counts.total;
-	else if (m->opts->per_job || m->opts->fill || m->opts->resume != JL_RESUME_NO)
-		total = m->ended ? m->counts.total : 0;
 	jl_buf_printf(&text, "%llu", (unsigned long long)m->done);
 	if (total)
 		jl_buf_printf(&text, " of %llu", (unsigned long long)total);
 	jl_buf_printf(&text, " done, %u running, %llu failed", m->slots.n_running, (unsigned long long)m->failed);
 	if (total >= m->done && total && m->done) {
 		jl_buf_str(&text, ", ETA ");
-		jl_clock_show(&text,
-			      (int64_t)((double)(now - m->began_ns) / (double)m->done * (double)(total - m->done)));
+		jl_clock_show(&text, eta_ns(m, now, total));
 	}
-	m->opts->show->progress(m->opts->show->ctx, text.data);
+	m->opts->show->say(m->opts->show->ctx, text.data);
 	jl_buf_release(&text);
 }
 
+void map_tell_progress(struct map *m, const struct map_job *job, bool idle)
+{
+	const int64_t wake = jl_sinks_wake(m->opts->sinks);
+	if (!m->opts->sinks)
+		return;
+	m->slots.tick_ns = 0;
+	if (idle || job || (wake && wake <= map_now_ns(m) - m->began_ns)) {
+		struct jl_event ev = {.type = JL_EVENT_PROGRESS, .total = total_of(m)};
+		ev.eta_ns = eta_ns(m, map_now_ns(m), ev.total);
+		if (job) {
+			ev.step = map_label(m, job);
+			ev.seq = job->seq;
+		}
+		map_emit(m, &ev);
+	}
+	const int64_t next = jl_sinks_wake(m->opts->sinks);
+	if (next > map_now_ns(m) - m->began_ns)
+		m->slots.tick_ns = m->began_ns + next;
+}

@@ -25,10 +25,9 @@ static uint32_t *node_of(struct jl_engine *e, uint32_t inst)
 	return slot_of(&e->node_of, inst, e->p->plan.insts.len);
 }
 
-static uint32_t weight_of(const struct jl_engine *e, uint32_t inst)
+/* One that never ran counts as a tenth of a second: longer than nothing, shorter than what is known to be long. */
+static uint32_t weight_of(int64_t wall)
 {
-	int64_t wall = jl_result_at(&e->p->state->results, jl_engine_inst(e, inst)->result)->wall_ns;
-	/* One that never ran counts as a tenth of a second: longer than nothing, shorter than what is known to be long. */
 	if (wall <= 0)
 		return 100;
 	return wall / JL_NS_MS < WEIGHT_MAX ? (uint32_t)(wall / JL_NS_MS) + 1 : WEIGHT_MAX;
@@ -160,7 +159,11 @@ static void want_inst(struct jl_engine *e, uint32_t inst, enum asked asked)
 	if (*w & 1)
 		return;
 	*w |= 1;
-	*node_of(e, inst) = jl_graph_add(&e->graph, JL_NODE(JL_NODE_INST, inst), weight_of(e, inst));
+	const int64_t wall = jl_result_at(&e->p->state->results, jl_engine_inst(e, inst)->result)->wall_ns;
+	const uint32_t node = jl_graph_add(&e->graph, JL_NODE(JL_NODE_INST, inst), weight_of(wall));
+	*node_of(e, inst) = node;
+	if (wall <= 0)
+		jl_graph_guessed(&e->graph, node);
 	*(uint32_t *)jl_table_add(&e->worklist, 1) = inst;
 	e->counts.total++;
 }

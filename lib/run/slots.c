@@ -196,6 +196,8 @@ int jl_slots_loop(struct jl_slots *s, struct jl_err *err)
 			break;
 		s->ops->turn(s->owner, true);
 		int64_t until = s->clock->now_ns(s->clock) + TURN_NS;
+		if (s->tick_ns && s->tick_ns < until)
+			until = s->tick_ns;
 		if (s->waiting && s->wake_ns && s->wake_ns < until)
 			until = s->wake_ns;
 		if (s->held && s->n_running == 0 && s->retry_ns < until)

@@ -46,8 +46,11 @@ struct jl_slots_ops {
 	bool (*may_start)(void *owner, struct jl_slot_job *job);
 	/* It ended as if it were good; is it? Looked at before the next one is started; NULL: yes. */
 	bool (*is_good)(void *owner, struct jl_slot_job *job);
-	/* Now and then (after each end, and at least twice a second), and before waiting (`idle`). */
+	/* Now and then (after each end, at least twice a second, and at tick_ns), and before waiting (`idle`). */
 	void (*turn)(void *owner, bool idle);
+	/* The terminal: jl is about to be stopped (SIGTSTP), goes on (SIGCONT), or its window has another size (SIGWINCH). NULL:
+	 * does not matter. */
+	void (*terminal)(void *owner, int sig);
 };
 
 struct jl_slots {
@@ -64,6 +67,7 @@ struct jl_slots {
 	bool waiting;                /* work() had nothing, but will once the executor's poll has seen something of the owner's: it
 	                                sets and clears this */
 	int64_t wake_ns;             /* while waiting: work() has something then at the latest; 0: the poll will tell */
+	int64_t tick_ns;             /* turn() is wanted then at the latest; 0: any time */
 	bool starved;                /* the machine had no process to give: wait for an end */
 	int64_t refused_ns;          /* it has had none since, though nothing runs that could end; 0: it has */
 	int64_t retry_ns, delay_ns;  /* while so: when to try again, and how long that waits */

@@ -119,6 +119,7 @@ void jl_start_begun(void *owner, struct jl_slot_job *job, bool started)
 			      .host = "local",
 			      .pid = job->pid,
 			      .command = line.data,
+			      .expected_ns = jl_ended_result(e, r->inst)->wall_ns,
 			      .terminal = jl_engine_rule(e, r->inst)->flags & JL_RULE_INTERACTIVE,
 			      .reason = r->what.reason};
 	jl_engine_emit(e, &ev);

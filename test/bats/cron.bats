@@ -151,7 +151,4 @@ EOF
 	assert_equal "$stderr" ""
 	run_jl map --progress fancy true ::: 1
 	assert_status 125
-	# On a terminal a bar is one line that is gone in the end.
-	run script -qec 'jl map --progress bar true ::: 1' /dev/null
-	assert_regex "$output" $'jl: 1 of 1 done, .*\r\e\\[K$'
 }

@@ -262,64 +262,24 @@ static void summaries(void **state)
 	jl_plain_release(&p);
 }
 
-static void terminals_get_progress_and_harmless_replays(void **state)
+static void replays_on_a_terminal_are_harmless(void **state)
 {
 	struct streams *s = *state;
-	struct jl_counts c = {.total = 120, .ran = 5, .fresh = 30, .restored = 2, .running = 5};
-	struct jl_event e = {.type = JL_EVENT_STEP_STARTED, .counts = &c, .step = "clean[a]", .t_ns = 10 * JL_NS_MS};
 	struct jl_plain p;
 
 	jl_plain_init(&p, &(struct jl_plain_opts){
-		.out_fd = s->out, .err_fd = s->err, .out_tty = true, .err_tty = true, .progress = true, .color = true});
-	p.sink.event(&p.sink, &e);
-	assert_written(s->err, "");
-	e.type = JL_EVENT_PROGRESS;
-	e.t_ns = 100 * JL_NS_MS;
-	p.sink.event(&p.sink, &e);
-	e.t_ns = 199 * JL_NS_MS;
-	p.sink.event(&p.sink, &e);
-	assert_written(s->err, "\r[ 37/120] 5 running, 2 restored, 30 fresh  clean[a]");
-	/* Gone before anything else is shown. */
+		.out_fd = s->out, .err_fd = s->err, .out_tty = true, .err_tty = true, .color = true});
 	output(&p.sink, "b", 1, true, "x\x1b[2J\x1b[31mred\r\n");
-	assert_written(s->err, "\r\033[K");
 	assert_written(s->out, "x\\x1b[2J\x1b[31mred\n\x1b[0m");
 	output(&p.sink, "b", 1, false, "live\x1b[2J");
 	assert_written(s->out, "live\x1b[2J");
 	/* One cursor: a line of our own begins on a line of its own. */
-	e.t_ns = 300 * JL_NS_MS;
-	p.sink.event(&p.sink, &e);
-	assert_written(s->err, "\n\r[ 37/120] 5 running, 2 restored, 30 fresh  clean[a]");
 	failed(&p.sink, "b", 1, 0, NULL);
-	assert_written(s->err, "\r\033[K\033[31mjl: b failed: exit 1 (200ms)\033[0m\n  command: ./clean.py a\\x09b\n"
+	assert_written(s->err, "\n\033[31mjl: b failed: exit 1 (200ms)\033[0m\n  command: ./clean.py a\\x09b\n"
 	                       "  log: .jl/logs/clean.log\n");
 	ended(&p.sink);
 	jl_plain_release(&p);
 	assert_written(s->err, "");
-}
-
-static void no_terminal_no_progress(void **state)
-{
-	struct streams *s = *state;
-	struct jl_event e = {.type = JL_EVENT_PROGRESS, .counts = &none, .t_ns = JL_NS_S};
-	struct jl_plain p;
-
-	jl_plain_init(&p, &(struct jl_plain_opts){.out_fd = s->out, .err_fd = s->err, .progress = true});
-	p.sink.event(&p.sink, &e);
-	jl_plain_release(&p);
-	jl_plain_init(&p, &(struct jl_plain_opts){.out_fd = s->out, .err_fd = s->err, .err_tty = true});
-	p.sink.event(&p.sink, &e);
-	jl_plain_release(&p);
-	assert_written(s->err, "");
-}
-
-static void long_lines_are_cut_to_the_screen(void **state)
-{
-	(void)state;
-	assert_int_equal(jl_term_cut("abc", 3, 5), 3);
-	assert_int_equal(jl_term_cut("abc", 3, 2), 2);
-	assert_int_equal(jl_term_cut("\xc3\xa4\xc3\xb6x", 5, 2), 4);
-	assert_int_equal(jl_term_cut("\xff\xff", 2, 1), 1);
-	assert_int_equal(jl_term_cut("abc", 3, 0), 0);
 }
 
 static void safe_text_obeys_nothing_but_colours(void **state)
@@ -419,13 +379,13 @@ static void fresh_steps_cost_next_to_nothing(void **state)
 	struct jl_ndjson n;
 
 	jl_plain_init(&p, &(struct jl_plain_opts){
-		.out_fd = -1, .err_fd = -1, .err_tty = true, .progress = true});
+		.out_fd = -1, .err_fd = -1, .err_tty = true, .bar = true});
 	jl_ndjson_init(&n, s->out);
 	for (int i = 0; i < 100; i++) {
 		finished(&p.sink, "a", JL_STEP_FRESH, NULL, 0);
 		finished(&n.sink, "a", JL_STEP_FRESH, NULL, 0);
 	}
-	assert_int_equal(p.err.buf.cap + p.out.buf.cap, 0);
+	assert_int_equal(p.screen.err.buf.cap + p.screen.out.buf.cap, 0);
 	assert_int_equal(lseek(s->out, 0, SEEK_END), 0);
 	assert_true(n.out.buf.len > 0);
 	jl_plain_release(&p);
@@ -457,9 +417,7 @@ int main(void)
 		TEST(verbose_says_each_step),
 		TEST(quiet_shows_failures_only),
 		TEST(summaries),
-		TEST(terminals_get_progress_and_harmless_replays),
-		TEST(no_terminal_no_progress),
-		TEST(long_lines_are_cut_to_the_screen),
+		TEST(replays_on_a_terminal_are_harmless),
 		TEST(safe_text_obeys_nothing_but_colours),
 		TEST(events_are_json_lines),
 		TEST(long_output_is_split_between_characters),

@@ -51,6 +51,8 @@ static void note(struct jl_sink *s, const struct jl_event *e)
 		jl_buf_printf(&w->warnings, "%s\n", e->text);
 		break;
 	case JL_EVENT_PROGRESS:
+	case JL_EVENT_PAUSED:
+	case JL_EVENT_SCREEN:
 		break;
 	case JL_EVENT_RUN_FINISHED:
 		jl_buf_char(&w->kinds, 'E');
