@@ -47,6 +47,8 @@ packages() {
 		bash-completion file:/usr/share/bash-completion/bash_completion
 		zsh            cmd:zsh
 		fish           cmd:fish
+		python3-joblib file:/usr/lib/python3/dist-packages/joblib/__init__.py
+		findutils      cmd:xargs
 		dpkg-dev       cmd:dpkg-shlibdeps
 		lintian        cmd:lintian
 	END
