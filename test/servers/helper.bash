@@ -53,6 +53,8 @@ sshd_start() {
 ssh_home() { echo "${SSH_BIN%/bin}/$1/home"; } # host
 # Take a host away at once: nobody listens there, its connections end, what it ran is killed. sshd_kill h1
 sshd_kill() { "$SERVERS/sshd.sh" kill "${SSH_BIN%/bin}" "$1"; }
+# And back, on the same port with the same key and home: sshd_revive h1
+sshd_revive() { "$SERVERS/sshd.sh" revive "${SSH_BIN%/bin}" "$1"; }
 
 # A store of files by WebDAV: nginx_start; sets NGINX_HTTP, NGINX_HTTPS, NGINX_MTLS, NGINX_CA, NGINX_PEM, NGINX_CERT,
 # NGINX_KEY, NGINX_LOG. Users and folders: nginx.sh.

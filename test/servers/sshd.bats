@@ -61,6 +61,16 @@ setup() { jl_setup; }
 	assert_failure 255
 	assert_output --partial 'Connection refused'
 	"$SSH_BIN/ssh" h1 true
+	SSH_BIN=$first sshd_revive h1
+	"$first/ssh" h1 true
+}
+
+@test "sshd: a host with another shell comes back as it was" {
+	sshd_start --shell "$(command -v tcsh)"
+	sshd_kill h1
+	sshd_revive h1
+	run ssh h1 'echo $0'
+	assert_output tcsh
 }
 
 @test "sshd: nothing of it is left when it is stopped, whatever runs there" {

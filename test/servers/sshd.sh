@@ -3,7 +3,7 @@
 #
 #     sshd.sh start FOLDER [-n HOSTS] [--noisy] [--banner] [--shell PROGRAM] [--net FOLDER]
 #     sshd.sh stop FOLDER
-#     sshd.sh kill FOLDER HOST
+#     sshd.sh kill FOLDER HOST; sshd.sh revive FOLDER HOST
 #
 # --noisy: rc files that print to both streams; --banner: a login banner; --shell: the login shell (root only: sshd sees
 # another /etc/passwd); --net: in the hosts of a network that net.bash made. Prints SSH_CONFIG (for ssh -F), SSH_PORT,
@@ -67,6 +67,11 @@ run_host() { # name
 	"${in[@]}" /usr/sbin/sshd -f "$host/sshd_config" -E "$host/log" 2>>"$dir/log"
 }
 
+# Only who has our host key is ours.
+await_host() { # name
+	await_ready "$dir/$1/sshd.pid" "${client[@]}" -F "$dir/config" "$1" exit || failed "nobody gets into $1"
+}
+
 try_port() {
 	local i address net_address=10.77.0.
 	rm -rf "$dir"/h[0-9]* "$dir/known_hosts"
@@ -86,8 +91,7 @@ try_port() {
 		if [[ -n $net ]]; then address=$net_address$i; fi
 		write_host "h$i" "$address"
 		if ! run_host "h$i"; then return 1; fi
-		# Only who has our host key is ours.
-		await_ready "$dir/h$i/sshd.pid" "${client[@]}" -F "$dir/config" "h$i" exit || failed "nobody gets into h$i"
+		await_host "h$i"
 	done
 }
 
@@ -112,6 +116,7 @@ start() {
 	if [[ $(getent shadow "$(id -un)" | cut -d : -f 2) == '!'* ]]; then pam=yes; fi
 	client=("$(command -v ssh)")
 	if [[ -n $net ]]; then client=(nsenter "--net=/proc/$(cat "$net/client.pid")/ns/net" "${client[@]}"); fi
+	declare -p net shell client | sed 's/^declare/declare -g/' >"$dir/started"
 	mkdir -p "$dir/bin"
 	# sshd gives up its rights in this folder; its service makes it otherwise.
 	if [[ $(id -u) == 0 ]]; then mkdir -p /run/sshd; fi
@@ -149,10 +154,20 @@ kill_host() { # name
 	kill_hard "${pids[@]}"
 }
 
+# The same host on the same port again.
+revive_host() { # name
+	# shellcheck source=/dev/null
+	. "$dir/started"
+	rm -f "$dir/$1/sshd.pid"
+	run_host "$1" || failed "$1 does not come up"
+	await_host "$1"
+}
+
 dir=$(folder "${2-}") || exit 1
 case $1 in
 start) start "${@:3}" ;;
 stop) stop ;;
 kill) kill_host "$3" ;;
-*) die 'start FOLDER, stop FOLDER or kill FOLDER HOST' ;;
+revive) revive_host "$3" ;;
+*) die 'start FOLDER, stop FOLDER, kill FOLDER HOST or revive FOLDER HOST' ;;
 esac
