@@ -131,7 +131,7 @@ $(B)/jl: $(call obj,$(CMD_SRC)) $(B)/libjl.a $(B)/sources
 $(HELPERS): $(B)/libexec/jl/jl-%: $(B)/obj/cmd/helper/%.o $(B)/libjl.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(all_ldflags) -o $@ $(filter %.o %.a,$^) $$(pkg-config --libs $(PKGS_$*)) $(PKG_LIBS)
+	$(Q)$(CC) $(all_ldflags) -o $@ $(filter %.o %.a,$^) $(if $(PKGS_$*),$$(pkg-config --libs $(PKGS_$*))) $(PKG_LIBS)
 
 # Sanitizers cannot be linked statically. Nobody needs the symbols elsewhere.
 $(AGENT): $(call obj,$(AGENT_SRC)) $(B)/libjl.a $(B)/sources

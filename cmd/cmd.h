@@ -30,7 +30,7 @@ struct jl_settings {
 	int cache, fail, progress, color; /* enum jl_cache_mode, jl_fail_mode, jl_progress, jl_color */
 	int64_t timeout_ns, kill_after_ns;
 	uint32_t retries;
-	bool quiet, dry_run, force, no_wait;
+	bool quiet, dry_run, force, no_wait, offline;
 	struct jl_opt_list force_steps; /* NULL: all that was asked for */
 	const char *from, *shuffle;
 	double max_load;

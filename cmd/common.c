@@ -198,6 +198,7 @@ int jl_settings_run_opts(const struct jl_settings *s, struct jl_arena *arena, st
 		.max_load = s->max_load,
 		.min_memory = s->min_memory,
 		.no_wait = s->no_wait,
+		.offline = s->offline,
 		.retries = s->retries,
 		.timeout_ns = s->timeout_ns,
 		.kill_after_ns = s->kill_after_ns,

@@ -23,6 +23,7 @@ static const struct jl_opt run_opts[] = {
 	{"shuffle", 0, "SEED", "run ready steps in an order by chance, made from SEED", JL_OPT_TEXT, AT(shuffle), 0},
 	{"load", 0, "N", "start nothing while the load is N or more", JL_OPT_LOAD, AT(max_load), 0},
 	{"memfree", 0, "SIZE", "start nothing while less memory is free", JL_OPT_SIZE, AT(min_memory), 0},
+	{"offline", 0, NULL, "ask no remote, send nothing to one", JL_OPT_FLAG, AT(offline), 0},
 	{"no-wait", 0, NULL, "fail rather than wait for another run here", JL_OPT_FLAG, AT(no_wait), 0},
 	{0},
 };

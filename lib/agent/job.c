@@ -250,7 +250,7 @@ static int collect_one(struct jl_far_job *j, uint32_t declared, const char *path
 		if (out.kind == JL_KIND_FILE && out.size <= JL_MSG_INLINE_MAX)
 			r = read_small(fd, j, &out, err);
 		else if (out.kind == JL_KIND_FILE)
-			r = jl_digest_fd_stat(&jl_io_system, fd, &st, &out.digest, &size, err);
+			r = jl_digest_fd_stat(JL_DIGEST_XXH3, &jl_io_system, fd, &st, &out.digest, &size, err);
 	}
 	if (fd >= 0)
 		close(fd);

@@ -14,8 +14,7 @@
 /* Chunks a thread gets on average: enough to even out slow ones, few enough to cost nothing. */
 #define CHUNKS_PER_THREAD 8
 
-/* Signals belong to the thread that has the event loop, so ours are started with all of them blocked. */
-static int start_thread(pthread_t *ret, void *(*run)(void *), void *ctx)
+int jl_thread_start(pthread_t *ret, void *(*run)(void *), void *ctx)
 {
 	sigset_t all, old;
 	int e;
@@ -65,7 +64,7 @@ void jl_pool_each(unsigned threads, size_t count, void (*work)(void *ctx, size_t
 		e.chunk = 1;
 	ids = jl_calloc(threads, sizeof(*ids));
 	/* Fewer threads than asked for is slower, not wrong. */
-	while (started < threads - 1 && start_thread(&ids[started], run_each, &e) == 0)
+	while (started < threads - 1 && jl_thread_start(&ids[started], run_each, &e) == 0)
 		started++;
 	run_each(&e);
 	while (started > 0)
@@ -188,7 +187,7 @@ void jl_pool_add(struct jl_pool *p, struct jl_task *t)
 
 	pthread_mutex_lock(&p->lock);
 	if (!p->end && p->queued >= p->idle && p->started < p->threads &&
-	    start_thread(&p->ids[p->started], run_tasks, p) == 0)
+	    jl_thread_start(&p->ids[p->started], run_tasks, p) == 0)
 		p->started++;
 	/* No thread at all to be had: late is better than never. */
 	here = !p->started;

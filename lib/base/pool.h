@@ -12,7 +12,11 @@
 #include "base/cpu.h"
 #include "base/err.h"
 
+#include <pthread.h>
 #include <stddef.h>
+
+/* pthread_create() with all signals blocked in it: they belong to the thread that has the event loop. 0 or an errno. */
+int jl_thread_start(pthread_t *ret, void *(*run)(void *), void *ctx);
 
 void jl_pool_each(unsigned threads, size_t count, void (*work)(void *ctx, size_t from, size_t to), void *ctx);
 

@@ -4,6 +4,7 @@
 #include "base/xxh.h"
 
 #include <errno.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,14 +58,14 @@ static int hex_value(char c)
 
 int jl_digest_parse(const char *text, struct jl_digest *ret, struct jl_err *err)
 {
-	const char *hex = strncmp(text, "xxh3:", 5) == 0 ? text + 5 : text;
-	struct jl_digest d = {.algo = JL_DIGEST_XXH3};
+	const bool xxh3 = strncmp(text, "xxh3:", 5) == 0, sha256 = strncmp(text, "sha256:", 7) == 0;
+	const char *hex = xxh3 ? text + 5 : sha256 ? text + 7 : text;
+	const size_t len = strlen(hex);
+	struct jl_digest d = {.algo = len == 2 * SHA256_DIGEST_SIZE ? JL_DIGEST_SHA256 : JL_DIGEST_XXH3};
 
-	if (strncmp(text, "sha256:", 7) == 0)
-		return jl_err_set(err, JL_EINVAL, "\"%s\": digests by sha256 are not supported yet", text);
-	if (strlen(hex) != 2 * XXH3_BYTES)
+	if (len != 2 * jl_digest_len(&d) || (xxh3 && d.algo != JL_DIGEST_XXH3) || (sha256 && d.algo != JL_DIGEST_SHA256))
 		goto bad;
-	for (size_t i = 0; i < XXH3_BYTES; i++) {
+	for (size_t i = 0; i < len / 2; i++) {
 		int high = hex_value(hex[2 * i]), low = hex_value(hex[2 * i + 1]);
 
 		if (high < 0 || low < 0)
@@ -74,7 +75,7 @@ int jl_digest_parse(const char *text, struct jl_digest *ret, struct jl_err *err)
 	*ret = d;
 	return JL_OK;
 bad:
-	return jl_err_set(err, JL_EINVAL, "\"%s\" is not a digest: \"xxh3:\" and 32 digits of 0-9a-f", text);
+	return jl_err_set(err, JL_EINVAL, "\"%s\" is not a digest: \"xxh3:\" and 32 digits of 0-9a-f, or \"sha256:\" and 64", text);
 }
 
 void jl_digest_bytes(const void *data, size_t len, struct jl_digest *ret)
@@ -83,39 +84,73 @@ void jl_digest_bytes(const void *data, size_t len, struct jl_digest *ret)
 	jl_xxh128(data, len, ret->b);
 }
 
+void jl_digest_bytes_as(enum jl_digest_algo algo, const void *data, size_t len, struct jl_digest *ret)
+{
+	struct sha256_ctx sha;
+
+	jl_bug_if(algo == JL_DIGEST_NONE);
+	if (algo == JL_DIGEST_XXH3) {
+		jl_digest_bytes(data, len, ret);
+		return;
+	}
+	*ret = (struct jl_digest){.algo = JL_DIGEST_SHA256};
+	sha256_init(&sha);
+	sha256_update(&sha, len, data);
+	sha256_digest(&sha, SHA256_DIGEST_SIZE, ret->b);
+}
+
 struct jl_hasher {
-	struct jl_xxh *xxh3;
+	struct jl_xxh *xxh3; /* NULL: SHA-256 */
+	struct sha256_ctx sha;
 };
 
-struct jl_hasher *jl_hasher_new(void)
+struct jl_hasher *jl_hasher_new_as(enum jl_digest_algo algo)
 {
 	struct jl_hasher *h = jl_alloc(sizeof(*h));
 
-	h->xxh3 = jl_xxh_new();
+	jl_bug_if(algo == JL_DIGEST_NONE);
+	h->xxh3 = algo == JL_DIGEST_XXH3 ? jl_xxh_new() : NULL;
+	sha256_init(&h->sha);
 	return h;
+}
+
+struct jl_hasher *jl_hasher_new(void)
+{
+	return jl_hasher_new_as(JL_DIGEST_XXH3);
 }
 
 void jl_hasher_free(struct jl_hasher *h)
 {
-	if (h)
+	if (h && h->xxh3)
 		jl_xxh_free(h->xxh3);
 	free(h);
 }
 
 void jl_hasher_reset(struct jl_hasher *h)
 {
-	jl_xxh_reset(h->xxh3);
+	if (h->xxh3)
+		jl_xxh_reset(h->xxh3);
+	else
+		sha256_init(&h->sha);
 }
 
 void jl_hasher_add(struct jl_hasher *h, const void *data, size_t len)
 {
-	jl_xxh_add(h->xxh3, data, len);
+	if (h->xxh3)
+		jl_xxh_add(h->xxh3, data, len);
+	else
+		sha256_update(&h->sha, len, data);
 }
 
 void jl_hasher_end(const struct jl_hasher *h, struct jl_digest *ret)
 {
-	*ret = (struct jl_digest){.algo = JL_DIGEST_XXH3};
-	jl_xxh_end(h->xxh3, ret->b);
+	struct sha256_ctx sha = h->sha;
+
+	*ret = (struct jl_digest){.algo = h->xxh3 ? JL_DIGEST_XXH3 : JL_DIGEST_SHA256};
+	if (h->xxh3)
+		jl_xxh_end(h->xxh3, ret->b);
+	else
+		sha256_digest(&sha, SHA256_DIGEST_SIZE, ret->b);
 }
 
 static ssize_t read_at(const struct jl_io *io, int fd, void *data, size_t len, uint64_t at)
@@ -128,9 +163,9 @@ static ssize_t read_at(const struct jl_io *io, int fd, void *data, size_t len, u
 	return n;
 }
 
-static int digest_stream(const struct jl_io *io, int fd, struct jl_digest *ret, uint64_t *ret_size, struct jl_err *err)
+static int digest_stream(enum jl_digest_algo algo, const struct jl_io *io, int fd, struct jl_digest *ret, uint64_t *ret_size, struct jl_err *err)
 {
-	struct jl_hasher *h = jl_hasher_new();
+	struct jl_hasher *h = jl_hasher_new_as(algo);
 	char *piece = jl_alloc_pages(PIECE);
 	uint64_t size = 0;
 	int r = JL_OK;
@@ -156,15 +191,21 @@ static int digest_stream(const struct jl_io *io, int fd, struct jl_digest *ret, 
 
 int jl_digest_fd(const struct jl_io *io, int fd, struct jl_digest *ret, uint64_t *ret_size, struct jl_err *err)
 {
+	return jl_digest_fd_as(JL_DIGEST_XXH3, io, fd, ret, ret_size, err);
+}
+
+int jl_digest_fd_as(enum jl_digest_algo algo, const struct jl_io *io, int fd, struct jl_digest *ret, uint64_t *ret_size,
+		    struct jl_err *err)
+{
 	struct stat st;
 
 	if (io->fstat(io, fd, &st) < 0)
 		return jl_err_sys(err, errno, "cannot stat");
-	return jl_digest_fd_stat(io, fd, &st, ret, ret_size, err);
+	return jl_digest_fd_stat(algo, io, fd, &st, ret, ret_size, err);
 }
 
-int jl_digest_fd_stat(const struct jl_io *io, int fd, const struct stat *st, struct jl_digest *ret, uint64_t *ret_size,
-		      struct jl_err *err)
+int jl_digest_fd_stat(enum jl_digest_algo algo, const struct jl_io *io, int fd, const struct stat *st, struct jl_digest *ret,
+		      uint64_t *ret_size, struct jl_err *err)
 {
 	if (!S_ISREG(st->st_mode))
 		return jl_err_set(err, JL_EINVAL, "not a regular file");
@@ -176,10 +217,10 @@ int jl_digest_fd_stat(const struct jl_io *io, int fd, const struct stat *st, str
 			return jl_err_sys(err, errno, "cannot read");
 		/* As long as stat said, and no byte after it: that was all. */
 		if (n == st->st_size) {
-			jl_digest_bytes(small, (size_t)n, ret);
+			jl_digest_bytes_as(algo, small, (size_t)n, ret);
 			*ret_size = (uint64_t)n;
 			return JL_OK;
 		}
 	}
-	return digest_stream(io, fd, ret, ret_size, err);
+	return digest_stream(algo, io, fd, ret, ret_size, err);
 }

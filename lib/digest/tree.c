@@ -14,9 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-void jl_tree_digest_init(struct jl_tree_digest *t)
+void jl_tree_digest_init(struct jl_tree_digest *t, enum jl_digest_algo algo)
 {
-	t->hasher = jl_hasher_new();
+	t->hasher = jl_hasher_new_as(algo);
 	t->last = NULL;
 }
 
@@ -194,7 +194,7 @@ static int digest_entry(const struct tree *t, int dir_fd, struct entry *e, struc
 		r = jl_err_sys(err, errno, "cannot read \"%s/%s\"", t->root, path);
 	if (r == JL_OK) {
 		e->executable = (st.st_mode & S_IXUSR) != 0;
-		r = jl_digest_fd_stat(t->io, fd, &st, &e->content, &size, err);
+		r = jl_digest_fd_stat(JL_DIGEST_XXH3, t->io, fd, &st, &e->content, &size, err);
 		if (r != JL_OK)
 			jl_err_add(err, "\"%s/%s\"", t->root, path);
 	}
@@ -245,7 +245,7 @@ static void digest_entries(struct tree *t, struct jl_digest *ret)
 	for (uint32_t i = 0; i < t->entries.len; i++)
 		order[i] = i;
 	qsort_r(order, t->entries.len, sizeof(*order), by_path, t);
-	jl_tree_digest_init(&td);
+	jl_tree_digest_init(&td, JL_DIGEST_XXH3);
 	for (uint32_t i = 0; i < t->entries.len; i++) {
 		const struct entry *e = entry_at(t, order[i]);
 

@@ -144,6 +144,16 @@ static bool inst_in(const struct jl_plan *p, const struct jl_inst *t, uint32_t n
 	return specs_in(p, t->spec, r->flags & JL_RULE_JOBS ? 2 : 1);
 }
 
+static bool remotes_in(const struct jl_plan *p, const struct jl_plan_head *h, uint32_t n_text)
+{
+	if (h->n_remotes > UINT32_MAX / JL_PLAN_REMOTE || !range_in(h->remotes, h->n_remotes * JL_PLAN_REMOTE, p->refs.len))
+		return false;
+	for (uint32_t i = 0; i < h->n_remotes; i++)
+		if (!refs_in(p, h->remotes + i * JL_PLAN_REMOTE, 4, n_text))
+			return false;
+	return true;
+}
+
 bool jl_plan_check(const struct jl_plan *p, uint32_t n_files, uint32_t n_results, uint32_t n_text)
 {
 	if (p->head.len != 1 || jl_plan_head(p)->format != JL_PLAN_FORMAT || n_text == 0)
@@ -151,6 +161,7 @@ bool jl_plan_check(const struct jl_plan *p, uint32_t n_files, uint32_t n_results
 	const struct jl_plan_head *h = jl_plan_head(p);
 	if (h->manifest >= n_text || h->store_dir >= n_text || !refs_in(p, h->env, h->n_env, n_text) ||
 	    !refs_in(p, h->includes, h->n_includes, n_files) ||
+	    !remotes_in(p, h, n_text) || h->algo == JL_DIGEST_NONE || h->algo > JL_DIGEST_SHA256 ||
 	    h->n_pools > JL_PLAN_POOLS_MAX || !range_in(h->pools, h->n_pools, p->refs.len))
 		return false;
 	if (p->spec.len > 0 && ((const char *)p->spec.data)[p->spec.len - 1] != '\0')

@@ -16,7 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define JL_PLAN_FORMAT 6 /* raised whenever the meaning of a table changes */
+#define JL_PLAN_REMOTE 6u
+#define JL_PLAN_FORMAT 7 /* raised whenever the meaning of a table changes */
 
 #define JL_PLAN_POOLS_MAX 62u
 
@@ -39,6 +40,8 @@ struct jl_plan_head {           /* one element */
 	uint32_t store_dir;     /* text; 0: none */
 	uint32_t includes, n_includes; /* refs: files that the manifest includes */
 	uint32_t pools, n_pools; /* refs: the size of each */
+	uint32_t remotes, n_remotes; /* refs: of each JL_PLAN_REMOTE: name, url, namespace, sign (texts), mode, insecure */
+	uint32_t algo;          /* enum jl_digest_algo: of its keys and of all digests */
 	uint32_t store_keys;    /* enum jl_store_key: which of these the manifest has */
 	uint64_t max_size, max_items;
 	int64_t max_age_ns;

@@ -36,7 +36,9 @@ void jl_read_store(struct jl_reader *r, const struct jl_yaml *node, struct jl_st
 					  .has_size = has(set, "max_size"),
 					  .has_items = has(set, "max_items"),
 					  .has_age = has(set, "max_age"),
-					  .has_compress = has(set, "compress")};
+					  .has_compress = has(set, "compress"),
+					  .remotes = keys.remotes.at,
+					  .n_remotes = keys.remotes.n};
 }
 
 static int read_keys(struct jl_reader *r, struct jl_store_settings *ret)
@@ -64,6 +66,20 @@ static int read_keys(struct jl_reader *r, struct jl_store_settings *ret)
 		seen |= strcmp(name.s, "store") == 0;
 	}
 	return rc;
+}
+
+static const struct jl_remote_settings *copy_remotes(struct jl_arena *arena, const struct jl_store_settings *from)
+{
+	struct jl_remote_settings *to = jl_arena_alloc(arena, (from->n_remotes + 1u) * sizeof(*to));
+
+	for (uint32_t i = 0; i < from->n_remotes; i++) {
+		to[i] = from->remotes[i];
+		to[i].name = jl_arena_strdup(arena, to[i].name);
+		to[i].url = jl_arena_strdup(arena, to[i].url);
+		to[i].group = jl_arena_strdup(arena, to[i].group);
+		to[i].sign = jl_arena_strdup(arena, to[i].sign);
+	}
+	return to;
 }
 
 /* Blanks and comments only: settings that say nothing. */
@@ -102,6 +118,7 @@ int jl_config_read(const char *file, const char *text, size_t len, struct jl_are
 	if (rc == JL_OK) {
 		*ret = settings;
 		ret->dir = settings.dir ? jl_arena_strdup(arena, settings.dir) : NULL;
+		ret->remotes = copy_remotes(arena, &settings);
 	}
 	jl_yaml_close(r.doc);
 	jl_manifest_free(r.m);

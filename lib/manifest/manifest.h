@@ -164,12 +164,23 @@ struct jl_step {
 	bool keep_all;
 };
 
+enum jl_remote_mode { JL_REMOTE_READ, JL_REMOTE_WRITE, JL_REMOTE_READWRITE };
+struct jl_remote_settings {      /* one of `remotes:` */
+	const char *name, *url;
+	const char *group;           /* `namespace`; "" */
+	const char *sign;            /* a file of keys, absolute or of the workspace, or "$VARIABLE"; "": records are not signed */
+	enum jl_remote_mode mode;
+	bool allow_insecure_hash;
+};
+
 struct jl_store_settings {       /* `store:` of a manifest or of the user's settings */
 	const char *dir;             /* NULL: not said */
 	uint64_t max_size, max_items; /* bytes, files; 0: no cap */
 	int64_t max_age_ns;          /* 0: no cap */
 	bool bare;                   /* `compress: none` */
 	bool has_size, has_items, has_age, has_compress;
+	const struct jl_remote_settings *remotes;
+	uint32_t n_remotes;
 };
 
 struct jl_messages;

@@ -44,6 +44,15 @@ struct jl_store_keys {
 	struct jl_mtext dir, compress;
 	uint64_t max_size;
 	int64_t max_items, max_age_ns;
+	struct {
+		const struct jl_remote_settings *at;
+		uint32_t n;
+	} remotes;
+};
+/* The keys of a remote. */
+struct jl_remote_keys {
+	struct jl_mtext name, url, mode, group, sign;
+	bool insecure;
 };
 /* The keys of a foreach that is a mapping. */
 struct jl_foreach_keys {
@@ -74,7 +83,8 @@ uint64_t jl_read_map(struct jl_reader *r, const struct jl_yaml *map, unsigned wh
 /* One value of the type that the row says, into its field of `target`. */
 void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, void *target);
 
-/* `store:`; config.c. */
+/* `store:`; config.c. A remote of it: remotes.c. */
+void jl_read_remotes(struct jl_reader *r, const struct jl_yaml *node, struct jl_store_keys *ret);
 void jl_read_store(struct jl_reader *r, const struct jl_yaml *node, struct jl_store_settings *ret);
 
 bool jl_read_is_name(const char *s); /* of a step, a tag */

@@ -108,7 +108,21 @@ static const struct jl_schema_key keys[] = {
 	 "Results that were not used for so long go: 30d."},
 	{"compress", JL_IN_STORE, JL_TYPE_TEXT, FIELD(struct jl_store_keys, compress), 0,
 	 "How stored contents are packed."},
-	LATER("remotes", JL_IN_STORE),
+	{"remotes", JL_IN_STORE, JL_TYPE_REMOTES, 0, 0, 0,
+	 "Stores that are shared with others, asked in this order: [{name: ci, url: \"https://cache.example.org/jl\"}]."},
+	/* of one of these */
+	{"name", JL_IN_REMOTE, JL_TYPE_TEXT, FIELD(struct jl_remote_keys, name), 0,
+	 "What messages and variables call it."},
+	{"url", JL_IN_REMOTE, JL_TYPE_TEXT, FIELD(struct jl_remote_keys, url), 0,
+	 "Where it is: SCHEME://PLACE, without a password."},
+	{"mode", JL_IN_REMOTE, JL_TYPE_TEXT, FIELD(struct jl_remote_keys, mode), 0,
+	 "read (the default), write or readwrite."},
+	{"namespace", JL_IN_REMOTE, JL_TYPE_TEXT, FIELD(struct jl_remote_keys, group), 0,
+	 "Keeps results apart from those of others in the same place."},
+	{"sign", JL_IN_REMOTE, JL_TYPE_TEXT, FIELD(struct jl_remote_keys, sign), 0,
+	 "A file of keys, or $VARIABLE: results are signed, and others not taken."},
+	{"allow_insecure_hash", JL_IN_REMOTE, JL_TYPE_BOOL, FIELD(struct jl_remote_keys, insecure), 0,
+	 "true: results are named by XXH3, which somebody who wants to can make collide."},
 	/* of a foreach that is a mapping */
 	{"from", JL_IN_FOREACH, JL_TYPE_INT, FIELD(struct jl_foreach_keys, from), 0,
 	 "The first number of a range."},
@@ -182,6 +196,8 @@ const char *jl_schema_place(unsigned where)
 		return "a foreach";
 	if (where & JL_IN_RETRIES)
 		return "\"retries\"";
+	if (where & JL_IN_REMOTE)
+		return "a remote";
 	if (where & JL_IN_INCLUDE)
 		return "an include";
 	return "an input or output";

@@ -18,6 +18,7 @@ enum jl_schema_where {
 	JL_IN_PORT = 32,
 	JL_IN_RETRIES = 64,
 	JL_IN_INCLUDE = 128,
+	JL_IN_REMOTE = 256,
 };
 
 enum jl_schema_type {
@@ -55,6 +56,7 @@ enum jl_schema_type {
 	JL_TYPE_STEPS,
 	JL_TYPE_DEFAULTS,
 	JL_TYPE_STORE,
+	JL_TYPE_REMOTES, /* in a struct jl_store_keys */
 	JL_TYPE_INCLUDE,
 	JL_TYPE_LATER, /* known to the format, not supported by this version */
 };

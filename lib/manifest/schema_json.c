@@ -106,6 +106,7 @@ static const char *type_of(enum jl_schema_type type)
 		       "\"additionalProperties\":{" REF("step") "}";
 	case JL_TYPE_DEFAULTS: return REF("defaults");
 	case JL_TYPE_STORE: return REF("store");
+	case JL_TYPE_REMOTES: return "\"type\":\"array\",\"items\":{" REF("remote") "}";
 	case JL_TYPE_INCLUDE:
 		return "\"anyOf\":[{" REF("path") "},{" REF("include") "},{\"type\":\"array\",\"items\":{\"anyOf\":["
 								       "{" REF("path") "},{" REF("include") "}]}}]";
@@ -159,6 +160,7 @@ void jl_schema_json(struct jl_buf *out)
 		 "\"not\":{\"required\":[\"lines\"]}}]"},
 		{"port", JL_IN_PORT, "\"oneOf\":[{\"required\":[\"path\"]},{\"required\":[\"glob\"]}]"},
 		{"retries", JL_IN_RETRIES, "\"required\":[\"times\"]"},
+		{"remote", JL_IN_REMOTE, "\"required\":[\"name\",\"url\"]"},
 		{"include", JL_IN_INCLUDE, "\"required\":[\"file\"]"},
 	};
 	struct jl_json j = {.out = out};

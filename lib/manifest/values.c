@@ -483,6 +483,7 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 		break;
 	case JL_TYPE_STDIN:
 	case JL_TYPE_STDOUT: jl_read_stream(r, node, key, (struct jl_port *)(void *)field); break;
+	case JL_TYPE_REMOTES: jl_read_remotes(r, node, target); break;
 	case JL_TYPE_RETRIES: jl_read_retries(r, node, (struct jl_retries *)(void *)field); break;
 	case JL_TYPE_VALID_IF:
 		*(struct jl_step **)(void *)field = jl_arena_alloc(&r->m->arena, sizeof(struct jl_step));

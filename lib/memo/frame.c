@@ -61,7 +61,7 @@ void jl_frame_get_digest(struct jl_cur *c, struct jl_digest *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->algo = jl_cur_u8(c);
-	if (ret->algo != JL_DIGEST_NONE && ret->algo != JL_DIGEST_XXH3) {
+	if (ret->algo > JL_DIGEST_SHA256) {
 		c->bad = 1;
 		return;
 	}

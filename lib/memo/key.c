@@ -35,9 +35,9 @@ void jl_key_piece(struct jl_buf *pieces, enum jl_piece type, const char *name, c
 	add_piece(pieces, (uint8_t)type, name, value, value_len);
 }
 
-void jl_key_base(const struct jl_buf *pieces, struct jl_digest *ret)
+void jl_key_base(const struct jl_buf *pieces, enum jl_digest_algo algo, struct jl_digest *ret)
 {
-	jl_digest_bytes(pieces->data, pieces->len, ret);
+	jl_digest_bytes_as(algo, pieces->data, pieces->len, ret);
 }
 
 static void add_digest(struct jl_buf *b, const struct jl_digest *d)
@@ -70,7 +70,8 @@ void jl_key_other(struct jl_buf *scratch, enum jl_piece type, const char *name, 
 
 void jl_key_inputs_end(const struct jl_buf *scratch, struct jl_digest *ret_key)
 {
-	jl_digest_bytes(scratch->data, scratch->len, ret_key);
+	/* What begins the bytes is the base. */
+	jl_digest_bytes_as((enum jl_digest_algo)(uint8_t)scratch->data[0], scratch->data, scratch->len, ret_key);
 }
 
 bool jl_key_next(struct jl_cur *cur, struct jl_piece_view *ret)

@@ -46,9 +46,10 @@ enum jl_piece {
  * for the stored manifest, are added after the base was taken. */
 void jl_key_begin(struct jl_buf *pieces);
 void jl_key_piece(struct jl_buf *pieces, enum jl_piece type, const char *name, const char *value, size_t value_len);
-void jl_key_base(const struct jl_buf *pieces, struct jl_digest *ret);
+void jl_key_base(const struct jl_buf *pieces, enum jl_digest_algo algo, struct jl_digest *ret);
 
-/* The key: begin with the base, add the inputs, end. Uses the buffer as scratch (cleared first). */
+/* The key: begin with the base, add the inputs, end. Uses the buffer as scratch (cleared first). It is of the algorithm of
+ * the base. */
 void jl_key_inputs_begin(struct jl_buf *scratch, const struct jl_digest *base);
 void jl_key_input(struct jl_buf *scratch, enum jl_kind kind, bool executable, const char *path,
                   const struct jl_digest *content);

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/table.h"
 #include "memo/frame.h"
+#include "store/envelope.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,10 +45,10 @@ static const char *content_fault(const struct jl_content *c)
 {
 	struct jl_digest d;
 
-	if (c->digest.algo != JL_DIGEST_XXH3)
+	if (c->digest.algo != JL_DIGEST_XXH3 && c->digest.algo != JL_DIGEST_SHA256)
 		return "a content without digest";
 	if (c->bytes) {
-		jl_digest_bytes(c->bytes, (size_t)c->size, &d);
+		jl_digest_bytes_as(c->digest.algo, c->bytes, (size_t)c->size, &d);
 		if (!jl_digest_equal(&d, &c->digest))
 			return "a content that is not its digest's";
 	}
@@ -133,7 +134,7 @@ static const char *record_fault(const struct jl_record *r)
 {
 	const char *fault;
 
-	if (r->key.algo != JL_DIGEST_XXH3)
+	if (r->key.algo == JL_DIGEST_NONE)
 		return "no key";
 	fault = log_fault(&r->log);
 	return fault ? fault : outputs_fault(r->outputs, r->n_outputs);
@@ -318,6 +319,7 @@ void jl_record_free(struct jl_record *r)
 
 static void pass_content(struct jl_cur *c, struct jl_table *out, uint32_t first)
 {
+	struct jl_envelope_blob *blob;
 	const uint64_t size = jl_cur_u64(c);
 	struct jl_digest d;
 	uint8_t is_inline;
@@ -329,13 +331,14 @@ static void pass_content(struct jl_cur *c, struct jl_table *out, uint32_t first)
 	if (c->bad || is_inline || size == 0 || d.algo == JL_DIGEST_NONE)
 		return;
 	for (uint32_t i = first; i < out->len; i++) {
-		if (jl_digest_equal(JL_AT(*out, struct jl_digest, i), &d))
+		if (jl_digest_equal(&JL_AT(*out, struct jl_envelope_blob, i)->digest, &d))
 			return;
 	}
-	*(struct jl_digest *)jl_table_add(out, 1) = d;
+	blob = jl_table_add(out, 1);
+	*blob = (struct jl_envelope_blob){.digest = d, .size = size};
 }
 
-void jl_record_blobs(const void *data, size_t len, struct jl_table *out)
+void jl_record_contents(const void *data, size_t len, struct jl_table *out)
 {
 	const uint32_t first = out->len;
 	struct jl_digest key;
@@ -357,4 +360,14 @@ void jl_record_blobs(const void *data, size_t len, struct jl_table *out)
 	}
 	if (!c.bad)
 		pass_content(&c, out, first);
+}
+
+void jl_record_blobs(const void *data, size_t len, struct jl_table *out)
+{
+	struct jl_table all = JL_TABLE_INIT(struct jl_envelope_blob);
+
+	jl_record_contents(data, len, &all);
+	for (uint32_t i = 0; i < all.len; i++)
+		*(struct jl_digest *)jl_table_add(out, 1) = JL_AT(all, struct jl_envelope_blob, i)->digest;
+	jl_table_release(&all);
 }

@@ -65,5 +65,7 @@ void jl_record_free(struct jl_record *r);
 /* Append what a record names and does not hold: the digests of its blobs, each once (struct jl_digest). Light: nothing is
  * copied or checked; bytes that are no record give nothing. A store's blobs_of (store/store.h). */
 void jl_record_blobs(const void *data, size_t len, struct jl_table *out);
+/* The same with their sizes: struct jl_envelope_blob, as a shared store wants them. */
+void jl_record_contents(const void *data, size_t len, struct jl_table *out);
 
 #endif

@@ -50,7 +50,7 @@ static bool file_ok(const struct jl_variant_file *f)
 {
 	bool has = f->kind == JL_KIND_FILE || f->kind == JL_KIND_LINK || f->kind == JL_KIND_DIR;
 	return f->kind <= JL_KIND_OTHER && (!f->executable || f->kind == JL_KIND_FILE) &&
-	       (f->digest.algo == JL_DIGEST_XXH3) == has;
+	       (f->digest.algo != JL_DIGEST_NONE) == has;
 }
 
 /* ---- reading ---- */
@@ -99,7 +99,7 @@ static void get_variant(struct jl_cur *c, struct owned *o, struct jl_variant *re
 static void get_body(struct jl_cur *c, struct owned *o)
 {
 	jl_frame_get_digest(c, &o->v.base);
-	c->bad |= o->v.base.algo != JL_DIGEST_XXH3;
+	c->bad |= o->v.base.algo == JL_DIGEST_NONE;
 	uint32_t n = get_count(c, 4);
 	const char **paths = jl_arena_alloc(&o->arena, ((size_t)n + 1) * sizeof(*paths));
 	for (uint32_t i = 0; i < n && !c->bad; i++) {

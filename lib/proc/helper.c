@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,7 +22,17 @@ static int find(const char *name, char path[PATH_MAX], struct jl_err *err)
 	char below[64];
 
 	snprintf(below, sizeof(below), "libexec/jl/%s", name);
-	return jl_beside_find(below, path, err) == JL_OK ? JL_OK : jl_err_add(err, "the helper \"%s\"", name);
+	if (jl_beside_find(below, path, err) == JL_OK)
+		return JL_OK;
+	for (const char *dir = getenv("PATH"), *end; dir && *dir; dir = *end ? end + 1 : end) {
+		end = strchrnul(dir, ':');
+		if (*dir == '/' && snprintf(path, PATH_MAX, "%.*s/%s", (int)(end - dir), dir, name) < PATH_MAX &&
+		    access(path, X_OK) == 0) {
+			jl_err_clear(err);
+			return JL_OK;
+		}
+	}
+	return jl_err_add(err, "the helper \"%s\"", name);
 }
 
 static void close_fd(int *fd)

@@ -240,7 +240,7 @@ static void make_plan(struct builder *b, const struct jl_table *words, uint32_t 
 		jl_plan_port(&p->plan, t->outs + b->depfile_out)->flags |= JL_PORT_DEPFILE;
 		t->flags |= JL_INST_DEPFILE;
 	}
-	jl_key_base(&p->pieces, &t->base);
+	jl_key_base(&p->pieces, p->state->files.algo, &t->base);
 }
 
 static int locate_output(struct builder *b, const char *text, char *root, struct place *ret, struct jl_err *err)

@@ -1,6 +1,8 @@
 /* See again.h. */
 #include "run/again.h"
 
+#include "run/shared.h"
+
 bool jl_again_wanted(const struct jl_engine *e, const struct jl_running *r)
 {
 	const struct jl_rule *rule = jl_engine_rule(e, r->inst);
@@ -16,9 +18,9 @@ bool jl_again_wanted(const struct jl_engine *e, const struct jl_running *r)
 	return false;
 }
 
-static void set_wake(struct jl_engine *e)
+void jl_again_wake(struct jl_engine *e)
 {
-	e->slots.waiting = e->again != NULL;
+	e->slots.waiting = e->again || jl_shared_waits(e);
 	e->slots.wake_ns = e->again ? e->again->again_ns : 0;
 }
 
@@ -30,7 +32,7 @@ void jl_again_add(struct jl_engine *e, struct jl_running *r)
 		at = &(*at)->next;
 	r->next = *at;
 	*at = r;
-	set_wake(e);
+	jl_again_wake(e);
 }
 
 struct jl_running *jl_again_take(struct jl_engine *e, bool all)
@@ -41,6 +43,6 @@ struct jl_running *jl_again_take(struct jl_engine *e, bool all)
 	e->again = r->next;
 	r->next = NULL;
 	r->attempt += !all;
-	set_wake(e);
+	jl_again_wake(e);
 	return r;
 }

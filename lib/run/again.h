@@ -12,4 +12,7 @@ void jl_again_add(struct jl_engine *e, struct jl_running *r);
  * when to come back. */
 struct jl_running *jl_again_take(struct jl_engine *e, bool all);
 
+/* Tell the loop what is waited for: attempts, answers of remotes. */
+void jl_again_wake(struct jl_engine *e);
+
 #endif

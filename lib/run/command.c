@@ -178,7 +178,7 @@ int jl_expand_command(struct jl_project *p, uint32_t inst, const uint32_t *files
 		t->flags |= JL_INST_READY;
 		t->globbed = list_hash;
 		jl_expand_pieces(p, inst, &pieces);
-		jl_key_base(&pieces, &t->base);
+		jl_key_base(&pieces, p->state->files.algo, &t->base);
 		jl_state_plan_changed(p->state);
 	}
 	if (r == JL_EINVAL && p->msgs->errors > errors)

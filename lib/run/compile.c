@@ -496,6 +496,20 @@ static void add_includes(struct jl_project *p)
 	jl_table_release(&ids);
 }
 
+static void add_remotes(struct jl_project *p)
+{
+	const struct jl_store_settings *store = &p->ast->store;
+	for (uint32_t i = 0; i < store->n_remotes; i++) {
+		const struct jl_remote_settings *r = &store->remotes[i];
+		const uint32_t refs[JL_PLAN_REMOTE] = {add_text(p, r->name),  add_text(p, r->url),      add_text(p, r->group),
+						       add_text(p, r->sign), (uint32_t)r->mode, r->allow_insecure_hash};
+		uint32_t at = jl_plan_add_refs(&p->plan, refs, JL_PLAN_REMOTE);
+		if (i == 0)
+			jl_plan_head(&p->plan)->remotes = at;
+	}
+	jl_plan_head(&p->plan)->n_remotes = store->n_remotes;
+}
+
 void jl_compile(struct jl_project *p)
 {
 	struct jl_plan_head *h = jl_table_add(&p->plan.head, 1);
@@ -505,6 +519,8 @@ void jl_compile(struct jl_project *p)
 	h->manifest = add_text(p, p->manifest_name);
 	collect_env(p);
 	add_pools(p);
+	add_remotes(p);
+	jl_plan_head(&p->plan)->algo = p->state->files.algo;
 	jl_plan_head(&p->plan)->store_dir = 0;
 	add_includes(p);
 	struct jl_plan_head *head = jl_plan_head(&p->plan);

@@ -8,6 +8,7 @@
 #include "run/found.h"
 #include "run/scope.h"
 #include "run/secrets.h"
+#include "run/shared.h"
 #include "run/why.h"
 
 #include <errno.h>
@@ -116,7 +117,7 @@ static int digest_tree(struct jl_engine *e, const struct jl_inst *t, uint32_t fo
 	int r = jl_files_tree(files, folder, &ids, err);
 	if (r == JL_OK)
 		r = jl_files_digest_many(files, ids.data, ids.len, e->threads, err);
-	jl_tree_digest_init(&tree);
+	jl_tree_digest_init(&tree, files->algo);
 	for (uint32_t i = 0; r == JL_OK && i < ids.len; i++) {
 		const struct jl_file *f = jl_file_at(files, *JL_AT(ids, uint32_t, i));
 		const char *path = jl_text(files->text, f->text);
@@ -192,7 +193,7 @@ static int look_link(struct jl_engine *e, const struct jl_inst *t, uint32_t link
 	jl_buf_u8(&mix, kind);
 	jl_buf_u8(&mix, kind == JL_KIND_FILE && (jl_file_at(files, id)->stamp.mode & 0100));
 	jl_buf_add(&mix, &there, sizeof(there));
-	jl_digest_bytes(mix.data, mix.len, ret);
+	jl_digest_bytes_as(files->algo, mix.data, mix.len, ret);
 out:
 	jl_buf_release(&dir);
 	jl_buf_release(&target);
@@ -260,10 +261,12 @@ static int look_tool(struct jl_engine *e, uint32_t name, struct jl_digest *ret, 
 {
 	const char *word = jl_project_text(e->p, name);
 	const enum jl_cache_mode cache = e->opts->cache;
-	if (!e->tools.dir)
+	if (!e->tools.dir) {
 		jl_tools_init(&e->tools, cache == JL_CACHE_OFF ? NULL : jl_project_store_dir(e->p),
 			      e->opts->mode != JL_MODE_PLAN && (cache == JL_CACHE_RW || cache == JL_CACHE_WO),
 			      jl_scope_getenv(e->p, "PATH"), e->p->root);
+		e->tools.algo = jl_engine_files(e)->algo;
+	}
 	int r = jl_tools_digest(&e->tools, word, ret, err);
 	return r == JL_OK ? r : jl_err_add(err, "tool \"%s\"", word);
 }
@@ -314,7 +317,9 @@ struct jl_record *jl_decide_record(struct jl_engine *e, uint32_t inst, const str
 		if (r == JL_ECORRUPT) {
 			(void)!store->ops->damaged_record(store, key, NULL); /* tells it, too */
 		}
-	} else if (r != JL_ENOTFOUND) {
+	} else if (r == JL_ENOTFOUND) {
+		jl_shared_missed(e, key);
+	} else {
 		jl_engine_warn(e, jl_engine_label(e, inst), "cannot read the store: %s", err.text);
 	}
 	jl_buf_release(&bytes);

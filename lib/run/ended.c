@@ -6,6 +6,7 @@
 #include "run/found.h"
 #include "run/needs.h"
 #include "run/secrets.h"
+#include "run/shared.h"
 #include "run/node.h"
 #include "run/why.h"
 
@@ -159,6 +160,14 @@ static const char *not_stored(struct jl_engine *e, struct jl_running *r, char *r
 	return NULL;
 }
 
+/* What others find it by comes last. */
+static void offer(struct jl_engine *e, const struct jl_running *r)
+{
+	jl_shared_offer(e, &r->what.key);
+	if (!jl_digest_equal(&r->what.key, &r->what.base))
+		jl_shared_offer(e, &r->what.base);
+}
+
 /* The outputs are there: into the store with them, and into the state. Returns whether they were stored. */
 static bool keep(struct jl_engine *e, struct jl_running *r, const struct jl_outputs *outs, char *why, size_t size)
 {
@@ -170,6 +179,8 @@ static bool keep(struct jl_engine *e, struct jl_running *r, const struct jl_outp
 		struct jl_content log;
 		jl_joblog_content(r->log, &log);
 		stored = jl_outputs_store(e, r, outs, &log, -1, &err) == JL_OK;
+		if (stored)
+			offer(e, r);
 		/* That there is no room for it has been told, once for all. */
 		if (!stored && e->store && !(err.status == JL_ENOSPC && err.sys_errno == 0))
 			snprintf(why, size, "not stored: %.*s", (int)size - 16, err.text);

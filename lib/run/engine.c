@@ -13,6 +13,7 @@
 #include "run/node.h"
 #include "run/secrets.h"
 #include "run/script.h"
+#include "run/shared.h"
 #include "run/start.h"
 #include "run/temp.h"
 #include "run/uses.h"
@@ -43,6 +44,8 @@ struct jl_store *jl_engine_store(struct jl_engine *e)
 	struct jl_store_rules rules;
 	jl_project_store_rules(e->p, &rules);
 	jl_store_local_rules(e->store, &rules);
+	if (!read_only)
+		jl_shared_open(e);
 	return e->store;
 }
 
@@ -93,6 +96,12 @@ static void begin_urgency(struct jl_engine *e)
 	e->by_urgency = true;
 	while (jl_graph_next(&e->graph, &node))
 		push_ready(e, node);
+}
+
+void jl_engine_again(struct jl_engine *e, uint32_t node)
+{
+	begin_urgency(e);
+	jl_urgent_push(&e->queue, &e->graph, node);
 }
 
 static bool next_ready(struct jl_engine *e, uint32_t *ret)
@@ -156,6 +165,8 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 		jl_temp_forget(e, inst);
 		int r = jl_place_restore(e, inst, rec, &err);
 		if (r != JL_OK) {
+			if (r == JL_ENOTFOUND)
+				jl_shared_missed(e, &d->key); /* its contents are gone here */
 			jl_ended_forget(e, inst); /* else what was put is known, and need not be read again */
 			if (r != JL_ENOTFOUND)
 				jl_engine_warn(e, jl_engine_label(e, inst), "cannot restore: %s", err.text);
@@ -268,7 +279,7 @@ static void checked(struct jl_engine *e, struct jl_running *r)
 	*valid_of(e, r->inst) = res->end == JL_JOB_EXITED && res->exit_code == 0 ? JL_VALID_YES : JL_VALID_NO;
 	if (res->end == JL_JOB_NOT_STARTED)
 		jl_engine_warn(e, jl_engine_label(e, r->inst), "valid_if: %s", r->job.why);
-	jl_urgent_push(&e->queue, &e->graph, r->node);
+	jl_engine_again(e, r->node);
 	jl_ended_free(r);
 }
 
@@ -282,6 +293,7 @@ static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
 	}
 	if (jl_temp_is_wanted(e, inst))
 		jl_temp_forget(e, inst);
+	jl_shared_begin(e);
 	switch (jl_decide(e, inst, d, &rec)) {
 	case JL_DECIDE_FRESH:
 		if (e->opts->mode == JL_MODE_ADOPT || !check_valid(e, inst, node, d)) {
@@ -293,10 +305,13 @@ static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
 		if (e->opts->mode != JL_MODE_ADOPT && check_valid(e, inst, node, d))
 			break;
 		/* What lies there is adopted whatever is stored. */
-		if ((e->opts->mode == JL_MODE_ADOPT && jl_engine_asked(e, inst)) || !use_record(e, inst, node, d, rec))
+		if ((e->opts->mode == JL_MODE_ADOPT && jl_engine_asked(e, inst)) ||
+		    (!use_record(e, inst, node, d, rec) && !jl_shared_ask(e, node)))
 			must_run(e, inst, node, d);
 		break;
 	case JL_DECIDE_RUN:
+		if (jl_shared_ask(e, node))
+			break;
 		if (e->by_urgency || e->opts->mode != JL_MODE_RUN) {
 			must_run(e, inst, node, d);
 		} else { /* the first: it takes its turn by urgency as all that follow, and is looked at again then */
@@ -407,6 +422,12 @@ static bool work(void *owner)
 		jl_slots_hold(&e->slots, &again->job);
 		return true;
 	}
+	if (e->slots.stopping && jl_shared_drop(e, &node)) {
+		jl_ended_skip(e, node, "the run ended before");
+		return true;
+	}
+	if (!e->slots.stopping && jl_shared_full(e))
+		return false;
 	if (!jl_needs_unpark(e, e->slots.stopping, &node) && !next_ready(e, &node))
 		return false;
 	visit(e, node);

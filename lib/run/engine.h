@@ -19,6 +19,8 @@
 #include "base/arena.h"
 
 struct jl_joblog;
+struct jl_tier;
+struct waiter;
 
 struct jl_job_input {          /* what an input was when the key was made */
 	uint32_t file;
@@ -93,6 +95,20 @@ struct jl_need_state {         /* run/needs.h */
 	int64_t looked_ns;
 };
 
+struct jl_shared_watch {
+	struct jl_watch watch;   /* first */
+	struct jl_engine *e;
+};
+struct jl_shared_state {       /* run/shared.h */
+	struct jl_tier *tier;    /* NULL: none */
+	struct jl_shared_watch watch;
+	struct jl_table asked;   /* struct jl_digest: keys that were asked for in this run */
+	struct jl_map asked_map;
+	struct jl_digest missed; /* the first key that the present decision lacks and that may be asked for; or none */
+	struct waiter *waiters;
+	uint32_t n_waiting;
+};
+
 enum jl_rule_state_flag {
 	JL_RS_ALL = 1,         /* all its instances are wanted */
 	JL_RS_ASKED = 2,       /* ... by the user */
@@ -146,6 +162,7 @@ struct jl_engine {
 	struct jl_tools tools;   /* what `tools` name; opened with the first */
 	struct jl_trashed trash;
 	struct jl_table bases;   /* struct jl_digest: base keys of steps that ended well by a full one; for note.c */
+	struct jl_shared_state shared;
 	struct jl_table trees;   /* struct jl_tree_known: many instances may share an input folder */
 
 	struct jl_counts counts;
@@ -181,6 +198,8 @@ void jl_engine_warn(struct jl_engine *e, const char *step, const char *fmt, ...)
 
 /* The store, opened at the first use; NULL if it cannot be (told once). */
 struct jl_store *jl_engine_store(struct jl_engine *e);
+/* A node that stepped aside takes its turn again. */
+void jl_engine_again(struct jl_engine *e, uint32_t node);
 /* A stored result was found and is used now: told to the store, if that is what the cache mode allows. */
 void jl_engine_used(struct jl_engine *e, const struct jl_digest *key);
 /* note.c: the run is over: tell the store what it was good for and, of a run of the graph, that the results of all its steps

@@ -90,7 +90,7 @@ int jl_feed_read(struct jl_feed *f, enum jl_feed_mode mode, int fd, const char *
 		return JL_OK;
 	if (!file)
 		return read_stream(f, fd, tmp_dir, waiting, ctx, err);
-	int r = jl_digest_fd_stat(&jl_io_system, fd, &f->st, &f->digest, &size, err);
+	int r = jl_digest_fd_stat(JL_DIGEST_XXH3, &jl_io_system, fd, &f->st, &f->digest, &size, err);
 	if (r == JL_OK && size == 0)
 		f->digest = (struct jl_digest){0};
 	if (r != JL_OK || size == 0)

@@ -7,6 +7,7 @@
 #include "memo/key.h"
 #include "memo/variants.h"
 #include "run/expand.h"
+#include "run/shared.h"
 #include "run/stamps.h"
 
 #include <stdio.h>
@@ -102,7 +103,9 @@ static struct jl_variants *read_variants(struct jl_engine *e, uint32_t inst, con
 		*ret_keep = r == JL_EUNSUPPORTED;
 		if (r == JL_ECORRUPT)
 			(void)!store->ops->damaged_record(store, base, NULL); /* tells it, too */
-	} else if (r != JL_ENOTFOUND) {
+	} else if (r == JL_ENOTFOUND) {
+		jl_shared_missed(e, base);
+	} else {
 		jl_engine_warn(e, jl_engine_label(e, inst), "cannot read the store: %s", err.text);
 	}
 	jl_buf_release(&bytes);

@@ -16,6 +16,7 @@
 
 struct jl_joblog {
 	int root_fd, fd;
+	enum jl_digest_algo algo;
 	struct jl_buf path;
 	struct jl_buf framed;
 	size_t chunk; /* where the last chunk begins; SIZE_MAX: none */
@@ -28,6 +29,7 @@ struct jl_joblog *jl_joblog_new(struct jl_engine *e, uint32_t inst)
 	struct jl_joblog *log = jl_calloc(1, sizeof(*log));
 	log->root_fd = jl_engine_files(e)->root_fd;
 	log->fd = -1;
+	log->algo = jl_engine_files(e)->algo;
 	log->chunk = SIZE_MAX;
 	jl_buf_init(&log->path, 4096);
 	jl_buf_init(&log->framed, FRAMED_MAX + 256);
@@ -115,7 +117,7 @@ const struct jl_buf *jl_joblog_framed(const struct jl_joblog *log)
 void jl_joblog_content(const struct jl_joblog *log, struct jl_content *ret)
 {
 	*ret = (struct jl_content){.size = log->framed.len, .bytes = log->framed.data};
-	jl_digest_bytes(log->framed.data, log->framed.len, &ret->digest);
+	jl_digest_bytes_as(log->algo, log->framed.data, log->framed.len, &ret->digest);
 }
 
 bool jl_joblog_cut(const struct jl_joblog *log)

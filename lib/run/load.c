@@ -26,7 +26,6 @@ struct load {
 	struct jl_load_counts *counts;
 	struct jl_extract files, outs; /* plain files, outputs */
 	struct jl_table keys, blobs; /* struct jl_digest: staged, under "KEYHEX.ac" and "HEX.cas" */
-	struct jl_hasher *hasher;
 	char *piece;
 	char stage[128];
 	int dir_fd, stage_fd; /* -1 until something is staged */
@@ -52,23 +51,25 @@ static int open_stage(struct load *l, struct jl_err *err)
 	return l->stage_fd < 0 ? jl_err_sys(err, errno, "cannot open \"%s\"", l->stage) : JL_OK;
 }
 
-/* The content of the present entry into fd; its digest is wanted for what is named by it. */
+/* The content of the present entry into fd; its digest, of the algorithm that *ret has, is wanted for what is named by it. */
 static int take_content(struct load *l, int fd, struct jl_digest *ret, struct jl_err *err)
 {
 	size_t n;
 	int r;
 
-	jl_hasher_reset(l->hasher);
+	struct jl_hasher *hasher = jl_hasher_new_as(ret ? ret->algo : JL_DIGEST_XXH3);
+
 	do {
 		r = jl_entries_read(l->in, l->piece, PIECE, &n, err);
 		if (r == JL_OK && ret)
-			jl_hasher_add(l->hasher, l->piece, n);
+			jl_hasher_add(hasher, l->piece, n);
 		if (r == JL_OK && n > 0)
 			r = jl_file_write_all(&jl_io_system, fd, l->piece, n, err);
 		l->counts->bytes += r == JL_OK ? n : 0;
 	} while (r == JL_OK && n > 0);
 	if (ret)
-		jl_hasher_end(l->hasher, ret);
+		jl_hasher_end(hasher, ret);
+	jl_hasher_free(hasher);
 	return r;
 }
 
@@ -96,10 +97,11 @@ static int digest_of(const char *name, struct jl_digest *ret)
 static int take_blob(struct load *l, const struct jl_digest *digest, struct jl_err *err)
 {
 	char name[JL_DIGEST_TEXT + 8];
-	struct jl_digest is;
+	struct jl_digest is = {0};
 	int r;
 
 	name_of(digest, ".cas", name);
+	is.algo = digest->algo;
 	r = stage_content(l, name, &is, err);
 	if (r == JL_OK && !jl_digest_equal(&is, digest))
 		return jl_err_set(err, JL_ECORRUPT, "blob %.32s is damaged", name);
@@ -473,7 +475,6 @@ int jl_load(const struct jl_load_opts *o, struct jl_entries_in *in, struct jl_lo
 			 .counts = ret,
 			 .keys = JL_TABLE_INIT(struct jl_digest),
 			 .blobs = JL_TABLE_INIT(struct jl_digest),
-			 .hasher = jl_hasher_new(),
 			 .piece = jl_alloc_pages(PIECE),
 			 .dir_fd = -1,
 			 .stage_fd = -1};
@@ -501,7 +502,6 @@ int jl_load(const struct jl_load_opts *o, struct jl_entries_in *in, struct jl_lo
 		close(l.dir_fd);
 	jl_table_release(&l.keys);
 	jl_table_release(&l.blobs);
-	jl_hasher_free(l.hasher);
 	free(l.piece);
 	return r;
 }

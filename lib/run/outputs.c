@@ -141,7 +141,7 @@ static int collect_link(struct jl_engine *e, uint32_t file, struct jl_outputs *o
 	out->kind = JL_KIND_LINK;
 	out->content.size = (uint64_t)n;
 	out->content.bytes = jl_arena_strndup(&o->arena, text, (size_t)n);
-	jl_digest_bytes(text, (size_t)n, &out->content.digest);
+	jl_digest_bytes_as(files->algo, text, (size_t)n, &out->content.digest);
 	jl_files_set(files, file, &st, &out->content.digest, true);
 	return JL_OK;
 }
@@ -161,10 +161,10 @@ static int collect_file(struct jl_engine *e, uint32_t file, int fd, const struct
 		size = (uint64_t)n;
 		if (n == st->st_size) {
 			out->content.bytes = bytes;
-			jl_digest_bytes(bytes, size, &out->content.digest);
+			jl_digest_bytes_as(files->algo, bytes, size, &out->content.digest);
 		}
 	} else {
-		r = jl_digest_fd(files->io, fd, &out->content.digest, &size, err);
+		r = jl_digest_fd_as(files->algo, files->io, fd, &out->content.digest, &size, err);
 	}
 	if (r == JL_OK && size != (uint64_t)st->st_size)
 		return jl_err_set(err, JL_ECHANGED, "output \"%s\" changes after the step has ended", out->path);

@@ -90,6 +90,15 @@ static bool is_plain(const struct jl_project *p, uint32_t file)
 	return jl_file_kind(jl_file_at(&p->state->files, file)) == JL_KIND_FILE;
 }
 
+/* What others may write to is named by a digest that nobody can make collide. */
+static enum jl_digest_algo wanted_algo(const struct jl_remote_settings *remotes, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (!remotes[i].allow_insecure_hash)
+			return JL_DIGEST_SHA256;
+	return JL_DIGEST_XXH3;
+}
+
 /* The source digest covers all that the rules are made from, but for the environment, which the plan lists by name. False:
  * one of the files cannot be looked at, or has no content of its own. */
 static bool source_digest(struct jl_project *p, uint32_t manifest, const struct jl_plan *plan, struct jl_digest *ret)
@@ -100,6 +109,7 @@ static bool source_digest(struct jl_project *p, uint32_t manifest, const struct 
 	struct jl_buf b = JL_BUF_INIT;
 	jl_buf_u32(&b, JL_PLAN_FORMAT);
 	jl_buf_bytes(&b, p->platform, strlen(p->platform)); /* several machines may share the workspace */
+	jl_buf_u8(&b, (uint8_t)wanted_algo(p->opts->config.remotes, p->opts->config.n_remotes));
 	jl_buf_bytes(&b, p->manifest_name, strlen(p->manifest_name));
 	jl_buf_add(&b, &jl_file_at(files, manifest)->digest, sizeof(struct jl_digest));
 	for (uint32_t i = 0; i < h->n_includes && good; i++) {
@@ -210,6 +220,13 @@ static int compile(struct jl_project *p, uint32_t manifest, struct jl_err *err)
 	int r = jl_project_ast(p, NULL, err);
 	if (r != JL_OK)
 		return r;
+	const struct jl_store_settings *store = &p->ast->store, *config = &p->opts->config;
+	p->state->files.algo = wanted_algo(store->remotes, store->n_remotes);
+	if (p->state->files.algo == JL_DIGEST_XXH3)
+		p->state->files.algo = wanted_algo(config->remotes, config->n_remotes);
+	r = jl_files_digest(&p->state->files, manifest, err); /* which may be of the other algorithm */
+	if (r != JL_OK)
+		return r;
 	jl_compile(p);
 	(void)!source_digest(p, manifest, &p->plan, &jl_plan_head(&p->plan)->source); /* asked again when it is used */
 	jl_state_plan_changed(p->state);
@@ -288,6 +305,8 @@ int jl_project_open(const struct jl_run_opts *opts, bool write, struct jl_projec
 		r = load(p, write, err);
 	if (r != JL_OK)
 		goto out;
+	if (jl_plan_check(&p->plan, p->state->files.at.len, p->state->results.at.len, p->state->text.len))
+		p->state->files.algo = (enum jl_digest_algo)jl_plan_head(&p->plan)->algo;
 	uint32_t id = jl_files_id(&p->state->files, p->manifest_name, strlen(p->manifest_name));
 	r = jl_files_digest(&p->state->files, id, err);
 	if (r != JL_OK)
@@ -353,6 +372,25 @@ const char *jl_project_store_dir(const struct jl_project *p)
 		return p->opts->store_dir;
 	uint32_t own = jl_plan_head(&p->plan)->store_dir;
 	return own ? jl_project_text(p, own) : p->opts->default_store_dir;
+}
+
+bool jl_project_remote(const struct jl_project *p, uint32_t i, struct jl_remote_settings *ret)
+{
+	const struct jl_plan_head *h = jl_plan_head(&p->plan);
+	if (i >= h->n_remotes) {
+		i -= h->n_remotes;
+		if (i < p->opts->config.n_remotes)
+			*ret = p->opts->config.remotes[i];
+		return i < p->opts->config.n_remotes;
+	}
+	const uint32_t at = h->remotes + i * JL_PLAN_REMOTE;
+	*ret = (struct jl_remote_settings){.name = jl_project_text(p, jl_plan_ref(&p->plan, at)),
+					   .url = jl_project_text(p, jl_plan_ref(&p->plan, at + 1)),
+					   .group = jl_project_text(p, jl_plan_ref(&p->plan, at + 2)),
+					   .sign = jl_project_text(p, jl_plan_ref(&p->plan, at + 3)),
+					   .mode = (enum jl_remote_mode)jl_plan_ref(&p->plan, at + 4),
+					   .allow_insecure_hash = jl_plan_ref(&p->plan, at + 5)};
+	return true;
 }
 
 void jl_run_store_rules(const struct jl_run_opts *opts, struct jl_store_rules *ret)

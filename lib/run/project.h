@@ -59,6 +59,8 @@ bool jl_project_is_manifest(const struct jl_project *p, uint32_t file);
 const char *jl_project_store_dir(const struct jl_project *p);
 /* How that store is kept: caps and packing, from where the manual says. */
 void jl_project_store_rules(const struct jl_project *p, struct jl_store_rules *ret);
+/* Shared store i: those of the manifest, then those of the user's settings. Borrowed texts. false: there is none. */
+bool jl_project_remote(const struct jl_project *p, uint32_t i, struct jl_remote_settings *ret);
 void jl_run_store_rules(const struct jl_run_opts *opts, struct jl_store_rules *ret); /* the same without a manifest */
 
 /* The rule or instance that a word names: "NAME" → *ret_rule, "NAME[item]" → both; JL_EINVAL with the nearest name. */

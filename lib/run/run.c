@@ -13,6 +13,7 @@
 #include "run/node.h"
 #include "run/ports.h"
 #include "run/secrets.h"
+#include "run/shared.h"
 #include "run/temp.h"
 
 #include <dirent.h>
@@ -293,6 +294,7 @@ void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts)
 		.trash = {.first = JL_BUF_INIT, .to = JL_BUF_INIT},
 		.bases = JL_TABLE_INIT(struct jl_digest),
 		.trees = JL_TABLE_INIT(struct jl_tree_known),
+		.shared = {.asked = JL_TABLE_INIT(struct jl_digest), .watch.watch.fd = -1},
 		.starting = {.argv = JL_TABLE_INIT(char *),
 			     .env = JL_TABLE_INIT(char *),
 			     .text = JL_BUF_INIT,
@@ -351,6 +353,7 @@ int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl
 		jl_left_clear(&e);
 	r = run(&e, err);
 	jl_left_unmark(&e);
+	jl_shared_close(&e);
 	ret->counts = e.counts;
 	ret->signal = e.slots.signal;
 	if (r == JL_OK) {

@@ -49,6 +49,7 @@ struct jl_run_opts {
 	double max_load;                  /* while others run, start nothing when the load is that high; 0: none */
 	uint64_t min_memory;              /* ... or less than so many bytes are free; 0: none */
 	bool no_wait;
+	bool offline;                     /* ask no remote, send nothing to one */
 	uint32_t retries;                 /* for steps that do not say */
 	int64_t timeout_ns;               /* for steps that have none; 0: none */
 	int64_t kill_after_ns;            /* 0: 10 s */

@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define SMALL      ((off_t)64 << 10)
-#define DIGEST_LEN 16
 /* A stamp younger than this may stay the same through a later write, also where stamps have whole seconds only. */
 #define YOUNG_NS  (2 * JL_NS_S)
 #define KNOWN_MAX 64 /* programs: looked through one by one */
@@ -58,8 +57,10 @@ static void put_stamp(struct jl_buf *b, const struct stat *st)
 	jl_buf_u64(b, st->st_mode);
 }
 
-bool jl_tools_entry(const char *entry, const struct stat *st, struct jl_digest *ret)
+bool jl_tools_entry(const char *entry, enum jl_digest_algo algo, const struct stat *st, struct jl_digest *ret)
 {
+	struct jl_digest d = {.algo = algo};
+	const size_t digest_len = jl_digest_len(&d);
 	struct jl_buf want = JL_BUF_INIT;
 	char have[256];
 	bool ok = false;
@@ -67,12 +68,12 @@ bool jl_tools_entry(const char *entry, const struct stat *st, struct jl_digest *
 	ssize_t n = fd < 0 ? -1 : read(fd, have, sizeof(have));
 
 	put_stamp(&want, st);
-	if (n == (ssize_t)(want.len + DIGEST_LEN + 8) && memcmp(have, want.data, want.len) == 0) {
+	if (n == (ssize_t)(want.len + digest_len + 8) && memcmp(have, want.data, want.len) == 0) {
 		struct jl_cur check = {(const uint8_t *)have + n - 8, (const uint8_t *)have + n, 0};
 
 		ok = jl_cur_u64(&check) == jl_hash64(have, (size_t)n - 8);
-		*ret = (struct jl_digest){.algo = JL_DIGEST_XXH3};
-		memcpy(ret->b, have + want.len, DIGEST_LEN);
+		*ret = d;
+		memcpy(ret->b, have + want.len, digest_len);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -112,7 +113,7 @@ static void write_entry(const char *store, char *entry, const struct stat *st, c
 	char *slash = strrchr(entry, '/');
 
 	put_stamp(&b, st);
-	jl_buf_add(&b, d->b, DIGEST_LEN);
+	jl_buf_add(&b, d->b, jl_digest_len(d));
 	jl_buf_u64(&b, jl_hash64(b.data, b.len));
 	*slash = '\0';
 	/* The store itself is not made here: that is its own business, with its version. */
@@ -136,19 +137,19 @@ static int look(const struct jl_tools *t, const char *found, const struct stat *
 	int r = JL_OK, fd = -1;
 
 	if (st->st_size > SMALL && t->store) {
-		jl_digest_bytes(found, strlen(found), &name);
+		jl_digest_bytes_as(t->algo, found, strlen(found), &name);
 		jl_digest_hex(&name, hex);
 		jl_buf_printf(&entry, "%s/prog/%.2s/%s", t->store, hex, hex);
-		if (jl_tools_entry(entry.data, st, ret))
+		if (jl_tools_entry(entry.data, t->algo, st, ret))
 			goto out;
 	}
 	fd = open(found, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0 && errno == EACCES) /* may be executed, not read: what it is shows in its stat only */
-		jl_digest_bytes(&st->st_mtim, sizeof(st->st_mtim), &d);
+		jl_digest_bytes_as(t->algo, &st->st_mtim, sizeof(st->st_mtim), &d);
 	else if (fd < 0)
 		r = jl_err_sys(err, errno, "cannot read \"%s\"", found);
 	else
-		r = jl_digest_fd(&jl_io_system, fd, &d, &size, err);
+		r = jl_digest_fd_as(t->algo, &jl_io_system, fd, &d, &size, err);
 	if (r == JL_OK && entry.len && t->write && fd >= 0 && fstat(fd, &after) == 0 &&
 	    after.st_size == st->st_size && nanoseconds(after.st_ctim) == nanoseconds(st->st_ctim) && settled(st))
 		write_entry(t->store, entry.data, st, &d);
@@ -174,7 +175,7 @@ static int find(const struct jl_tools *t, const char *word, struct jl_buf *ret, 
 void jl_tools_init(struct jl_tools *t, const char *store, bool write, const char *path, const char *dir)
 {
 	*t = (struct jl_tools){
-		.store = store, .write = write, .path = path, .dir = dir, .known = JL_TABLE_INIT(struct jl_tool)};
+		.store = store, .algo = JL_DIGEST_XXH3, .write = write, .path = path, .dir = dir, .known = JL_TABLE_INIT(struct jl_tool)};
 }
 
 void jl_tools_release(struct jl_tools *t)

@@ -30,7 +30,7 @@ static const char *key_of(const void *owner, uint32_t id, size_t *ret_len)
 
 void jl_files_init(struct jl_files *f, const struct jl_io *io, int root_fd, int clock_fd, struct jl_table *text)
 {
-	*f = (struct jl_files){.io = io, .root_fd = root_fd, .clock_fd = clock_fd, .text = text};
+	*f = (struct jl_files){.io = io, .root_fd = root_fd, .algo = JL_DIGEST_XXH3, .clock_fd = clock_fd, .text = text};
 	f->at.size = sizeof(struct jl_file);
 	f->lists.size = 1;
 	f->dirty.size = f->racy.size = sizeof(uint32_t);

@@ -58,6 +58,7 @@ struct jl_file {
 struct jl_files {
 	const struct jl_io *io;
 	int root_fd;
+	enum jl_digest_algo algo; /* of digests from now on; one of another is made anew when it is asked for */
 	struct jl_table *text;  /* shared */
 	struct jl_table at;     /* struct jl_file */
 	struct jl_table lists;  /* bytes: listings */

@@ -28,6 +28,7 @@ struct hashed {
 	int64_t now; /* file system's clock before the content was read */
 	uint64_t bytes;
 	uint32_t stats;
+	bool as_before; /* the content is that of the entry's digest, which is of another algorithm */
 };
 
 static int cannot_read(struct jl_err *err, const char *path)
@@ -36,7 +37,7 @@ static int cannot_read(struct jl_err *err, const char *path)
 }
 
 /* 1: digest and stamp belong together; 0: it moved meanwhile, look again; else an error. */
-static int hash_file(struct jl_files *f, const char *path, struct hashed *h, struct jl_err *err)
+static int hash_file(struct jl_files *f, const char *path, const struct jl_file *e, struct hashed *h, struct jl_err *err)
 {
 	struct stat st;
 	struct jl_stamp after;
@@ -55,7 +56,14 @@ static int hash_file(struct jl_files *f, const char *path, struct hashed *h, str
 		r = 0;
 		goto out;
 	}
-	r = jl_digest_fd_stat(f->io, fd, &st, &h->digest, &h->bytes, err);
+	r = jl_digest_fd_stat(f->algo, f->io, fd, &st, &h->digest, &h->bytes, err);
+	if (r == JL_OK && e->flags & JL_FILE_MADE && e->digest.algo != JL_DIGEST_NONE && e->digest.algo != f->algo) {
+		struct jl_digest old;
+		uint64_t size;
+
+		r = jl_digest_fd_stat(e->digest.algo, f->io, fd, &st, &old, &size, err);
+		h->as_before = r == JL_OK && jl_digest_equal(&old, &e->digest);
+	}
 	if (r != JL_OK) {
 		jl_err_add(err, "cannot read \"%s\"", path);
 		goto out;
@@ -95,7 +103,7 @@ static int hash_link(struct jl_files *f, const char *path, struct hashed *h, str
 	r = stat_again(f, path, &after, h, err);
 	if (r != JL_OK)
 		return r;
-	jl_digest_bytes(text, (size_t)n, &h->digest);
+	jl_digest_bytes_as(f->algo, text, (size_t)n, &h->digest);
 	return jl_stamp_equal(&after, &h->stamp);
 }
 
@@ -117,7 +125,7 @@ static int hash_one(struct jl_files *f, uint32_t id, struct hashed *h, struct jl
 		h->now = jl_files_now(f);
 		switch (jl_file_kind(&look)) {
 		case JL_KIND_FILE:
-			r = hash_file(f, path, h, err);
+			r = hash_file(f, path, jl_file_at(f, id), h, err);
 			break;
 		case JL_KIND_LINK:
 			r = hash_link(f, path, h, err);
@@ -133,11 +141,11 @@ static int hash_one(struct jl_files *f, uint32_t id, struct hashed *h, struct jl
 	return jl_err_set(err, JL_ECHANGED, "\"%s\" changed each time while it was read", path);
 }
 
-static bool needs_hash(const struct jl_file *e)
+static bool needs_hash(const struct jl_files *f, const struct jl_file *e)
 {
 	enum jl_kind kind = jl_file_kind(e);
 
-	return (kind == JL_KIND_FILE || kind == JL_KIND_LINK) && !(e->flags & JL_FILE_DIGEST);
+	return (kind == JL_KIND_FILE || kind == JL_KIND_LINK) && (!(e->flags & JL_FILE_DIGEST) || e->digest.algo != f->algo);
 }
 
 static void take_hash(struct jl_files *f, uint32_t id, const struct hashed *h)
@@ -151,12 +159,12 @@ static void take_hash(struct jl_files *f, uint32_t id, const struct hashed *h)
 		return;
 	}
 	jl_file_took(e, &h->stamp);
-	if (!needs_hash(e)) /* it is something else by now */
+	if (!needs_hash(f, e)) /* it is something else by now */
 		return;
 	f->hashes++;
 	f->hashed_bytes += h->bytes;
 	same = jl_digest_equal(&e->digest, &h->digest);
-	if (!same)
+	if (!same && !h->as_before)
 		e->flags &= ~(uint32_t)JL_FILE_MADE;
 	e->digest = h->digest;
 	jl_files_read_at(f, id, JL_FILE_DIGEST, same, h->now);
@@ -179,7 +187,7 @@ int jl_files_digest(struct jl_files *f, uint32_t id, struct jl_err *err)
 
 	if (r != JL_OK)
 		return r;
-	if (needs_hash(jl_file_at(f, id))) {
+	if (needs_hash(f, jl_file_at(f, id))) {
 		struct hashed h;
 
 		r = hash_one(f, id, &h, err);
@@ -260,7 +268,7 @@ int jl_files_digest_many(struct jl_files *f, const uint32_t *ids, uint32_t n, un
 
 		if (r != JL_OK && status == JL_OK)
 			status = r;
-		if (r == JL_OK && needs_hash(e) && !(e->flags & JL_FILE_PICKED)) {
+		if (r == JL_OK && needs_hash(f, e) && !(e->flags & JL_FILE_PICKED)) {
 			e->flags |= JL_FILE_PICKED;
 			batch[len++] = ids[i];
 		}

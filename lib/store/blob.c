@@ -175,7 +175,7 @@ static int clone_raw(struct jl_local *l, const struct jl_digest *digest, int fd,
 		return 1;
 	if (is_checked(l, digest, st))
 		return JL_OK;
-	status = jl_digest_fd(l->io, fd, &d, &size, err);
+	status = jl_digest_fd_as(digest->algo, l->io, fd, &d, &size, err);
 	if (status != JL_OK)
 		return status;
 	if (size != (uint64_t)st->st_size || !jl_digest_equal(&d, digest))
@@ -211,7 +211,7 @@ static int read_form(struct jl_local *l, const struct jl_codec *codec, const str
 		if (status != 1)
 			return status;
 	}
-	to.hasher = jl_hasher_new();
+	to.hasher = jl_hasher_new_as(digest->algo);
 	if (codec->id == JL_CODEC_RAW)
 		status = copy_raw(l, fd, size, &to, err);
 	else
@@ -311,13 +311,14 @@ static ssize_t source_read(const struct jl_io *io, int fd, void *data, size_t le
 	return n;
 }
 
-static void source_init(struct source *src, const struct jl_io *real, int fd, const void *data, size_t len)
+static void source_init(struct source *src, const struct jl_io *real, enum jl_digest_algo algo, int fd, const void *data,
+                        size_t len)
 {
 	*src = (struct source){.real = real, .fd = fd, .data = data, .len = len};
 	src->io.read = source_read;
 	src->io.pread = source_pread;
 	src->io.ctx = src;
-	src->hasher = jl_hasher_new();
+	src->hasher = jl_hasher_new_as(algo);
 }
 
 static int write_raw(struct source *src, struct sink *to, struct jl_err *err)
@@ -356,7 +357,7 @@ static int fill(struct jl_local *l, const struct jl_codec *codec, const struct j
 
 	if (codec->id == JL_CODEC_RAW && src->fd >= 0 && size > 0 && l->io->reflink(l->io, fd, src->fd) == 0) {
 		/* The clone is what is stored and nobody else knows of it: hash that, and the source may change. */
-		status = jl_digest_fd(l->io, fd, &d, &src->at, err);
+		status = jl_digest_fd_as(digest->algo, l->io, fd, &d, &src->at, err);
 		to.size = src->at;
 	} else {
 		status = codec->id == JL_CODEC_RAW ? write_raw(src, &to, err)
@@ -460,7 +461,7 @@ static int put_source(struct jl_store *s, const struct jl_digest *digest, uint64
 
 	if (!jl_local_writable(l))
 		return JL_OK;
-	source_init(&src, l->io, fd, data, fd < 0 ? (size_t)size : 0);
+	source_init(&src, l->io, digest->algo, fd, data, fd < 0 ? (size_t)size : 0);
 	status = put(l, digest, size, &src, err);
 	jl_hasher_free(src.hasher);
 	return status == JL_LOCAL_READ_ONLY ? JL_OK : status;

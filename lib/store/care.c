@@ -307,7 +307,7 @@ static int hash_piece(void *ctx, const void *data, size_t len, struct jl_err *er
  * the file ends where it should. */
 static bool packed_ok(struct jl_local *l, int fd, const struct jl_codec *codec, const struct jl_digest *digest)
 {
-	struct unpacked u = {.hasher = jl_hasher_new()};
+	struct unpacked u = {.hasher = jl_hasher_new_as(digest->algo)};
 	struct jl_digest d;
 	bool ok;
 
@@ -327,7 +327,7 @@ static bool blob_ok(struct jl_local *l, const struct jl_scan_file *f)
 	bool ok = fd >= 0;
 
 	if (ok && f->form == JL_CODEC_RAW) {
-		ok = jl_digest_fd(l->io, fd, &d, &size, NULL) == JL_OK && jl_digest_equal(&d, &f->digest);
+		ok = jl_digest_fd_as(f->digest.algo, l->io, fd, &d, &size, NULL) == JL_OK && jl_digest_equal(&d, &f->digest);
 	} else if (ok) {
 		ok = packed_ok(l, fd, jl_codec_get((enum jl_codec_id)f->form), &f->digest);
 	}

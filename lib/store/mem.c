@@ -152,7 +152,7 @@ static int mem_put_bytes(struct jl_store *s, const struct jl_digest *digest, con
 	struct jl_digest d;
 	bool fresh;
 
-	jl_digest_bytes(data, len, &d);
+	jl_digest_bytes_as(digest->algo, data, len, &d);
 	if (!jl_digest_equal(&d, digest))
 		return jl_err_set(err, JL_ECHANGED, "the content changed while it was stored");
 	pthread_mutex_lock(&m->lock);

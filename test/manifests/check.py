@@ -46,6 +46,8 @@ def collect_all(m):
     collect("", m)
     collect("store", m.get("store"))
     collect("defaults", m.get("defaults"))
+    for entry in (m.get("store") or {}).get("remotes") or []:
+        collect("remote", entry)
     for entry in m["include"] if isinstance(m.get("include"), list) else []:
         collect("include", entry)
     for step in m.get("steps", {}).values():

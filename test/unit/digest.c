@@ -246,7 +246,7 @@ static void digests_many_files(void **state)
 	enum jl_kind kind;
 	char path[64];
 
-	jl_tree_digest_init(&td);
+	jl_tree_digest_init(&td, JL_DIGEST_XXH3);
 	assert_int_equal(mkdirat(t->fd, "d", 0777), 0);
 	for (int i = 0; i < 12; i++) {
 		snprintf(path, sizeof(path), "d/%02d", i);

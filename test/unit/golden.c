@@ -315,10 +315,10 @@ static void programs_and_stamps(void **state)
 	char path[300];
 
 	snprintf(path, sizeof(path), "%s/store", t->path);
-	assert_true(jl_tools_entry(prog_path(path), &st, &d));
+	assert_true(jl_tools_entry(prog_path(path), JL_DIGEST_XXH3, &st, &d));
 	assert_true(jl_digest_equal(&d, &want));
 	another.st_ino++;
-	assert_false(jl_tools_entry(prog_path(path), &another, &d));
+	assert_false(jl_tools_entry(prog_path(path), JL_DIGEST_XXH3, &another, &d));
 
 	assert_int_equal(jl_state_open(sys, t->path, true, NULL, 0, &s, NULL), JL_OK);
 	jl_stamps_load(&s->files, path);

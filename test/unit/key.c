@@ -17,7 +17,7 @@ static void base_of(const char *const words[], size_t n, struct jl_digest *ret)
 	jl_key_begin(&b);
 	for (size_t i = 0; i < n; i++)
 		jl_key_piece(&b, JL_PIECE_ARG, "", words[i], strlen(words[i]));
-	jl_key_base(&b, ret);
+	jl_key_base(&b, JL_DIGEST_XXH3, ret);
 	jl_buf_release(&b);
 }
 
@@ -48,13 +48,13 @@ static void base_is_of_type_and_name(void **state)
 	(void)state;
 	jl_key_begin(&b);
 	jl_key_piece(&b, JL_PIECE_ENV, "A", "x", 1);
-	jl_key_base(&b, &one);
+	jl_key_base(&b, JL_DIGEST_XXH3, &one);
 	jl_key_begin(&b); /* empties it */
 	jl_key_piece(&b, JL_PIECE_TOOL, "A", "x", 1);
-	jl_key_base(&b, &two);
+	jl_key_base(&b, JL_DIGEST_XXH3, &two);
 	jl_key_begin(&b);
 	jl_key_piece(&b, JL_PIECE_ENV, "B", "x", 1);
-	jl_key_base(&b, &three);
+	jl_key_base(&b, JL_DIGEST_XXH3, &three);
 	assert_false(jl_digest_equal(&one, &two));
 	assert_false(jl_digest_equal(&one, &three));
 	jl_buf_release(&b);
@@ -119,7 +119,7 @@ static void format_is_fixed(void **state)
 	jl_key_piece(&b, JL_PIECE_ENV, "A", "xy", 2);
 	assert_int_equal(b.len, 25);
 	assert_memory_equal(b.data, "\0\0\0\0\0\4\0\0\0\1\0\0\0\5\1\0\0\0A\2\0\0\0xy", 25);
-	jl_key_base(&b, &d);
+	jl_key_base(&b, JL_DIGEST_XXH3, &d);
 	jl_digest_bytes("content", 7, &content);
 	jl_key_inputs_begin(&b, &d);
 	jl_key_input(&b, JL_KIND_FILE, true, "in/a", &content);

@@ -32,6 +32,7 @@ static void make_plan(struct jl_plan *p)
 	const uint32_t texts[] = {1, 2}, rules[] = {0};
 	struct jl_plan_head *h = jl_table_add(&p->head, 1);
 	h->format = JL_PLAN_FORMAT;
+	h->algo = JL_DIGEST_XXH3;
 	h->manifest = 5;
 	h->env = jl_plan_add_refs(p, texts, 2);
 	h->n_env = 2;

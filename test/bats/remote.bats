@@ -1,0 +1,239 @@
+#!/usr/bin/env bats
+# Shared stores: what one user made another gets back, byte for byte; a remote that fails or lies costs a run nothing but its result.
+load helper
+
+setup() {
+	jl_setup
+	SHARED=$BATS_TEST_TMPDIR/shared
+	export JL_REMOTE_PATIENCE=2m # a busy machine is not a dead remote
+	echo "b a" >in.txt
+	manifest readwrite
+}
+
+manifest() { # mode, further keys
+	write_manifest <<-END
+		version: 1
+		store: {remotes: [{name: ci, url: "file://$SHARED", mode: $1${2+, $2}}]}
+		steps:
+		  one: {command: "tally one; tr ' ' '\n' < in.txt | sort > out.txt; head -c 400000 /dev/urandom > big; echo said", inputs: in.txt, outputs: [out.txt, big]}
+		  two: {command: "tally two; cat out.txt big | wc -c > n.txt; chmod 755 n.txt", inputs: [out.txt, big], outputs: n.txt}
+	END
+}
+
+# As another user with nothing of his own: a fresh workspace, store and home.
+another_user() {
+	mkdir -p "$BATS_TEST_TMPDIR/$1/home"
+	cp joblib.yaml in.txt "$BATS_TEST_TMPDIR/$1"
+	cd "$BATS_TEST_TMPDIR/$1" || return 1
+	export HOME=$PWD/home JL_STORE=$PWD/store
+	: >"$TALLY"
+}
+
+@test "a result of one user is restored by another, byte for byte, nothing run" {
+	jl_ok run
+	assert_summary "2 steps: 2 ran, 0 fresh, 0 restored, 0 failed"
+	another_user bob
+	jl_ok run
+	assert_summary "2 steps: 0 ran, 0 fresh, 2 restored, 0 failed"
+	[ ! -s "$TALLY" ]
+	[ "$output" = said ]
+	cmp "$WS/big" big
+	cmp "$WS/n.txt" n.txt
+	[ "$(stat -c %a n.txt)" = 755 ]
+	jl_ok run
+	assert_summary "2 steps: 0 ran, 2 fresh, 0 restored, 0 failed"
+	# It is in the own store by now.
+	rm -r "$SHARED" big n.txt .jl
+	jl_ok run
+	[ ! -s "$TALLY" ]
+}
+
+@test "main writes, pull requests read" {
+	jl_ok run
+	another_user reader
+	manifest read
+	jl_ok run
+	[ ! -s "$TALLY" ]
+	find "$SHARED" -type f | sort >"$BATS_TEST_TMPDIR/before"
+	echo "d c" >in.txt
+	jl_ok run
+	assert_summary "2 steps: 2 ran, 0 fresh, 0 restored, 0 failed"
+	find "$SHARED" -type f | sort | cmp - "$BATS_TEST_TMPDIR/before"
+}
+
+@test "a remote that is only written to is not asked" {
+	jl_ok run
+	another_user writer
+	manifest write
+	jl_ok run
+	[ "$(wc -l <"$TALLY")" = 2 ]
+}
+
+@test "--offline asks nobody and sends nothing" {
+	jl_ok run --offline
+	[ ! -e "$SHARED" ]
+	rm -r .jl "$JL_STORE"
+	jl_ok run
+	another_user bob
+	jl_ok run --offline
+	assert_summary "2 steps: 2 ran, 0 fresh, 0 restored, 0 failed"
+}
+
+@test "the user's settings name a remote for every workspace" {
+	write_manifest <<-END
+		version: 1
+		steps:
+		  one: {command: tally one; cp in.txt out.txt, inputs: in.txt, outputs: out.txt}
+	END
+	mkdir -p "$XDG_CONFIG_HOME/jl"
+	echo "store: {remotes: [{name: ci, url: \"file://$SHARED\", mode: readwrite}]}" >"$XDG_CONFIG_HOME/jl/config.yaml"
+	jl_ok run
+	another_user bob
+	jl_ok run
+	assert_summary "1 step: 0 ran, 0 fresh, 1 restored, 0 failed"
+}
+
+@test "a step with a depfile is found by what it used" {
+	write_manifest <<-END
+		version: 1
+		store: {remotes: [{name: ci, url: "file://$SHARED", mode: readwrite}]}
+		steps:
+		  one:
+		    command: "tally one; cat in.txt extra.h > out.txt; echo 'out.txt: extra.h' > out.d"
+		    inputs: in.txt
+		    outputs: out.txt
+		    depfile: out.d
+	END
+	echo used >extra.h
+	jl_ok run
+	another_user bob
+	cp "$WS/extra.h" .
+	jl_ok run
+	[ ! -s "$TALLY" ]
+	cmp "$WS/out.txt" out.txt
+	another_user carol
+	echo differs >extra.h
+	jl_ok run
+	[ "$(cat "$TALLY")" = one ]
+}
+
+@test "S41 what is not signed by a known key, or was altered, is a miss" {
+	echo "ci 0123456789abcdef0123456789" >"$BATS_TEST_TMPDIR/keys"
+	jl_ok run # not signed
+	another_user bob
+	manifest readwrite "sign: \"$BATS_TEST_TMPDIR/keys\""
+	jl_ok run
+	assert_summary "2 steps: 2 ran, 0 fresh, 0 restored, 0 failed"
+	[[ $stderr == *'remote "ci": a result was not taken: it is not signed'* ]]
+	[ "$(grep -c "not taken" <<<"$stderr")" = 1 ]
+	# Signed by now; by another key in a variable it is refused, and by this one taken.
+	another_user carol
+	manifest read 'sign: $CI_KEYS'
+	CI_KEYS="ci another-key-that-is-long" jl_ok run
+	[[ $stderr == *"its signature is wrong"* ]]
+	another_user dave
+	CI_KEYS=$(cat "$BATS_TEST_TMPDIR/keys") jl_ok run
+	[ ! -s "$TALLY" ]
+	another_user eve
+	find "$SHARED/ac" -type f -exec sh -c 'printf X | dd of="$1" bs=1 seek=200 conv=notrunc status=none' - {} \;
+	CI_KEYS=$(cat "$BATS_TEST_TMPDIR/keys") jl_ok run
+	[ "$(wc -l <"$TALLY")" = 2 ]
+}
+
+@test "S38 an object that is cut, or is a page of somebody else's, is a miss" {
+	jl_ok run
+	find "$SHARED/cas" -type f -exec truncate -s 1000 {} \;
+	another_user bob
+	jl_ok run
+	[ "$(wc -l <"$TALLY")" = 2 ]
+	another_user carol
+	find "$SHARED/ac" -type f -exec sh -c 'echo "<html>sorry</html>" >"$1"' - {} \;
+	jl_ok run
+	[ "$(wc -l <"$TALLY")" = 2 ]
+	[[ $stderr == *"it is no result of jl"* ]]
+	# Sent again, what was damaged is right again.
+	another_user dave
+	jl_ok run
+	[ ! -s "$TALLY" ]
+}
+
+@test "S39 a remote that does not answer is told once, and the run goes on without it" {
+	printf '#!/bin/sh\nexec sleep 1000\n' >"$BATS_TEST_TMPDIR/bin/jl-store-mute"
+	chmod +x "$BATS_TEST_TMPDIR/bin/jl-store-mute"
+	sed -i "s|file://$SHARED|mute://x|" joblib.yaml
+	JL_REMOTE_PATIENCE=100ms jl_ok run
+	assert_summary "2 steps: 2 ran, 0 fresh, 0 restored, 0 failed"
+	[ "$(grep -c 'remote "ci": no answer' <<<"$stderr")" = 1 ]
+	sed -i "s|mute://x|nobody://x|" joblib.yaml
+	rm -r .jl "$JL_STORE"
+	jl_ok run
+	[ "$(grep -c 'helper "jl-store-nobody"' <<<"$stderr")" = 1 ]
+	# One that ends at once with a word.
+	printf '#!/bin/sh\necho "the place is closed" >&2\nexit 1\n' >"$BATS_TEST_TMPDIR/bin/jl-store-nobody"
+	chmod +x "$BATS_TEST_TMPDIR/bin/jl-store-nobody"
+	rm -r .jl "$JL_STORE"
+	jl_ok run
+	[[ $stderr == *'remote "ci": the place is closed'* ]]
+}
+
+@test "S39 a full or forbidden remote loses nothing but the sending" {
+	mkdir "$SHARED"
+	echo "in the way" >"$SHARED/ac"
+	jl_ok run
+	assert_summary "2 steps: 2 ran, 0 fresh, 0 restored, 0 failed"
+	[[ $stderr == *"not sent to the remotes"* ]]
+	jl_ok run
+	assert_summary "2 steps: 0 ran, 2 fresh, 0 restored, 0 failed"
+}
+
+@test "results that others may write are named by SHA-256 unless it is allowed otherwise" {
+	jl_ok run
+	[ "$(find "$SHARED/ac" -type f -printf '%f\n' | awk '{print length}' | sort -u)" = 64 ]
+	rm -r .jl "$JL_STORE" "$SHARED"
+	manifest readwrite "allow_insecure_hash: true"
+	jl_ok run
+	[ "$(find "$SHARED/ac" -type f -printf '%f\n' | awk '{print length}' | sort -u)" = 32 ]
+}
+
+@test "turning a remote on makes no output somebody else's" {
+	sed -i /store:/d joblib.yaml
+	jl_ok run
+	manifest readwrite
+	jl_ok run
+	[ ! -e .jl/trash ]
+	jl_ok run
+	assert_summary "2 steps: 0 ran, 2 fresh, 0 restored, 0 failed"
+}
+
+@test "namespaces are apart" {
+	manifest readwrite "namespace: team/a"
+	jl_ok run
+	[ -d "$SHARED/team/a/ac" ]
+	another_user bob
+	manifest read "namespace: team/b"
+	jl_ok run
+	[ "$(wc -l <"$TALLY")" = 2 ]
+}
+
+@test "a remote's mistakes in the manifest are told with their place" {
+	local remote
+	for remote in '{name: x, url: "/tmp/x"}' '{name: x, url: "https://me:secret@host/"}' '{url: "file:///x"}' '{name: x}' \
+		'{name: x, url: "file:///x", mode: rw}' '{name: x, url: "file:///x", namespace: ../x}' '{name: x, url: "file:///x y"}'; do
+		write_manifest <<-END
+			version: 1
+			store: {remotes: [$remote]}
+			steps: {a: {command: echo}}
+		END
+		run_jl run
+		assert_status 2
+		[[ $stderr == "joblib.yaml:2:"* ]]
+		[[ $stderr != *secret* ]]
+	done
+}
+
+@test "keys that cannot be read leave the remote out" {
+	manifest readwrite "sign: nowhere"
+	jl_ok run
+	[[ $stderr == *'remote "ci": "sign": cannot read'*"the remote is not used"* ]]
+	[ ! -e "$SHARED" ]
+}
