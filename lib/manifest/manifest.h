@@ -149,6 +149,7 @@ struct jl_step {
 	struct jl_mtexts secret_env;
 	struct jl_step *valid_if;    /* of which the command's fields are set; NULL: none */
 	struct jl_template *workdir; /* NULL: the manifest's folder */
+	struct jl_mark workdir_mark;
 	struct jl_mtext version;     /* s == NULL: none */
 	struct jl_mtexts tags;
 	struct jl_mtext description; /* s == NULL: none */

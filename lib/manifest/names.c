@@ -283,8 +283,10 @@ static void merge_key(struct merge *m, const struct jl_schema_key *key, struct j
 			check_default(m, step->keep.at[i].path, step);
 	} else {
 		memcpy(field, from, key->size);
-		if (key->type == JL_TYPE_PATH)
+		if (key->type == JL_TYPE_PATH) {
+			step->workdir_mark = defaults->workdir_mark;
 			check_default(m, step->workdir, step);
+		}
 		for (uint32_t i = 0; key->type == JL_TYPE_VALID_IF && i < step->valid_if->n_argv; i++)
 			check_default(m, step->valid_if->argv[i], step);
 		if (key->type == JL_TYPE_VALID_IF)

@@ -33,7 +33,7 @@ enum jl_schema_type {
 	JL_TYPE_COUNT,     /* int64_t, not negative */
 	JL_TYPE_SIZE,      /* uint64_t bytes */
 	JL_TYPE_DURATION,  /* int64_t nanoseconds */
-	JL_TYPE_PATH,      /* struct jl_template * over vars, env, item, step */
+	JL_TYPE_PATH,      /* the workdir: struct jl_template * over vars, env, item, step, and its mark */
 	JL_TYPE_FILE,      /* struct jl_template * over vars, env */
 	JL_TYPE_CONDITION, /* struct jl_condition over vars, env, item, step */
 	JL_TYPE_COMMAND,   /* several fields of struct jl_step, as the following ones */

@@ -466,6 +466,9 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 	case JL_TYPE_SIZE: read_size(r, node, key->name, (uint64_t *)(void *)field); break;
 	case JL_TYPE_DURATION: read_duration(r, node, key->name, (int64_t *)(void *)field); break;
 	case JL_TYPE_PATH:
+		((struct jl_step *)target)->workdir_mark = jl_read_mark(r, node);
+		read_path(r, node, key, (struct jl_template **)(void *)field);
+		break;
 	case JL_TYPE_FILE: read_path(r, node, key, (struct jl_template **)(void *)field); break;
 	case JL_TYPE_CONDITION:
 		read_condition(r, node, key->name, (struct jl_condition *)(void *)field);

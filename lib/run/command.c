@@ -20,7 +20,7 @@ static void words_add(struct words *w, const struct jl_project *p, const char *w
 {
 	uint32_t name = jl_plan_port(&p->plan, port)->name;
 	*(uint32_t *)jl_table_add(&w->offsets, 1) = (uint32_t)w->text.len;
-	jl_path_relative(&w->text, workdir, jl_files_path(&p->state->files, file));
+	(void)!jl_path_relative(&w->text, workdir, jl_files_path(&p->state->files, file)); /* from within, so there is a way */
 	jl_buf_char(&w->text, '\0');
 	*(const char **)jl_table_add(&w->names, 1) = name ? jl_project_text(p, name) : NULL;
 }
@@ -149,9 +149,9 @@ int jl_expand_command(struct jl_project *p, uint32_t inst, const uint32_t *files
 	jl_scope_init(&scope, p, s);
 	scope.item = jl_expand_item(p, s, t->item, &room);
 	r = jl_ports_workdir(s, &scope, &workdir, p->msgs);
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n && r == JL_OK; i++)
 		words_add(&in, p, workdir.data, files[i], port_of[i]);
-	for (uint32_t i = t->outs; i < t->outs + t->n_outs; i++)
+	for (uint32_t i = t->outs; i < t->outs + t->n_outs && r == JL_OK; i++)
 		if (!(jl_plan_port(&p->plan, i)->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE | JL_PORT_HIDDEN)))
 			words_add(&out, p, workdir.data, jl_plan_port(&p->plan, i)->what, i);
 	words_end(&in, &scope.inputs);

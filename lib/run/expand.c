@@ -334,7 +334,8 @@ static void add_program(struct jl_project *p, const struct jl_step *s, struct jl
 	struct jl_buf path = JL_BUF_INIT, dir = JL_BUF_INIT;
 	if (!word || !strchr(word, '/') || word[0] == '/')
 		return;
-	jl_ports_workdir(s, scope, &dir, NULL);
+	if (jl_ports_workdir(s, scope, &dir, NULL) != JL_OK) /* which is told when the command is made */
+		goto out;
 	jl_path_join(&path, dir.data, word);
 	if (!jl_path_escapes(path.data) && !names_path(p, t->ins, t->n_ins, path.data) &&
 	    !names_path(p, t->outs, t->n_outs, path.data)) {
@@ -343,6 +344,7 @@ static void add_program(struct jl_project *p, const struct jl_step *s, struct jl
 		*port = (struct jl_pport){.what = id, .flags = JL_PORT_IMPLIED};
 		t->n_ins++;
 	}
+out:
 	jl_buf_release(&path);
 	jl_buf_release(&dir);
 }
@@ -377,6 +379,13 @@ static int add_inst(struct jl_project *p, uint32_t rule, uint32_t item, const st
 	for (uint32_t i = new.ins; i < new.ins + new.n_ins; i++)
 		if (jl_plan_port(&p->plan, i)->flags & JL_PORT_GLOB)
 			new.flags |= JL_INST_GLOBS;
+	if (new.flags & JL_INST_GLOBS) { /* whose command is made later */
+		struct jl_buf dir = JL_BUF_INIT;
+		r = jl_ports_workdir(s, &scope, &dir, p->msgs);
+		jl_buf_release(&dir);
+		if (r != JL_OK)
+			goto out;
+	}
 	new.result = jl_results_id(&p->state->results, label.data, label.len);
 	new.label = jl_result_at(&p->state->results, new.result)->label;
 	uint32_t inst = p->plan.insts.len;

@@ -182,6 +182,13 @@ int jl_ports_workdir(const struct jl_step *s, const struct jl_scope *scope, stru
 		r = jl_template_eval(s->workdir, scope, JL_TMPL_PLAIN, &raw, msgs);
 	if (r == JL_OK)
 		jl_path_join(out, s->from->dir, raw.len ? raw.data : ".");
+	if (r == JL_OK && jl_path_escapes(out->data)) { /* from there no path of the workspace has a name that holds elsewhere */
+		jl_messages_add(msgs, s->workdir_mark, false,
+				"workdir \"%s\" lies outside of the workspace; name a folder below the manifest's, or go there "
+				"in the command",
+				jl_messages_show(msgs, raw.data));
+		r = JL_EINVAL;
+	}
 	jl_buf_release(&raw);
 	return r;
 }

@@ -16,7 +16,8 @@ struct jl_mark jl_ports_mark(const struct jl_project *p, uint32_t rule, const st
  * other's folder, an input within an own output folder are errors (the AST is there for their places). */
 int jl_ports_claim(struct jl_project *p, uint32_t rule, bool check) JL_MUST_CHECK;
 
-/* The step's workdir, clean and relative to the workspace ("." by default). `msgs` may be NULL. */
+/* The step's workdir, clean and relative to the workspace ("." by default). JL_EINVAL, and a message (`msgs` may be NULL), for one
+ * outside of it. */
 int jl_ports_workdir(const struct jl_step *s, const struct jl_scope *scope, struct jl_buf *out, struct jl_messages *msgs);
 
 /* A folder that goes with all that is in it: its own mode must not stand in the way. Failing is told by what needs it. */

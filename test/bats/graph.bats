@@ -220,6 +220,38 @@ EOF
 	assert_file out/o "$PWD/sub/dir"$'\n1'
 }
 
+@test "a workdir outside of the workspace is refused with its place, also from defaults and by an item" {
+	local dir
+	for dir in /tmp .. sub/../../other; do
+		write_manifest <<EOF
+version: 1
+defaults: {workdir: $dir}
+steps:
+  a: {command: "pwd > \${{ output }}", outputs: o}
+  b: {foreach: [sub, $dir], workdir: "\${{ item }}", command: "echo \${{ inputs }}", inputs: "i*"}
+EOF
+		: >i
+		run_jl run
+		assert_status 2
+		assert_stderr_has "joblib.yaml:2:21: workdir \"$dir\" lies outside of the workspace; name a folder below the \
+manifest's, or go there in the command"
+		assert_stderr_has "joblib.yaml:5:$((34 + ${#dir})): workdir \"$dir\" lies outside of the workspace; name a \
+folder below the manifest's, or go there in the command"
+		assert_no_file o .jl/logs
+	done
+	# An included file may go up as far as the workspace's own folder.
+	mkdir -p etl
+	write_manifest etl/joblib.yaml <<'EOF'
+version: 1
+steps: {a: {command: "pwd > ${{ output }}", workdir: .., outputs: o}}
+EOF
+	write_manifest <<'EOF'
+version: 1
+include: [{file: etl/joblib.yaml, as: etl}]
+EOF
+	jl_ok run
+	assert_file etl/o "$PWD"
+}
 @test "a workdir that is not there is an error that names it" {
 	write_manifest <<'EOF'
 version: 1
