@@ -1,7 +1,5 @@
-# docs/tutorial.md: all its blocks in their order in one folder, and what it says that they print.
+# docs/tutorial.md and README.md: all their blocks in their order in one folder, and what they say that these print.
 load helper
-
-BOOK=$JL_SOURCE/docs/tutorial.md
 
 block() { # what ("example", "shows"), name
 	awk -v want="<!-- $1: $2 -->" '
@@ -15,7 +13,8 @@ plain() {
 		-e 's/, made (TIME ago|just now).*/, made TIME ago/'
 }
 
-@test "the tutorial, from its beginning to its end" {
+from_beginning_to_end() { # BOOK, number of blocks
+	BOOK=$1
 	# The work is over at once; the shell that reads a block sees both streams as one.
 	printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/bin/sleep"
 	chmod +x "$BATS_TEST_TMPDIR/bin/sleep"
@@ -28,10 +27,23 @@ plain() {
 		if [[ $shown ]]; then assert_equal "$(plain <<<"$output")" "$shown"; else assert_output ''; fi
 		n=$((n + 1))
 	done < <(sed -n 's/^<!-- example: \(.*\) -->$/\1/p' "$BOOK")
-	((n >= 12))
+	assert_equal "$n" "$2"
 	assert_no_file .jl/trash
 }
 
-@test "each block of the tutorial has a name" {
-	assert_equal "$(grep -cE '^<!-- (example|shows): ' "$BOOK")" "$(grep -c '^```[a-z]' "$BOOK")"
+@test "the tutorial, from its beginning to its end" {
+	from_beginning_to_end "$JL_SOURCE/docs/tutorial.md" 13
+}
+
+@test "the first runs of the README" {
+	from_beginning_to_end "$JL_SOURCE/README.md" 3
+}
+
+@test "each block of both has a name, and their links lead somewhere" {
+	for book in docs/tutorial.md README.md; do
+		assert_equal "$(grep -cE '^<!-- (example|shows): ' "$JL_SOURCE/$book")" "$(grep -c '^```[a-z]' "$JL_SOURCE/$book")"
+		while read -r file; do
+			[[ -e $JL_SOURCE/$(dirname "$book")/$file ]] || fail "$book: $file"
+		done < <(grep -o '](\([a-z/]*\.md\)' "$JL_SOURCE/$book" | sed 's/.*(//')
+	done
 }
