@@ -145,10 +145,10 @@ static int enter(struct jl_local *l, struct jl_err *err)
 
 	if (l->root_fd < 0 || atomic_load(&l->read_only))
 		return jl_err_set(err, JL_EIO, "the store \"%s\" is not writable", l->dir);
-	status = jl_index_enter(&l->index, err);
+	status = jl_index_enter_loaded(&l->index, err);
 	if (status == JL_LOCAL_READ_ONLY)
 		return jl_err_set(err, JL_EIO, "the store \"%s\" is not writable", l->dir);
-	return status == JL_OK ? jl_index_load(&l->index, err) : status;
+	return status;
 }
 
 /* Others come in between two shares of what is taken away. */

@@ -14,8 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HEAD_LEN    96u
-#define VERSION     1u
 #define FRAME_MAX   (64u << 20)
 #define PIECE       ((uint64_t)512 << 10)
 #define SLACK       ((uint64_t)64 << 10)
@@ -24,7 +22,6 @@
 /* Without locks: between the frame of a put and its rename. */
 #define IN_FLIGHT_NS (10 * JL_NS_S)
 
-static const char magic[8] = {'j', 'l', 'i', 'n', 'd', 'e', 'x', '\n'};
 static const char file_name[] = "index";
 
 void jl_index_init(struct jl_index *x, struct jl_local *l)
@@ -38,7 +35,7 @@ static void forget(struct jl_index *x)
 	jl_catalog_release(&x->catalog);
 	jl_catalog_init(&x->catalog);
 	x->loaded = false;
-	x->at = HEAD_LEN;
+	x->at = JL_HEAD_LEN;
 }
 
 static void close_file(struct jl_index *x)
@@ -58,54 +55,13 @@ void jl_index_release(struct jl_index *x)
 
 /* --- head -------------------------------------------------------------------------------------------------------- */
 
-static void put_head(struct jl_buf *b, const struct jl_index_head *h)
-{
-	const size_t start = b->len;
-
-	jl_buf_add(b, magic, sizeof(magic));
-	jl_buf_u32(b, VERSION);
-	jl_buf_u32(b, HEAD_LEN);
-	jl_buf_u64(b, h->generation);
-	jl_buf_u64(b, h->end);
-	jl_buf_u64(b, h->blocks);
-	jl_buf_u64(b, h->items);
-	jl_buf_u64(b, h->aside);
-	jl_buf_u64(b, h->sets);
-	jl_buf_u64(b, (uint64_t)h->last_ns);
-	jl_buf_u64(b, (uint64_t)h->stepped_ns);
-	jl_buf_u64(b, h->written);
-	jl_buf_u64(b, jl_hash64(b->data + start, b->len - start));
-}
-
-static bool get_head(const uint8_t data[HEAD_LEN], struct jl_index_head *ret)
-{
-	struct jl_cur c = {data + sizeof(magic), data + HEAD_LEN, 0};
-	struct jl_index_head h;
-
-	if (memcmp(data, magic, sizeof(magic)) != 0 || jl_cur_u32(&c) != VERSION || jl_cur_u32(&c) != HEAD_LEN)
-		return false;
-	h.generation = jl_cur_u64(&c);
-	h.end = jl_cur_u64(&c);
-	h.blocks = jl_cur_u64(&c);
-	h.items = jl_cur_u64(&c);
-	h.aside = jl_cur_u64(&c);
-	h.sets = jl_cur_u64(&c);
-	h.last_ns = (int64_t)jl_cur_u64(&c);
-	h.stepped_ns = (int64_t)jl_cur_u64(&c);
-	h.written = jl_cur_u64(&c);
-	if (jl_cur_u64(&c) != jl_hash64(data, HEAD_LEN - 8) || h.end < HEAD_LEN || h.last_ns < 0)
-		return false;
-	*ret = h;
-	return true;
-}
-
 static bool read_head(const struct jl_io *io, int fd, struct jl_index_head *ret)
 {
-	uint8_t data[HEAD_LEN];
+	uint8_t data[JL_HEAD_LEN];
 	size_t at = 0;
 
-	while (at < HEAD_LEN) {
-		ssize_t n = io->pread(io, fd, data + at, HEAD_LEN - at, (off_t)at);
+	while (at < JL_HEAD_LEN) {
+		ssize_t n = io->pread(io, fd, data + at, JL_HEAD_LEN - at, (off_t)at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -113,7 +69,7 @@ static bool read_head(const struct jl_io *io, int fd, struct jl_index_head *ret)
 			return false;
 		at += (size_t)n;
 	}
-	return get_head(data, ret);
+	return jl_head_get(data, ret);
 }
 
 bool jl_index_peek(const struct jl_io *io, int root_fd, struct jl_index_head *ret)
@@ -149,7 +105,7 @@ static int write_head(struct jl_index *x, int fd, const struct jl_index_head *h)
 	struct jl_buf b = JL_BUF_INIT;
 	int e;
 
-	put_head(&b, h);
+	jl_head_put(&b, h);
 	e = write_at(x->l->io, fd, b.data, b.len, 0);
 	jl_buf_release(&b);
 	return e;
@@ -276,7 +232,7 @@ static void put_catalog(const struct jl_catalog *c, struct jl_buf *out)
 static int replace(struct jl_index *x, struct jl_err *err)
 {
 	const struct jl_io *io = x->l->io;
-	struct jl_index_head h = x->head, old = {.end = HEAD_LEN};
+	struct jl_index_head h = x->head, old = {.end = JL_HEAD_LEN};
 	struct jl_buf b = JL_BUF_INIT, frames = JL_BUF_INIT;
 	struct jl_err inner = JL_ERR_INIT;
 	char temp[JL_LOCAL_TEMP];
@@ -286,10 +242,10 @@ static int replace(struct jl_index *x, struct jl_err *err)
 	b.max = SIZE_MAX / 2;
 	put_catalog(&x->catalog, &frames);
 	h.generation = random_generation();
-	h.end = h.written = HEAD_LEN + frames.len;
+	h.end = h.written = JL_HEAD_LEN + frames.len;
 	h.blocks = x->catalog.blocks;
 	h.items = x->catalog.items;
-	put_head(&b, &h);
+	jl_head_put(&b, &h);
 	jl_buf_add(&b, frames.data, frames.len);
 	jl_buf_release(&frames);
 	status = jl_local_temp_open(x->l, &fd, temp, err);
@@ -334,23 +290,29 @@ static void keep_in_flight(struct jl_index *x, const struct jl_catalog *old)
 	}
 }
 
+struct scan { /* into the index's catalog, which is empty at first */
+	struct jl_index *x;
+	uint64_t aside, sets;
+	int64_t last_ns;
+};
+
 static void scanned(void *ctx, const struct jl_scan_file *f)
 {
-	struct jl_index *x = ctx;
+	struct scan *s = ctx;
+	struct jl_catalog *c = &s->x->catalog;
 	struct jl_table blobs = JL_TABLE_INIT(struct jl_digest);
 
-	x->head.last_ns = f->mtime_ns > x->head.last_ns ? f->mtime_ns : x->head.last_ns;
+	s->last_ns = f->mtime_ns > s->last_ns ? f->mtime_ns : s->last_ns;
 	switch (f->what) {
 	case JL_SCAN_RECORD:
-		jl_scan_blobs(x->l, f, &blobs);
-		jl_catalog_put(&x->catalog, JL_OBJECT_RECORD, &f->digest, 0, jl_blocks(f->size), f->mtime_ns, blobs.data,
-		               blobs.len);
+		jl_scan_blobs(s->x->l, f, &blobs);
+		jl_catalog_put(c, JL_OBJECT_RECORD, &f->digest, 0, jl_blocks(f->size), f->mtime_ns, blobs.data, blobs.len);
 		break;
 	case JL_SCAN_BLOB:
-		jl_catalog_put(&x->catalog, JL_OBJECT_BLOB, &f->digest, f->form, jl_blocks(f->size), f->mtime_ns, NULL, 0);
+		jl_catalog_put(c, JL_OBJECT_BLOB, &f->digest, f->form, jl_blocks(f->size), f->mtime_ns, NULL, 0);
 		break;
-	case JL_SCAN_ASIDE: x->head.aside += jl_blocks(f->size); break;
-	case JL_SCAN_SET: x->head.sets += jl_blocks(f->size); break;
+	case JL_SCAN_ASIDE: s->aside += jl_blocks(f->size); break;
+	case JL_SCAN_SET: s->sets += jl_blocks(f->size); break;
 	case JL_SCAN_OTHER: break;
 	}
 	jl_table_release(&blobs);
@@ -359,6 +321,7 @@ static void scanned(void *ctx, const struct jl_scan_file *f)
 /* Within the lock of whatever file there is. */
 static int rebuild(struct jl_index *x, struct jl_err *err)
 {
+	struct scan s = {.x = x};
 	struct jl_catalog old;
 	bool have_old = x->head.generation != 0 && read_head(x->l->io, x->fd, &x->head);
 	int status;
@@ -375,8 +338,10 @@ static int rebuild(struct jl_index *x, struct jl_err *err)
 	jl_map_init(&old.map, x->catalog.map.key_of, &old.objects);
 	jl_map_release(&x->catalog.map);
 	jl_catalog_init(&x->catalog);
-	x->head.aside = x->head.sets = 0;
-	status = jl_scan(x->l, scanned, x, err);
+	status = jl_scan(x->l, scanned, &s, err);
+	x->head.aside = s.aside;
+	x->head.sets = s.sets;
+	x->head.last_ns = s.last_ns > x->head.last_ns ? s.last_ns : x->head.last_ns;
 	if (have_old && !jl_index_is_exact(x))
 		keep_in_flight(x, &old);
 	jl_catalog_release(&old);
@@ -464,11 +429,24 @@ bool jl_index_is_exact(const struct jl_index *x)
 	return !x->no_lock && !jl_local_is_remote(x->l);
 }
 
+int jl_index_enter_loaded(struct jl_index *x, struct jl_err *err)
+{
+	int status = jl_index_enter(x, err);
+
+	if (status == JL_OK && x->head.end > x->at + PIECE) {
+		status = jl_index_leave(x, err);
+		jl_index_read_some(x, UINT64_MAX / 2);
+		if (status == JL_OK)
+			status = jl_index_enter(x, err);
+	}
+	return status == JL_OK ? jl_index_load(x, err) : status;
+}
+
 int jl_index_load(struct jl_index *x, struct jl_err *err)
 {
 	int status;
 
-	if (!x->loaded && x->at < HEAD_LEN)
+	if (!x->loaded && x->at < JL_HEAD_LEN)
 		forget(x);
 	/* Frames of our own that are not written yet are in the catalog only if it was loaded when they came. */
 	jl_bug_if(x->frames.len > 0 && (!x->loaded || x->at != x->head.end));
@@ -488,7 +466,7 @@ void jl_index_read_some(struct jl_index *x, uint64_t max_bytes)
 {
 	if (x->fd < 0 || x->head.generation == 0)
 		return;
-	if (!x->loaded && x->at < HEAD_LEN)
+	if (!x->loaded && x->at < JL_HEAD_LEN)
 		forget(x);
 	if (x->at < x->head.end && read_frames(x, max_bytes, NULL) != JL_OK)
 		forget(x);
@@ -555,12 +533,10 @@ int jl_index_rewrite(struct jl_index *x, bool always, struct jl_err *err)
 	/* At twice its size, so that over the years each frame is written twice or so. */
 	if (!always && x->head.end < SLACK + 2 * x->head.written)
 		return JL_OK;
-	status = jl_index_enter(x, err);
-	if (status != JL_OK)
-		return status;
-	status = jl_index_load(x, err);
+	status = jl_index_enter_loaded(x, err);
 	if (status == JL_OK && (always || x->head.end >= SLACK + 2 * x->head.written)) {
-		status = replace(x, err);
+		/* Without locks writers may have lost each other's frames, which nothing else would tell. */
+		status = x->no_lock ? rebuild(x, err) : replace(x, err);
 		forget(x); /* read again when it is needed, without what has gone */
 	}
 	return leave_with(x, status, err);
@@ -568,9 +544,34 @@ int jl_index_rewrite(struct jl_index *x, bool always, struct jl_err *err)
 
 int jl_index_rebuild(struct jl_index *x, struct jl_err *err)
 {
+	struct scan s = {.x = x};
 	int status = jl_index_enter(x, err);
+	struct jl_index_head was = x->head;
 
 	if (status != JL_OK)
 		return status;
-	return leave_with(x, rebuild(x, err), err);
+	/* Without locks a scan cannot be brought up to what comes meanwhile. */
+	if (!jl_index_is_exact(x))
+		return leave_with(x, rebuild(x, err), err);
+	status = leave_with(x, status, err);
+	forget(x);
+	if (status == JL_OK)
+		status = jl_scan(x->l, scanned, &s, err);
+	if (status == JL_OK)
+		status = jl_index_enter(x, err);
+	if (status != JL_OK) {
+		forget(x);
+		return status;
+	}
+	/* What changed since then stands behind what was the end; unless the file is another one. */
+	if (x->head.generation != was.generation)
+		return leave_with(x, rebuild(x, err), err);
+	x->at = was.end;
+	if (read_frames(x, UINT64_MAX / 2, NULL) != JL_OK)
+		return leave_with(x, rebuild(x, err), err);
+	x->loaded = true;
+	x->head.aside = s.aside + (x->head.aside > was.aside ? x->head.aside - was.aside : 0);
+	x->head.sets = s.sets + (x->head.sets > was.sets ? x->head.sets - was.sets : 0);
+	x->head.last_ns = s.last_ns > x->head.last_ns ? s.last_ns : x->head.last_ns;
+	return leave_with(x, replace(x, err), err);
 }

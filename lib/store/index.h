@@ -20,19 +20,9 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "store/catalog.h"
+#include "store/head.h"
 
 struct jl_local;
-
-struct jl_index_head {
-	uint64_t generation; /* of the file: another one each time it is written anew; 0: replaced by another file */
-	uint64_t end;        /* bytes that count */
-	uint64_t blocks, items; /* of records and blobs; may be too high, never too low */
-	uint64_t aside;      /* blocks in quarantine */
-	uint64_t sets;       /* blocks of sets of keys (uses.h) */
-	int64_t last_ns;     /* the latest time that was given to anything put: the store's clock does not go back behind it */
-	int64_t stepped_ns;  /* when that went a day forward at once for the last time */
-	uint64_t written;    /* `end` when the file was written anew */
-};
 
 struct jl_index {
 	struct jl_local *l;
@@ -62,6 +52,8 @@ int jl_index_leave(struct jl_index *x, struct jl_err *err) JL_MUST_CHECK;
 bool jl_index_is_exact(const struct jl_index *x);
 /* Within: the catalog is brought up to the end of the file. JL_ECORRUPT is mended by a scan. */
 int jl_index_load(struct jl_index *x, struct jl_err *err) JL_MUST_CHECK;
+/* Enter and load; what is long is read before. On failure see `locked`. */
+int jl_index_enter_loaded(struct jl_index *x, struct jl_err *err) JL_MUST_CHECK;
 /* Without the lock, `max_bytes` of the file at most, of what was there when it was last entered. Best effort. */
 void jl_index_read_some(struct jl_index *x, uint64_t max_bytes);
 /* Within: an object is about to be put, or has gone. Sums, frame, and the catalog if it is loaded. */
@@ -72,7 +64,7 @@ void jl_index_gone(struct jl_index *x, enum jl_object_kind kind, const struct jl
 void jl_index_used(struct jl_index *x, int64_t used_ns);
 /* The file holds much that is no more: the loaded catalog is written as a new one. Enters and leaves by itself. */
 int jl_index_rewrite(struct jl_index *x, bool always, struct jl_err *err) JL_MUST_CHECK;
-/* Look at every file and write the index anew. Enters and leaves by itself; others wait meanwhile. */
+/* Look at every file and write the index anew. Enters and leaves by itself; others wait for the writing only. */
 int jl_index_rebuild(struct jl_index *x, struct jl_err *err) JL_MUST_CHECK;
 
 /* Just the head of the store at the folder `root_fd`, without a lock; false: none that is right. */

@@ -33,7 +33,20 @@ struct names_io {
 	unsigned seen, came_in;
 	unsigned unlinks, most_unlinks; /* since the lock was taken; the most */
 	int store_dev;                  /* a descriptor of tmp: renames from there are refused */
+	unsigned folders;               /* that were opened below cas; */
+	void (*at_folder)(struct names_io *n);
 };
+
+static int n_openat(const struct jl_io *io, int dirfd, const char *path, int flags, mode_t mode)
+{
+	struct names_io *n = io->ctx;
+
+	if (n->at_folder && strncmp(path, "cas/", 4) == 0) {
+		n->folders++;
+		n->at_folder(n);
+	}
+	return openat(dirfd, path, flags, mode);
+}
 
 static bool is_object(const char *path)
 {
@@ -86,6 +99,7 @@ static int n_lock(const struct jl_io *io, int fd, int cmd, struct flock *range)
 static void names_io_init(struct names_io *n, const struct tmpdir *t, void (*before)(struct names_io *, const char *))
 {
 	*n = (struct names_io){.io = jl_io_system, .t = t, .before = before, .others = &jl_io_system, .store_dev = -1};
+	n->io.openat = n_openat;
 	n->io.renameat = n_renameat;
 	n->io.unlinkat = n_unlinkat;
 	n->io.lock = n_lock;
@@ -211,6 +225,49 @@ static void s10_nobody_comes_between(void **state)
 	jl_store_free(s);
 	assert_counted(t);
 	close(dst);
+}
+
+/* What is being looked at is not what was looked at a moment ago. */
+static void another_works(struct names_io *n)
+{
+	const unsigned at = 100 + n->folders, old = n->folders;
+	struct jl_store *s;
+	struct jl_digest key;
+
+	if (n->folders > 20)
+		return;
+	s = open_store(n->t, &jl_io_system, 0);
+	assert_int_equal(put(s, at), JL_OK);
+	jl_digest_bytes(n->folders % 2 ? &old : &at, sizeof(old), &key);
+	assert_int_equal(jl_care_remove(s, &key, 1, NULL), JL_OK);
+	jl_store_free(s);
+	n->came_in++;
+}
+
+/* gc looks at all files while others work, and knows in the end what they did. */
+static void others_work_during_gc(void **state)
+{
+	const struct tmpdir *t = *state;
+	struct jl_index_head head;
+	struct names_io n;
+	struct jl_store *s;
+	int fd;
+
+	names_io_init(&n, t, NULL);
+	s = open_store(t, &n.io, 0);
+	for (unsigned i = 0; i < 30; i++)
+		assert_int_equal(put(s, i), JL_OK);
+	n.at_folder = another_works;
+	assert_int_equal(jl_care_gc(s, NULL), JL_OK);
+	n.at_folder = NULL;
+	assert_int_equal(n.came_in, 20);
+	jl_store_free(s);
+	assert_counted(t);
+	fd = openat(t->fd, "store", O_PATH);
+	assert_true(jl_index_peek(&jl_io_system, fd, &head));
+	/* 30, and of 20 steps each odd one puts one more and takes one of the old ones away. */
+	assert_int_equal(head.items, 2 * 30);
+	close(fd);
 }
 
 static void another_removes_the_record(struct names_io *n, const char *path)
@@ -367,6 +424,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(s10_nobody_comes_between, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(others_work_during_gc, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(s19_on_its_way_without_locks, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(s02_killed_in_between, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(a_share_is_small, tmpdir_setup, tmpdir_teardown),
