@@ -87,6 +87,22 @@ static void remove_temps(int root_fd, const char *folder, const char *prefix)
 		close(fd);
 }
 
+/* The same in all folders below, for a glob that names more than one. */
+static void remove_temps_below(struct jl_engine *e, const char *folder, const char *prefix)
+{
+	struct jl_files *files = jl_engine_files(e);
+	struct jl_table ids = JL_TABLE_INIT(uint32_t);
+	uint32_t top = jl_files_id(files, folder, strlen(folder));
+	(void)!jl_files_tree(files, top, &ids, NULL); /* what cannot be listed has nothing of ours */
+	for (uint32_t i = 0; i < ids.len; i++) {
+		const char *path = jl_files_path(files, *JL_AT(ids, uint32_t, i));
+		if (strncmp(path + jl_path_base(path, strlen(path)), prefix, strlen(prefix)) == 0)
+			(void)!jl_file_remove(&jl_io_system, files->root_fd, path, NULL);
+	}
+	jl_files_forget(files, top, true);
+	jl_table_release(&ids);
+}
+
 /* What was staged beside outputs and not put in place: looked for in the folders of all outputs. */
 static void sweep(struct jl_engine *e, long pid)
 {
@@ -102,8 +118,11 @@ static void sweep(struct jl_engine *e, long pid)
 			bool glob = port->flags & JL_PORT_GLOB;
 			const char *path = glob ? jl_project_text(e->p, port->what)
 						: jl_files_path(jl_engine_files(e), port->what);
-			size_t base = jl_path_base(path, glob ? strcspn(path, "*?[{") : strlen(path));
-			*(char **)jl_table_add(&folders, 1) = base > 1 ? jl_strndup(path, base - 1) : jl_strdup(".");
+			size_t fixed = glob ? strcspn(path, "*?[{") : strlen(path), base = jl_path_base(path, fixed);
+			char *folder = base > 1 ? jl_strndup(path, base - 1) : jl_strdup(".");
+			if (strchr(path + fixed, '/'))
+				remove_temps_below(e, folder, prefix);
+			*(char **)jl_table_add(&folders, 1) = folder;
 		}
 	}
 	qsort(folders.data, folders.len, sizeof(char *), by_text);

@@ -155,6 +155,25 @@ EOF
 	[[ $(cat o* | wc -l) == 30 ]]
 }
 
+@test "S24 what a killed run was about to put in place goes, also below what a glob names" {
+	write_manifest <<'END'
+version: 1
+steps:
+  a: {command: "mkdir -p gen/a/b; echo 1 > gen/a/b/x.o; touch started; sleep 60", outputs: gen/**/*.o}
+END
+	start_job jl run
+	wait_until test -e started
+	local temp
+	temp=.tmp-$(hostname | tr -c 'a-zA-Z0-9\n' _ | cut -c 1-32)-$JOB-0123
+	kill -9 "$JOB"
+	end_of_job
+	touch gen/$temp gen/a/b/$temp gen/a/b/.tmp-elsewhere-1-0 $temp
+	sed -i 's/; touch.*60"/"/' joblib.yaml
+	jl_ok run
+	assert_no_file gen/$temp gen/a/b/$temp
+	[[ -e gen/a/b/.tmp-elsewhere-1-0 && -e $temp ]] # not where it makes anything
+}
+
 @test "S24 jl killed with -9: its steps end, the next run ends what they left, tells it, and cleans up" {
 	endless
 	start_job jl run -j2
