@@ -194,10 +194,11 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 	return true;
 }
 
-static struct jl_running *new_running(uint32_t inst, uint32_t node)
+static struct jl_running *new_running(const struct jl_engine *e, uint32_t inst, uint32_t node)
 {
 	struct jl_running *r = jl_calloc(1, sizeof(*r));
-	*r = (struct jl_running){.inst = inst,
+	*r = (struct jl_running){.job = {.units = jl_needs_cpus(e, jl_engine_rule(e, inst))},
+				 .inst = inst,
 				 .node = node,
 				 .what = {.inputs = JL_TABLE_INIT(struct jl_job_input),
 					  .found = JL_TABLE_INIT(struct jl_job_input)},
@@ -222,7 +223,7 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 	begin_urgency(e);
 	if (e->opts->mode == JL_MODE_RUN && (jl_temp_bring(e, inst, node) || jl_needs_park(e, inst, node)))
 		return;
-	struct jl_running *r = new_running(inst, node);
+	struct jl_running *r = new_running(e, inst, node);
 	r->what = *d;
 	jl_found_reset(&r->what);
 	d->inputs = d->found = (struct jl_table)JL_TABLE_INIT(struct jl_job_input);
@@ -263,7 +264,7 @@ static bool check_valid(struct jl_engine *e, uint32_t inst, uint32_t node, struc
 		jl_ended_tell(e, inst, &ev);
 		jl_graph_done(&e->graph, node, false);
 	} else {
-		struct jl_running *r = new_running(inst, node);
+		struct jl_running *r = new_running(e, inst, node);
 		r->checking = true;
 		begin_urgency(e);
 		jl_slots_hold(&e->slots, &r->job);

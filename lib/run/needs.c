@@ -25,7 +25,7 @@ void jl_needs_release(struct jl_engine *e)
 	free(e->needs.used);
 }
 
-static uint32_t cpus_of(const struct jl_engine *e, const struct jl_rule *r)
+uint32_t jl_needs_cpus(const struct jl_engine *e, const struct jl_rule *r)
 {
 	return r->cpus == 0 ? 1 : r->cpus < e->slots.n ? r->cpus : e->slots.n;
 }
@@ -127,7 +127,7 @@ bool jl_needs_met(void *owner, struct jl_slot_job *job)
 	const struct jl_rule *r = jl_engine_rule(e, ((struct jl_running *)job)->inst);
 	if (e->needs.alone || (r->flags & JL_RULE_INTERACTIVE && !((struct jl_running *)job)->checking))
 		return false; /* asked while another runs */
-	return e->needs.cpus + cpus_of(e, r) <= e->slots.n && lacks(e, r) == 0 && has_room(e);
+	return e->needs.cpus + jl_needs_cpus(e, r) <= e->slots.n && lacks(e, r) == 0 && has_room(e);
 }
 
 static void count(struct jl_engine *e, struct jl_running *r, bool taken)
@@ -140,7 +140,7 @@ static void count(struct jl_engine *e, struct jl_running *r, bool taken)
 	e->needs.stuck &= taken;
 	if (rule->flags & JL_RULE_INTERACTIVE)
 		e->needs.alone = taken;
-	e->needs.cpus = taken ? e->needs.cpus + cpus_of(e, rule) : e->needs.cpus - cpus_of(e, rule);
+	e->needs.cpus = taken ? e->needs.cpus + jl_needs_cpus(e, rule) : e->needs.cpus - jl_needs_cpus(e, rule);
 	e->needs.memory = taken ? e->needs.memory + rule->memory : e->needs.memory - rule->memory;
 	for (uint32_t i = 0; i < rule->n_takes; i++) {
 		uint32_t pool = jl_plan_ref(plan, rule->takes + 2 * i), n = jl_plan_ref(plan, rule->takes + 2 * i + 1);

@@ -18,6 +18,8 @@ bool jl_needs_park(struct jl_engine *e, uint32_t inst, uint32_t node);
 /* The first parked node that may run now, or (`all`, of a run that ends) any. */
 bool jl_needs_unpark(struct jl_engine *e, bool all, uint32_t *ret_node);
 
+/* How many slots a rule's instance takes: as it says, but no more than there are. */
+uint32_t jl_needs_cpus(const struct jl_engine *e, const struct jl_rule *r);
 /* may_start() of struct jl_slots_ops. */
 bool jl_needs_met(void *owner, struct jl_slot_job *job);
 /* It starts; it has ended. Either may be called again. */

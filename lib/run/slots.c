@@ -35,6 +35,11 @@ static void queue_ended(struct jl_slots *s, struct jl_slot_job *job)
 	*at = job;
 }
 
+static uint32_t units(const struct jl_slot_job *job)
+{
+	return job->units ? job->units : 1;
+}
+
 static void on_done(void *ctx, uint64_t id, const struct jl_job_result *result)
 {
 	struct jl_slots *s = ctx;
@@ -44,6 +49,7 @@ static void on_done(void *ctx, uint64_t id, const struct jl_job_result *result)
 	job->result.why = job->why[0] ? job->why : NULL;
 	s->running[id - 1] = NULL;
 	s->n_running--;
+	s->units -= units(job);
 	s->starved = false;
 	queue_ended(s, job);
 }
@@ -120,6 +126,7 @@ static void start(struct jl_slots *s, struct jl_slot_job *job)
 	}
 	if (r == JL_OK) {
 		s->n_running++;
+		s->units += units(job);
 		s->refused_ns = s->retry_ns = 0;
 		s->ops->begun(s->owner, job, true);
 		return;
@@ -144,14 +151,14 @@ static bool may_start(struct jl_slots *s, struct jl_slot_job *job)
 		return false;
 	if (s->n_running > 0 && s->ops->may_start && !s->ops->may_start(s->owner, job))
 		return false;
-	return !s->tokens || jl_tokens_allow(s->tokens, s->n_running);
+	return !s->tokens || jl_tokens_allow(s->tokens, s->units, units(job));
 }
 
 /* Let things happen, until `until_ns`. */
 static int poll_exec(struct jl_slots *s, int64_t until_ns, struct jl_err *err)
 {
 	if (s->tokens)
-		jl_tokens_settle(s->tokens, s->n_running, s->held && !s->stopping);
+		jl_tokens_settle(s->tokens, s->units, s->held && !s->stopping ? units(s->held) : 0);
 	return s->exec ? s->exec->ops->poll(s->exec, until_ns, err) : JL_OK;
 }
 
@@ -205,7 +212,7 @@ int jl_slots_loop(struct jl_slots *s, struct jl_err *err)
 		r = poll_exec(s, until, err);
 	}
 	if (s->tokens)
-		jl_tokens_settle(s->tokens, s->n_running, false);
+		jl_tokens_settle(s->tokens, s->units, 0);
 	return r < 0 ? r : JL_OK;
 }
 

@@ -24,6 +24,7 @@ struct jl_slot_job {             /* first in the owner's own struct */
 	int64_t began_ns;            /* just before it was started, by the clock */
 	struct jl_job_result result; /* once it has ended; result.why is `why` or NULL */
 	char why[256];
+	uint32_t units;              /* of what make counts it takes: tokens of a jobserver; 0: one. By the owner, before it is held */
 	/* private */
 	struct jl_slot_job *next;
 	bool bad;
@@ -61,6 +62,7 @@ struct jl_slots {
 	struct jl_tokens *tokens;    /* borrowed; what else bounds the number of jobs. Set after init; NULL: nothing */
 	struct jl_slot_job **running; /* by slot */
 	uint32_t n, n_running;
+	uint32_t units;              /* of those that run */
 	struct jl_slot_job *held;
 	struct jl_slot_job *first_ended; /* a queue */
 	uint32_t n_bad;              /* of those: failures */

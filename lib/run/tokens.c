@@ -77,13 +77,14 @@ void jl_tokens_close(struct jl_tokens *t)
 	*t = (struct jl_tokens){0};
 }
 
-bool jl_tokens_allow(struct jl_tokens *t, uint32_t running)
+bool jl_tokens_allow(struct jl_tokens *t, uint32_t running, uint32_t more)
 {
-	if (t->pool.read_fd < 0 || jl_jobserver_taken(&t->pool) >= running)
+	const uint32_t needed = running + more - 1;
+	if (t->pool.read_fd < 0)
 		return true;
-	if (!t->none)
+	while (jl_jobserver_taken(&t->pool) < needed && !t->none)
 		t->none = !jl_jobserver_take(&t->pool);
-	return !t->none;
+	return running == 0 || jl_jobserver_taken(&t->pool) >= needed;
 }
 
 /* MAKEFLAGS for a child that would have `makeflags`: the same for most, so made once. */
@@ -121,9 +122,10 @@ void jl_tokens_pass(struct jl_tokens *t, struct jl_job *job)
 	job->keep_fds = t->pool.keep_fds;
 }
 
-void jl_tokens_settle(struct jl_tokens *t, uint32_t running, bool wanted)
+void jl_tokens_settle(struct jl_tokens *t, uint32_t running, uint32_t wanted)
 {
-	const uint32_t needed = running ? running - 1 : 0;
+	/* Those that are kept while one waits for more are no deadlock: what runs here ends, and then it starts with what it has. */
+	const uint32_t needed = running ? running - 1 + (t->none ? wanted : 0) : 0;
 	while (jl_jobserver_taken(&t->pool) > needed)
 		jl_jobserver_give(&t->pool);
 	if (!wanted || !t->none)

@@ -36,13 +36,14 @@ int jl_tokens_open(struct jl_tokens *t, struct jl_loop *loop, uint32_t jobs, con
                    struct jl_err *err) JL_MUST_CHECK;
 void jl_tokens_close(struct jl_tokens *t); /* all back; fine when not open */
 
-/* May one more job be started, when `running` are? Takes a token if it needs one. */
-bool jl_tokens_allow(struct jl_tokens *t, uint32_t running);
+/* May a job be started that takes `more` slots, when `running` are taken? Takes the tokens that it needs. While others run it waits
+ * for all of them; alone it starts with as many as there are, or nobody might ever. */
+bool jl_tokens_allow(struct jl_tokens *t, uint32_t running, uint32_t more);
 /* Before `running` becomes one more: let the child have its part of the pool. What *job gets lives until the next call,
  * its keep_fds until jl_tokens_close(). */
 void jl_tokens_pass(struct jl_tokens *t, struct jl_job *job);
-/* Before waiting: give back what `running` jobs do not need. `wanted`: a job is held that could not be started for want
- * of a token; the loop is woken when there is one. */
-void jl_tokens_settle(struct jl_tokens *t, uint32_t running, bool wanted);
+/* Before waiting: give back what `running` slots do not need. `wanted`: a job of so many is held that could not be started for want
+ * of tokens (0: none is): what it has of them is kept, and the loop is woken when there is another. */
+void jl_tokens_settle(struct jl_tokens *t, uint32_t running, uint32_t wanted);
 
 #endif

@@ -457,6 +457,43 @@ static void test_own_number_own_pool(void **state)
 	pool_close(&o.pool);
 }
 
+/* The second job takes three; there are two, so it waits for another with what it has got. */
+static void give_at_one(struct owner *o)
+{
+	int n = -1;
+	if (o->up == 1)
+		assert_int_equal(write(o->pool.fds[1], "z", 1), 1);
+	if (o->up == 2) {
+		o->was_back = ioctl(o->pool.fds[0], FIONREAD, &n) == 0 && n == 0;
+		open_gate(o);
+	}
+}
+
+static void test_a_job_takes_as_many_tokens_as_slots(void **state)
+{
+	struct owner o = {.at = give_at_one};
+	(void)state;
+	o.jobs[1].slot.units = 3;
+	run_jobs(&o, 2, 0, "ab");
+	assert_int_equal(o.ended, 2);
+	assert_int_equal(o.most, 2);
+	assert_true(o.was_back); /* the pool is empty while both run */
+	assert_pool(o.pool.fds[0], "abz");
+	pool_close(&o.pool);
+}
+
+static void test_a_job_alone_starts_with_what_there_is(void **state)
+{
+	struct owner o = {.at = end_them};
+	(void)state;
+	o.jobs[0].slot.units = o.jobs[1].slot.units = 8;
+	run_jobs(&o, 3, 0, "ab");
+	assert_int_equal(o.ended, 3);
+	assert_int_equal(o.most, 1);
+	assert_pool(o.pool.fds[0], "ab");
+	pool_close(&o.pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -471,6 +508,8 @@ int main(void)
 		cmocka_unit_test(test_cancel_gives_all_back),
 		cmocka_unit_test(test_a_token_not_needed_goes_back_at_once),
 		cmocka_unit_test(test_own_number_own_pool),
+		cmocka_unit_test(test_a_job_takes_as_many_tokens_as_slots),
+		cmocka_unit_test(test_a_job_alone_starts_with_what_there_is),
 	};
 	return cmocka_run_group_tests_name("jobserver", tests, NULL, NULL);
 }
