@@ -69,7 +69,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined))
 COV_FLAGS := $(if $(COV),--coverage -O0)
 
-PKGS := yaml-0.1 libxxhash libzstd zlib nettle
+PKGS := yaml-0.1 libxxhash libzstd zlib nettle jansson
 PKGS_archive := libarchive
 
 base_cflags = -std=c17 -D_GNU_SOURCE -DJL_VERSION='"$(VERSION)"' -Ilib $(WARN) -O2 -g -pthread \
@@ -116,6 +116,9 @@ $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(all_cflags) -MMD -MP -c -o $@ $<
 .PRECIOUS: $(B)/obj/%.o
+
+# What it holds as it is.
+$(B)/obj/lib/report/page.o: lib/report/page.css lib/report/page.js
 
 $(B)/libjl.a: $(call obj,$(LIB_SRC)) $(B)/sources
 	$(call say,AR,$@)

@@ -12,7 +12,7 @@ const struct jl_command *const jl_commands[] = {
 	&jl_command_why,
 	&jl_command_map,     &jl_command_memo,
 	&jl_command_list,    &jl_command_graph,
-	&jl_command_log,
+	&jl_command_log,     &jl_command_report,
 	&jl_command_cat,     &jl_command_hash,
 	&jl_command_dump,    &jl_command_load,
 	&jl_command_cache,   &jl_command_clean,

@@ -2,6 +2,7 @@
 #include "reports.h"
 
 #include "manifest/shell.h"
+#include "report/last_run.h"
 #include "report/plain.h"
 
 #include <errno.h>
@@ -49,6 +50,7 @@ static const struct jl_opt *const adopt_tables[] = {adopt_opts,    jl_opts_manif
 struct sinks {
 	struct jl_plain plain;
 	struct jl_reports reports;
+	struct jl_last_run last;
 	char *again, *more;
 };
 
@@ -75,8 +77,9 @@ static char *about_step(const struct jl_settings *s, const char *command)
 	return jl_buf_detach(&b, NULL);
 }
 
-static int open_sinks(const struct jl_settings *s, bool plan, struct sinks *k)
+static int open_sinks(const struct jl_settings *s, enum jl_run_mode mode, struct sinks *k)
 {
+	const bool plan = mode == JL_MODE_PLAN;
 	const bool err_tty = isatty(STDERR_FILENO);
 	struct jl_plain_opts o = {
 		.out_fd = STDOUT_FILENO,
@@ -103,6 +106,11 @@ static int open_sinks(const struct jl_settings *s, bool plan, struct sinks *k)
 	o.more = k->more = about_step(s, "jl log");
 	jl_plain_init(&k->plain, &o);
 	k->plain.sink.next = k->reports.first;
+	jl_last_run_init(&k->last);
+	if (mode == JL_MODE_RUN) {
+		k->last.sink.next = k->reports.first;
+		k->plain.sink.next = &k->last.sink;
+	}
 	return JL_EXIT_OK;
 }
 
@@ -111,12 +119,16 @@ static int close_sinks(struct sinks *k)
 {
 	const int out_errno = jl_plain_errno(&k->plain);
 	bool written = jl_reports_close(&k->reports);
+	struct jl_err err = JL_ERR_INIT;
 
 	jl_plain_release(&k->plain);
 	free(k->again);
 	free(k->more);
 	if (out_errno && out_errno != EPIPE) /* that is a signal, by which jl ends */
 		jl_say("cannot write to standard output: %s", strerror(out_errno));
+	/* The run itself is done, whether it can be told later or not. */
+	if (jl_last_run_close(&k->last, &err) != JL_OK)
+		jl_say("%s; \"jl report\" will not know of this run", err.text);
 	return out_errno || !written ? JL_EXIT_MACHINE : JL_EXIT_OK;
 }
 
@@ -144,7 +156,7 @@ static int run_mode(struct jl_settings *s, enum jl_run_mode mode)
 	if (mode == JL_MODE_PLAN || s->verbose)
 		o.why = JL_WHY_PIECE;
 	o.waiting = s->quiet ? NULL : waiting;
-	status = open_sinks(s, mode == JL_MODE_PLAN, &sinks);
+	status = open_sinks(s, mode, &sinks);
 	if (status != JL_EXIT_OK)
 		goto out;
 	o.sinks = &sinks.plain.sink;

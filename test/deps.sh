@@ -22,6 +22,7 @@ packages() {
 		libyaml-dev    pc:yaml-0.1
 		libxxhash-dev  pc:libxxhash
 		nettle-dev     pc:nettle
+		libjansson-dev pc:jansson
 		libzstd-dev    pc:libzstd
 		zlib1g-dev     pc:zlib
 		libarchive-dev pc:libarchive
@@ -42,6 +43,7 @@ packages() {
 		tmux           cmd:tmux
 		libxml2-utils  cmd:xmllint
 		graphviz       cmd:dot
+		chromium       cmd:chromium
 		python3-jsonschema file:/usr/lib/python3/dist-packages/jsonschema
 		python3-yaml   file:/usr/lib/python3/dist-packages/yaml
 		bash-completion file:/usr/share/bash-completion/bash_completion

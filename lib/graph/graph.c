@@ -25,7 +25,7 @@ uint32_t jl_graph_add(struct jl_graph *g, uint32_t what, uint32_t weight_ms)
 	struct jl_node *n = jl_table_add(&g->nodes, 1);
 	n->what = what;
 	n->weight = weight_ms;
-	n->edges = n->blocker = JL_NONE;
+	n->edges = n->blocker = n->last = JL_NONE;
 	g->left_ms += weight_ms;
 	g->measured = false;
 	return g->nodes.len - 1;
@@ -135,8 +135,10 @@ void jl_graph_done(struct jl_graph *g, uint32_t node, bool ok)
 			to->blocker = node;
 		to->blocked |= !ok;
 		to->marked |= n->marked;
-		if (--to->pending == 0)
+		if (--to->pending == 0) {
+			to->last = node;
 			make_ready(g, edge->to);
+		}
 		e = edge->next;
 	}
 }

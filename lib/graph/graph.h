@@ -34,6 +34,7 @@ struct jl_node {
 	bool marked;       /* the owner's; what is done hands it on to its followers */
 	bool guessed;      /* the weight is no measured duration */
 	uint32_t blocker;  /* of the predecessors that were not ok the first; JL_NONE: none was */
+	uint32_t last;     /* the predecessor whose end made it ready; JL_NONE: it waited for none. The owner may say another */
 };
 
 struct jl_graph {

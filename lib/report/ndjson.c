@@ -5,7 +5,6 @@
 #include "base/json.h"
 #include "base/utf8.h"
 
-#define TEXT_MAX ((size_t)64 << 10) /* bytes of output in one event */
 
 static const char *const names[] = {
 	[JL_EVENT_RUN_STARTED] = "run_started",
@@ -41,7 +40,16 @@ static void put_finished(struct jl_json *j, const struct jl_event *e)
 	jl_json_put_int(j, "max_rss", e->max_rss_kib * 1024);
 	jl_json_put_str(j, "host", e->host);
 	jl_json_put_int(j, "attempt", e->attempt);
+	if (e->slot) {
+		jl_json_put_int(j, "slot", e->slot);
+		put_seconds(j, "began_s", e->began_ns);
+	}
+	jl_json_put_str(j, "waited_for", e->waited_for);
 	jl_json_put_str(j, "reason", e->reason);
+	if (e->status == JL_STEP_FAILED || e->status == JL_STEP_TIMEOUT) {
+		jl_json_put_str(j, "command", e->command);
+		jl_json_put_str(j, "log", e->log);
+	}
 	jl_json_key(j, "stored");
 	jl_json_bool(j, e->stored);
 }
@@ -66,9 +74,9 @@ static void put_totals(struct jl_json *j, const struct jl_event *e)
 		jl_json_put_int(j, "signal", e->end_signal);
 }
 
-static void put_event(struct jl_out *out, const struct jl_event *e, const char *text, size_t len)
+void jl_ndjson_add(struct jl_buf *out, const struct jl_event *e)
 {
-	struct jl_json j = {.out = &out->buf};
+	struct jl_json j = {.out = out};
 
 	jl_json_begin(&j, '{');
 	jl_json_put_int(&j, "v", 1);
@@ -89,7 +97,7 @@ static void put_event(struct jl_out *out, const struct jl_event *e, const char *
 	case JL_EVENT_STEP_OUTPUT:
 		jl_json_put_str(&j, "stream", e->stream == 1 ? "stdout" : "stderr");
 		jl_json_key(&j, "text");
-		jl_json_strn(&j, text, len);
+		jl_json_strn(&j, e->data, e->len);
 		break;
 	case JL_EVENT_STEP_FINISHED:
 		put_finished(&j, e);
@@ -106,42 +114,37 @@ static void put_event(struct jl_out *out, const struct jl_event *e, const char *
 		break;
 	}
 	jl_json_end(&j, '}');
-	jl_buf_char(&out->buf, '\n');
-	jl_out_spill(out);
+	jl_buf_char(out, '\n');
 }
 
-/* A piece of at most TEXT_MAX bytes that does not end within a character. */
+/* A piece of at most JL_NDJSON_TEXT_MAX bytes that does not end within a character. */
 static size_t piece_len(const char *text, size_t len)
 {
-	if (len <= TEXT_MAX)
+	if (len <= JL_NDJSON_TEXT_MAX)
 		return len;
 	for (size_t back = 1; back <= 3; back++) {
-		const size_t at = TEXT_MAX - back;
+		const size_t at = JL_NDJSON_TEXT_MAX - back;
 
 		if (jl_utf8_len(text + at, len - at) > back)
 			return at;
 	}
-	return TEXT_MAX;
+	return JL_NDJSON_TEXT_MAX;
 }
 
 static void event(struct jl_sink *s, const struct jl_event *e)
 {
 	struct jl_ndjson *n = (struct jl_ndjson *)s;
-	const char *text = e->data;
-	size_t left = e->len;
+	struct jl_event piece = *e;
+	size_t left = e->type == JL_EVENT_STEP_OUTPUT ? e->len : 1;
 
 	if (e->type >= JL_EVENT_PROGRESS)
 		return; /* for displays */
-	if (e->type != JL_EVENT_STEP_OUTPUT) {
-		put_event(&n->out, e, NULL, 0);
-	} else {
-		while (left) {
-			size_t len = piece_len(text, left);
-
-			put_event(&n->out, e, text, len);
-			text += len;
-			left -= len;
-		}
+	while (left) {
+		piece.len = e->type == JL_EVENT_STEP_OUTPUT ? piece_len(piece.data, left) : left;
+		jl_ndjson_add(&n->out.buf, &piece);
+		jl_out_spill(&n->out);
+		piece.data = piece.data ? (const char *)piece.data + piece.len : NULL;
+		left -= piece.len;
 	}
 	/* A no-op of 100,000 steps must not cost as many writes; whoever follows wants all else at once. */
 	if (e->type != JL_EVENT_STEP_FINISHED || e->status != JL_STEP_FRESH)

@@ -15,6 +15,11 @@ struct jl_ndjson {
 	struct jl_out out;
 };
 
+#define JL_NDJSON_TEXT_MAX ((size_t)64 << 10) /* bytes of output in one event */
+
+/* Append an event's line. An output has at most JL_NDJSON_TEXT_MAX bytes; those from JL_EVENT_PROGRESS on have no line. */
+void jl_ndjson_add(struct jl_buf *out, const struct jl_event *e);
+
 void jl_ndjson_init(struct jl_ndjson *n, int fd); /* fd: borrowed */
 void jl_ndjson_release(struct jl_ndjson *n);      /* writes what is left; out.sys_errno before it tells how it went */
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "report/cause.h"
+#include "report/term.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,45 +112,13 @@ static void release_held(struct jl_plain *p, const struct jl_event *e, bool fail
 	free_held(h);
 }
 
-/* One word of sh that can also be read: plain, in quotes, or as $'...' where it holds what a terminal would obey. */
-static void add_quoted(struct jl_buf *out, const char *word)
-{
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-	const size_t len = strlen(word), start = out->len;
-
-	if (len && strspn(word, safe) == len) {
-		jl_buf_str(out, word);
-		return;
-	}
-	jl_path_show(out, word, len);
-	if (out->len - start == len) {
-		jl_buf_truncate(out, start);
-		jl_buf_char(out, '\'');
-		for (const char *s = word; *s; s++)
-			*s == '\'' ? jl_buf_str(out, "'\\''") : jl_buf_char(out, *s);
-		jl_buf_char(out, '\'');
-		return;
-	}
-	jl_buf_truncate(out, start);
-	jl_buf_str(out, "$'");
-	for (const char *s = word; *s; s++) {
-		if (*s == '\'' || *s == '\\')
-			jl_buf_printf(out, "\\%c", *s);
-		else if (*s >= 0x20 && *s < 0x7f)
-			jl_buf_char(out, *s);
-		else
-			jl_buf_printf(out, "\\x%02x", (unsigned char)*s);
-	}
-	jl_buf_char(out, '\'');
-}
-
 /* A command that says more about a step, or repeats it: can be pasted. */
 static void add_command(struct jl_out *o, const char *what, const char *command, const char *step)
 {
 	if (!command)
 		return;
 	jl_out_printf(o, "  %s: %s ", what, command);
-	add_quoted(&o->buf, step);
+	jl_term_word(&o->buf, step);
 	jl_out_printf(o, "\n");
 }
 

@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 
 #include <stdbool.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 void jl_term_size(int fd, unsigned *ret_columns, unsigned *ret_rows)
@@ -54,4 +55,35 @@ int jl_term_safe(struct jl_buf *out, const void *data, size_t len)
 	if (colored && r == JL_OK)
 		r = jl_buf_str(out, "\033[0m");
 	return r;
+}
+
+void jl_term_word(struct jl_buf *out, const char *word)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+	const size_t len = strlen(word), start = out->len;
+
+	if (len && strspn(word, safe) == len) {
+		jl_buf_str(out, word);
+		return;
+	}
+	jl_path_show(out, word, len);
+	if (out->len - start == len) {
+		jl_buf_truncate(out, start);
+		jl_buf_char(out, '\'');
+		for (const char *s = word; *s; s++)
+			*s == '\'' ? jl_buf_str(out, "'\\''") : jl_buf_char(out, *s);
+		jl_buf_char(out, '\'');
+		return;
+	}
+	jl_buf_truncate(out, start);
+	jl_buf_str(out, "$'");
+	for (const char *s = word; *s; s++) {
+		if (*s == '\'' || *s == '\\')
+			jl_buf_printf(out, "\\%c", *s);
+		else if (*s >= 0x20 && *s < 0x7f)
+			jl_buf_char(out, *s);
+		else
+			jl_buf_printf(out, "\\x%02x", (unsigned char)*s);
+	}
+	jl_buf_char(out, '\'');
 }

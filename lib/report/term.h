@@ -15,4 +15,7 @@ int jl_term_safe(struct jl_buf *out, const void *data, size_t len);
 /* Length of the colour sequence (ESC [ digits m) that `s` begins with, 0 if there is none. */
 size_t jl_term_color_len(const char *s, size_t len);
 
+/* Append one word of sh that can also be read: plain, in quotes, or as $'...' where it holds what a terminal would obey. */
+void jl_term_word(struct jl_buf *out, const char *word);
+
 #endif

@@ -19,11 +19,25 @@
 
 /* ---- ends ---- */
 
+/* What ended last of all that it waited for: barriers and expansions are passed through. NULL: it waited for nothing. */
+static const char *waited_for(const struct jl_engine *e, uint32_t inst)
+{
+	uint32_t node = inst < e->node_of.len ? *JL_AT(e->node_of, uint32_t, inst) : JL_NONE;
+	while (node != JL_NONE && (node = jl_graph_node(&e->graph, node)->last) != JL_NONE) {
+		uint32_t what = jl_graph_node(&e->graph, node)->what;
+		if (JL_NODE_KIND(what) == JL_NODE_INST)
+			return jl_engine_label(e, JL_NODE_INDEX(what));
+	}
+	return NULL;
+}
+
 void jl_ended_tell(struct jl_engine *e, uint32_t inst, struct jl_event *ev)
 {
 	struct jl_buf detail = JL_BUF_INIT;
 	ev->type = JL_EVENT_STEP_FINISHED;
 	ev->step = jl_engine_label(e, inst);
+	if (ev->status != JL_STEP_FRESH) /* a no-op asks nothing of the graph */
+		ev->waited_for = waited_for(e, inst);
 	if (e->opts->why == JL_WHY_ALL && jl_engine_asked(e, inst)) {
 		jl_why_detail(e, inst, ev, &detail);
 		ev->detail = detail.data;

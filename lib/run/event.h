@@ -57,6 +57,7 @@ struct jl_event {
 
 	const char *run_id;    /* RUN_STARTED */
 	uint32_t jobs;         /* RUN_STARTED: slots */
+	const char *workspace; /* RUN_STARTED of a manifest's run: its folder, absolute; else NULL */
 
 	uint32_t attempt;      /* STEP_STARTED, STEP_FINISHED: from 1 */
 	const char *executor, *host;
@@ -76,6 +77,7 @@ struct jl_event {
 	int64_t wall_ns, user_ns, sys_ns, max_rss_kib;
 	uint32_t slot;         /* STEP_FINISHED: it was executed in this slot, from 1; 0: it was not */
 	int64_t began_ns;      /* with a slot: when, since the run began; up to began_ns + wall_ns it has it for itself */
+	const char *waited_for; /* STEP_FINISHED: of the steps it waited for the one that ended last; NULL: there is none */
 	const char *reason;    /* why it ran, why it failed, why it was not stored; NULL: nothing to say */
 	const char *detail;    /* of a step asked for, with JL_WHY_ALL: lines, each with its newline; else NULL */
 	bool stored;

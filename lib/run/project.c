@@ -84,6 +84,17 @@ static int locate(struct jl_project *p, struct jl_err *err)
 	return r;
 }
 
+int jl_project_where(const struct jl_run_opts *opts, char **ret_root, struct jl_err *err)
+{
+	struct jl_project p = {.opts = opts};
+	int r = locate(&p, err);
+	if (r == JL_OK)
+		*ret_root = p.root;
+	free(p.manifest_name);
+	free(p.manifest_shown);
+	return r;
+}
+
 /* A manifest behind a symlink is read through it: its digest is of the link's text, so the plan is not trusted then. */
 static bool is_plain(const struct jl_project *p, uint32_t file)
 {

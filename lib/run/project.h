@@ -45,6 +45,8 @@ struct jl_project {
  * says how to make one). JL_EINVAL: errors in *msgs. opts and msgs are borrowed until the project is closed. */
 int jl_project_open(const struct jl_run_opts *opts, bool write, struct jl_project **ret, struct jl_messages *msgs,
                     struct jl_err *err) JL_MUST_CHECK;
+/* The folder of the workspace that opts->manifest and opts->cwd mean, whatever its manifest says; the caller frees it. */
+int jl_project_where(const struct jl_run_opts *opts, char **ret_root, struct jl_err *err) JL_MUST_CHECK;
 /* Write what changed (if opened for it) and free. NULL is fine. */
 int jl_project_close(struct jl_project *p, struct jl_err *err) JL_MUST_CHECK;
 /* Free without writing: what was found out is not to be trusted. */

@@ -237,7 +237,8 @@ int jl_engine_prepare(struct jl_engine *e, struct jl_err *err)
 static int run(struct jl_engine *e, struct jl_err *err)
 {
 	struct stat st;
-	struct jl_event ev = {.type = JL_EVENT_RUN_STARTED, .run_id = e->run_id, .jobs = e->p->jobs};
+	struct jl_event ev = {.type = JL_EVENT_RUN_STARTED, .run_id = e->run_id, .jobs = e->p->jobs,
+			      .workspace = e->p->root};
 	/* Before the first event: with errors nothing is run and nothing told. */
 	int r = jl_engine_prepare(e, err);
 	if (r == JL_OK)

@@ -307,6 +307,10 @@ void jl_select_settled(struct jl_engine *e, uint32_t rule)
 				jl_graph_edge(&e->graph, *node_of(e, i), rs->barrier);
 	jl_temp_settled(e, rule);
 	extend(e, first_node);
+	/* Nothing of it could begin before. */
+	for (uint32_t n = first_node; n < e->graph.nodes.len; n++)
+		if (jl_graph_node(&e->graph, n)->last == JL_NONE)
+			jl_graph_node(&e->graph, n)->last = rs->settle;
 }
 
 /* ---- the words ---- */

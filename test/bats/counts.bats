@@ -124,7 +124,7 @@ EOF
 	jl_ok run
 	rm out/*
 	jl_ok run
-	assert_equal "$(find .jl -mindepth 1 ! -name state ! -name journal ! -name lock)" ""
+	assert_equal "$(find .jl -mindepth 1 ! -name state ! -name journal ! -name lock ! -name last-run)" ""
 	assert_equal "$(find .jl "$JL_STORE" out -name '*tmp*' -type f)" ""
 	assert_equal "$(find "$TMPDIR" -mindepth 1)" ""
 	[[ $(stat -c %a "$JL_STORE") == 700 ]]

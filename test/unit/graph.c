@@ -57,6 +57,9 @@ static void test_diamond(void **state)
 	jl_graph_done(&g, a, true);
 	expect_next(&g, 3);
 	assert_false(jl_graph_node(&g, 3)->blocked);
+	assert_int_equal(jl_graph_node(&g, 3)->last, a);
+	assert_int_equal(jl_graph_node(&g, a)->last, 0);
+	assert_int_equal(jl_graph_node(&g, 0)->last, JL_NONE);
 	assert_int_equal(jl_graph_node(&g, 3)->what, 103);
 	jl_graph_done(&g, 3, true);
 	assert_true(jl_graph_finished(&g));

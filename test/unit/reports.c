@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "report/ci.h"
 #include "report/junit.h"
+#include "report/last_run.h"
 #include "report/plain.h"
 #include "report/trace.h"
 #include "tmpdir.h"
@@ -11,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -301,6 +303,105 @@ static void plain_folds_what_failed(void **state)
 	close(fd);
 }
 
+/* The record of a run in this folder. */
+static void begin_last(struct jl_last_run *l)
+{
+	mkdir(".jl", 0777);
+	jl_last_run_init(l);
+	send(&l->sink, (struct jl_event){.type = JL_EVENT_RUN_STARTED, .run_id = "r", .jobs = 2, .workspace = "."});
+}
+
+static void last_run_is_begun_when_something_is_done(void **state)
+{
+	struct jl_last_run l;
+
+	begin_last(&l);
+	finish(&l.sink, "old", 0, JL_STEP_FRESH, 0);
+	finish(&l.sink, "off", 0, JL_STEP_SKIPPED, 0);
+	send(&l.sink, (struct jl_event){.type = JL_EVENT_WARNING, .text = "look"});
+	end(&l.sink);
+	assert_int_equal(jl_last_run_close(&l, NULL), JL_OK);
+	assert_int_equal(tmpdir_count(*state, ".jl"), 0);
+	/* Its end did not come. */
+	begin_last(&l);
+	finish(&l.sink, "new", 0, JL_STEP_RAN, 0);
+	assert_int_equal(jl_last_run_close(&l, NULL), JL_OK);
+	assert_int_equal(tmpdir_count(*state, ".jl"), 0);
+	begin_last(&l);
+	finish(&l.sink, "off", 0, JL_STEP_SKIPPED, 0);
+	finish(&l.sink, "old", 0, JL_STEP_FRESH, 0);
+	send(&l.sink, (struct jl_event){.type = JL_EVENT_STEP_STARTED, .step = "new", .executor = "x", .host = "h"});
+	output(&l.sink, "new", 0, "words", 5);
+	finish(&l.sink, "new", 0, JL_STEP_RAN, 0);
+	end(&l.sink);
+	send(&l.sink, (struct jl_event){.type = JL_EVENT_WARNING, .text = "after the end"});
+	assert_int_equal(jl_last_run_close(&l, NULL), JL_OK);
+	assert_int_equal(tmpdir_count(*state, ".jl"), 1);
+	const char *at = content(".jl/last-run");
+	assert_non_null(at = strstr(at, "\"run_started\",\"run\":\"r\""));
+	assert_non_null(at = strstr(at, "\"step\":\"off\",\"status\":\"skipped\""));
+	assert_non_null(at = strstr(at, "\"step\":\"new\",\"status\":\"ran\""));
+	assert_non_null(strstr(at, "\"run_finished\""));
+	assert_null(strstr(content(".jl/last-run"), "words"));
+	assert_null(strstr(content(".jl/last-run"), "\"old\""));
+}
+
+/* Bytes of output in the record. */
+static size_t kept(void)
+{
+	size_t n = 0;
+
+	for (const char *at = content(".jl/last-run"); (at = strstr(at, "\"text\":\"")) != NULL; at += 8)
+		n += strcspn(at + 8, "\"");
+	return n;
+}
+
+static void last_run_keeps_the_ends_of_failures(void **state)
+{
+	static char block[40000];
+	struct jl_last_run l;
+	const char *text;
+
+	(void)state;
+	memset(block, 'x', sizeof(block));
+	begin_last(&l);
+	output(&l.sink, "good", 0, block, 5000);
+	finish(&l.sink, "good", 0, JL_STEP_RAN, 0);
+	output(&l.sink, "bad", 0, block, sizeof(block));
+	for (int i = 0; i < 100; i++)
+		send(&l.sink, (struct jl_event){.type = JL_EVENT_STEP_OUTPUT, .step = "bad", .stream = 1 + i % 2, .data = block, .len = 1000});
+	output(&l.sink, "bad", 0, "the end", 7);
+	finish(&l.sink, "bad", 0, JL_STEP_FAILED, 3);
+	end(&l.sink);
+	assert_int_equal(jl_last_run_close(&l, NULL), JL_OK);
+	assert_in_range(kept(), 15000, 16500);
+	text = content(".jl/last-run");
+	assert_non_null(text = strstr(text, "bytes before this are left out]\\nxxx"));
+	assert_non_null(text = strstr(text, "\"stream\":\"stderr\",\"text\":\"xxx"));
+	assert_non_null(strstr(text, "\"text\":\"the end\""));
+}
+
+static void last_run_is_bounded(void **state)
+{
+	static char block[16 << 10];
+	struct jl_last_run l;
+	struct stat st;
+	char name[16];
+
+	(void)state;
+	memset(block, 'x', sizeof(block));
+	begin_last(&l);
+	for (int i = 0; i < 600; i++) {
+		snprintf(name, sizeof(name), "bad%d", i);
+		output(&l.sink, name, 0, block, sizeof(block));
+		finish(&l.sink, name, 0, JL_STEP_FAILED, 3);
+	}
+	end(&l.sink);
+	assert_int_equal(jl_last_run_close(&l, NULL), JL_OK);
+	assert_int_equal(stat(".jl/last-run", &st), 0);
+	assert_in_range(st.st_size, 4 << 20, 9 << 19);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +410,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(junit_caps_output, setup, teardown),
 		cmocka_unit_test_setup_teardown(reports_do_not_grow_in_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(reports_take_their_place_whole_or_not_at_all, setup, teardown),
+		cmocka_unit_test_setup_teardown(last_run_is_begun_when_something_is_done, setup, teardown),
+		cmocka_unit_test_setup_teardown(last_run_keeps_the_ends_of_failures, setup, teardown),
+		cmocka_unit_test_setup_teardown(last_run_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(traces_cut_to_microseconds, setup, teardown),
 		cmocka_unit_test(github_gets_escaped_commands),
 		cmocka_unit_test(plain_folds_what_failed),
