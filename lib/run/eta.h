@@ -5,7 +5,7 @@
 
 #include "run/engine.h"
 
-/* From now on: the larger of the work that is left shared out to all slots, and the longest path. 0: not known, as something never
+/* From now on: the larger of the work that is left shared out to the slots, and the longest path. 0: not known, as something never
  * ran and nothing like it has in this run. */
 int64_t jl_eta_ns(const struct jl_engine *e);
 

@@ -327,6 +327,56 @@ static void takes(struct world *w, const char *label, int64_t seconds)
 	fake_exec_on(w->x, label, &(struct fake_run){.duration_ns = seconds * JL_NS_S, .effect = world_play});
 }
 
+/* A second sink, which wants to be called every second, and keeps what it was told last. */
+struct watcher {
+	struct jl_sink sink; /* first */
+	uint64_t total;
+	struct jl_buf etas;
+};
+
+static void watch(struct jl_sink *s, const struct jl_event *e)
+{
+	struct watcher *w = (struct watcher *)s;
+
+	if (e->type != JL_EVENT_PROGRESS || e->step)
+		return;
+	w->total = e->total;
+	if (e->t_ns < s->wake_ns)
+		return;
+	jl_buf_printf(&w->etas, "%lld ", (long long)(e->eta_ns / JL_NS_S));
+	s->wake_ns = (e->t_ns / JL_NS_S + 1) * JL_NS_S;
+}
+
+/* Two slots, and nothing to do for the second. */
+static void the_end_is_reckoned_from_durations(void **state)
+{
+	(void)state;
+	struct watcher watcher = {.sink = {.event = watch}, .etas = JL_BUF_INIT};
+	struct world *w = world_new("steps:\n"
+				    "  a: {command: [put, \"${{ output }}\", a], outputs: a.out, cache: false}\n"
+				    "  last: {command: [put, \"${{ output }}\", l], outputs: l.out, after: a, cache: false}\n");
+	takes(w, "a", 4);
+	takes(w, "last", 6);
+	w->o.jobs = 2;
+	w->o.sinks->next = &watcher.sink;
+	world_run(w);
+	/* Nothing is known; then the one that ran is taken for the other. */
+	assert_string_equal(watcher.etas.data, "0 0 0 0 4 3 2 1 0 0 0 ");
+	jl_buf_clear(&watcher.etas);
+	watcher.sink.wake_ns = 0;
+	world_remove(w, "a.out");
+	world_remove(w, "l.out");
+	world_next(w);
+	takes(w, "a", 5);
+	takes(w, "last", 6);
+	world_run(w);
+	/* Both are known: one behind the other is the longest path, however many slots there are. */
+	assert_string_equal(watcher.etas.data, "10 9 8 7 6 6 5 4 3 2 1 0 ");
+	assert_int_equal(watcher.total, 2);
+	jl_buf_release(&watcher.etas);
+	world_free(w);
+}
+
 static void processors_are_counted(void **state)
 {
 	(void)state;
@@ -710,6 +760,7 @@ int main(void)
 		cmocka_unit_test(streams_are_inputs_and_outputs),
 		cmocka_unit_test(streams_that_are_wrong),
 		cmocka_unit_test(a_tool_is_of_the_key),
+		cmocka_unit_test(the_end_is_reckoned_from_durations),
 		cmocka_unit_test(processors_are_counted),
 		cmocka_unit_test(pools_are_shared_and_others_pass),
 		cmocka_unit_test(a_large_need_does_not_starve),

@@ -247,6 +247,30 @@ static void test_cycles(void **state)
 	jl_table_release(&cycle);
 }
 
+static void test_what_is_left(void **state)
+{
+	(void)state;
+	struct jl_graph g = JL_GRAPH_INIT;
+	jl_graph_add(&g, 0, 10);
+	jl_graph_add(&g, 1, 100);
+	jl_graph_add(&g, 2, 1000);
+	jl_graph_guessed(&g, 1);
+	assert_int_equal(g.left_ms, 1010);
+	assert_int_equal(g.n_guessed, 1);
+	jl_graph_start(&g, 0);
+	expect_next(&g, 0);
+	jl_graph_done(&g, 0, true);
+	assert_int_equal(g.left_ms, 1000);
+	expect_next(&g, 1);
+	jl_graph_done(&g, 1, false);
+	assert_int_equal(g.left_ms, 1000);
+	assert_int_equal(g.n_guessed, 0);
+	expect_next(&g, 2);
+	jl_graph_done(&g, 2, true);
+	assert_int_equal(g.left_ms, 0);
+	jl_graph_release_all(&g);
+}
+
 /* Only the long ring far behind many done nodes is left. */
 static void test_cycle_after_progress(void **state)
 {
@@ -345,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_double_edge),
 		cmocka_unit_test(test_urgency),
 		cmocka_unit_test(test_cycles),
+		cmocka_unit_test(test_what_is_left),
 		cmocka_unit_test(test_cycle_after_progress),
 		cmocka_unit_test(test_heap),
 		cmocka_unit_test(test_large),
