@@ -20,7 +20,7 @@ static int help_all(void)
 	jl_buf_str(&out, "Usage: jl COMMAND [OPTION ...] [OPERAND ...]\n\n"
 	                 "Runs many commands in parallel, and never one twice for the same inputs.\n\nCommands:\n");
 	for (const struct jl_command *const *c = jl_commands; *c; c++)
-		jl_buf_printf(&out, "  %-9s %s\n", (*c)->name, (*c)->summary);
+		jl_buf_printf(&out, "  %-10s %s\n", (*c)->name, (*c)->summary);
 	jl_buf_str(&out, "\n\"jl help COMMAND\" tells more; \"jl init\" writes a manifest to start from.\n");
 	return jl_print_buf(&out);
 }

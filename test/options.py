@@ -1,11 +1,13 @@
 """Hold together what is said of commands and options: options.py JL SOURCE
 
 For every command that `jl help` lists, the program's --help, what it accepts, its manual page and its completion must name the
-same options, with an argument or without, and the same words where an argument is one of several. Every command is in jl(1).
+same options, with an argument or without, and the same words where an argument is one of several. Every command is in
+jl(1), every key of the manifest in joblib.yaml(5).
 Every line `jl COMMAND ...` of the README, of docs and of the manual names options that there are. Prints what does not
 agree; exit status 1 then.
 """
 import glob
+import json
 import os
 import re
 import shlex
@@ -132,6 +134,28 @@ def check_pages(commands):
                 faults.append(f"{path}: refers to {name}({section}), which there is not")
 
 
+def check_manifest():
+    """Every key that the reader takes has its place in joblib.yaml(5)."""
+    text = open(f"{SOURCE}/docs/man/joblib.yaml.5").read()
+    found = set()
+
+    def walk(value):
+        if isinstance(value, dict):
+            for key, rule in value.get("properties", {}).items():
+                if {"not": {}} not in rule.get("allOf", []):
+                    found.add(key)
+            for inner in value.values():
+                walk(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                walk(inner)
+
+    walk(json.loads(jl("schema").stdout))
+    for key in sorted(found):
+        if not re.search(rf"\b{key}\b", text):
+            faults.append(f"joblib.yaml.5 lacks {key}")
+
+
 def check_line(where, command, prefix, options, rest):
     try:
         words = shlex.split(rest, comments=True)
@@ -176,6 +200,7 @@ found = {name: check_command(name) for name in names
          if name in IN_JL_1 or os.path.exists(f"{SOURCE}/docs/man/jl-{name}.1") or
          faults.append(f"jl {name} has no manual page docs/man/jl-{name}.1")}
 check_pages(names)
+check_manifest()
 check_texts(found)
 print("\n".join(faults))
 sys.exit(1 if faults else 0)

@@ -115,6 +115,14 @@ assert_candidates() { # expected, WORD...
 	assert_no_file .jl "$JL_STORE"
 }
 
+@test "only what needs the manifest waits for it" {
+	mkfifo joblib.yaml
+	for words in 'ru' 'run --pro' 'run --progress=' 'memo -i' 'help r' 'cache '; do
+		# shellcheck disable=SC2086 # words
+		timeout 60 jl completion bash -- $words >/dev/null || fail "$words"
+	done
+}
+
 @test "the rest of map and memo is another command's" {
 	assert_candidates 'command 1' map ''
 	assert_candidates 'command 1' map gr

@@ -19,6 +19,7 @@ agree() { # [JL [SOURCE]]
 	sed -i 's/^\.It Fl -no-wait$/.It Fl -no-waiting/; s/^\.It Fl n , Fl -dry-run/.It Fl y , Fl -dry-run/' source/docs/man/jl-clean.1
 	sed -i 's/^\.It Fl o Ar FILE , /.It /; s/^\.It Fl -output Ar FILE$/.It Fl -output/; s/^\.Cm lzma ,//' source/docs/man/jl-dump.1
 	rm source/docs/man/jl-hash.1
+	sed -i '/valid_if/d' source/docs/man/joblib.yaml.5
 	sed -i '/^\.It Cm plan$/d; /Xr jl-why 1 ,/d' source/docs/man/jl.1
 	echo 'Say `jl run --all` or `jl memo -x -- cat -n`.' >>source/README.md
 	cp source/docs/man/jl-init.1 source/docs/man/jl-other.1
@@ -35,7 +36,7 @@ agree() { # [JL [SOURCE]]
 		'jl-clean.1: the letter of --dry-run is "y"; jl has "n"' 'jl-dump.1: the letter of --output is ""; jl has "o"' \
 		'jl-dump.1: --output with an argument or without: jl has it the other way' \
 		'jl-dump.1: --compress may be lzma; its item does not say so' \
-		'jl hash has no manual page docs/man/jl-hash.1' 'jl(1) lacks plan of jl ' 'jl(1): SEE ALSO lacks jl-why' \
+		'joblib.yaml.5 lacks valid_if' 'jl hash has no manual page docs/man/jl-hash.1' 'jl(1) lacks plan of jl ' 'jl(1): SEE ALSO lacks jl-why' \
 		'source/docs/man/jl-other.1: there is no command jl other' 'jl run takes no --all' 'jl memo takes no -x' \
 		'jl-run.1 has --shuffle, which jl run does not take' 'completion lacks --retries of jl run' \
 		'completion of --color= lacks always of jl run'; do
