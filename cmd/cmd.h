@@ -32,7 +32,7 @@ struct jl_settings {
 	uint32_t retries;
 	bool quiet, dry_run, force, no_wait, offline;
 	struct jl_opt_list force_steps; /* NULL: all that was asked for */
-	const char *from, *shuffle;
+	const char *from, *shuffle, *executor;
 	double max_load;
 	uint64_t min_memory;
 	unsigned verbose;

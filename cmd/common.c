@@ -195,6 +195,7 @@ int jl_settings_run_opts(const struct jl_settings *s, struct jl_arena *arena, st
 		.force = s->force,
 		.from = s->from,
 		.shuffle = s->shuffle,
+		.executor = s->executor,
 		.max_load = s->max_load,
 		.min_memory = s->min_memory,
 		.no_wait = s->no_wait,

@@ -37,8 +37,10 @@ static int new_file(const struct jl_far_job *j, const struct jl_cargo_in *in, in
 	int r = make_parents(j, in->path, err);
 	if (r != JL_OK)
 		return r;
-	*ret_fd = jl_file_open_beneath(j->root_fd, in->path, flags, in->executable ? 0777 : 0666);
-	return *ret_fd >= 0 ? JL_OK : jl_err_sys(err, errno, "cannot make input \"%s\"", in->path);
+	*ret_fd = jl_file_open_beneath(j->root_fd, in->path, flags, 0600);
+	if (*ret_fd < 0 || fchmod(*ret_fd, in->mode) != 0)
+		return jl_err_sys(err, errno, "cannot make input \"%s\"", in->path);
+	return JL_OK;
 }
 
 static int write_inline(const struct jl_far_job *j, const struct jl_msg_in *one, struct jl_err *err)
@@ -74,15 +76,13 @@ static int copy_all(int from, int to, struct jl_err *err)
 static bool move_in(const struct jl_far_job *j, const struct jl_home *h, const struct jl_cargo_in *in, const char *name, int fd)
 {
 	struct jl_err err = JL_ERR_INIT;
-	mode_t mask = umask(0);
-	umask(mask);
 	if (make_parents(j, in->path, &err) != JL_OK)
 		return false;
 	size_t base = jl_path_base(in->path, strlen(in->path));
 	char *dir = base > 1 ? jl_strndup(in->path, base - 1) : jl_strdup(".");
 	int to = jl_file_open_beneath(j->root_fd, dir, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 	free(dir);
-	bool ok = to >= 0 && fchmod(fd, (in->executable ? 0777 : 0666) & ~mask) == 0 &&
+	bool ok = to >= 0 && fchmod(fd, in->mode) == 0 &&
 		  renameat2(h->dir_fd, name, to, in->path + base, RENAME_NOREPLACE) == 0;
 	if (to >= 0)
 		close(to);

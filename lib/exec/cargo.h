@@ -15,7 +15,7 @@
 struct jl_cargo_in {
 	const char *path;
 	enum jl_kind kind;         /* FILE, DIR or LINK; a folder's files are entries of their own */
-	bool executable;
+	uint32_t mode;             /* permission bits of a file */
 	uint64_t size;             /* of a file */
 	struct jl_digest digest;   /* of a file: its content, else not sent */
 	const char *text;          /* of a link, else NULL */

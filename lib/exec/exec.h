@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct jl_cargo; /* exec/cargo.h */
+struct jl_where; /* exec/hosts.h */
 
 struct jl_job {
 	uint64_t id;                /* the engine's, unique among running jobs */
@@ -27,7 +28,8 @@ struct jl_job {
 	const int *keep_fds;        /* more descriptors to leave open, -1-terminated, or NULL; good until done() */
 	int64_t timeout_ns;         /* 0: none */
 	int64_t kill_after_ns;      /* between TERM and KILL */
-	const struct jl_cargo *cargo; /* what goes along to another host and comes back; NULL: nothing. Unused here */
+	const struct jl_cargo *cargo; /* what goes along to another host and comes back; NULL: nothing. Not of local processes */
+	const struct jl_where *where; /* on which of several; NULL: on the one there is, or this machine */
 };
 
 enum jl_job_end {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -129,7 +130,8 @@ const char *const *jl_launch_ssh(struct jl_arena *arena, const char *const *ssh,
 	return argv;
 }
 
-int jl_launch_start(const char *const *argv, const char *const *envp, struct jl_launched *ret, struct jl_err *err)
+int jl_launch_start(const char *const *argv, const char *const *envp, const char *workdir, struct jl_launched *ret,
+		    struct jl_err *err)
 {
 	int pipes[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}}, r = JL_OK;
 	const int deaf_to[] = {SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU};
@@ -138,16 +140,21 @@ int jl_launch_start(const char *const *argv, const char *const *envp, struct jl_
 	for (size_t i = 0; i < sizeof(deaf_to) / sizeof(deaf_to[0]); i++)
 		sigaddset(&mask, deaf_to[i]);
 	*ret = (struct jl_launched){.pidfd = -1, .in_fd = -1, .out_fd = -1, .err_fd = -1};
-	for (int i = 0; i < 3 && r == JL_OK; i++)
+	/* Its stdin is a socket: what is written to one that has ended makes no signal then. */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipes[0]) < 0)
+		r = jl_err_sys(err, errno, "cannot make a socket");
+	for (int i = 1; i < 3 && r == JL_OK; i++)
 		if (pipe2(pipes[i], O_CLOEXEC) < 0)
 			r = jl_err_sys(err, errno, "cannot make a pipe");
 	const struct jl_spawn s = {.argv = argv,
 				   .envp = envp,
+				   .workdir = workdir,
 				   .stdin_fd = pipes[0][0],
 				   .stdout_fd = pipes[1][1],
 				   .stderr_fd = pipes[2][1],
 				   .mask = &mask,
-				   .die_with_parent = true};
+				   .die_with_parent = true,
+				   .death_signal = SIGTERM};
 	if (r == JL_OK)
 		r = jl_spawn(&s, &ret->pid, &ret->pidfd, err);
 	if (r == JL_OK) {

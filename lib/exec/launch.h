@@ -42,8 +42,10 @@ struct jl_launched {
 	pid_t pid;
 	int pidfd, in_fd, out_fd, err_fd; /* out_fd is written to, in_fd read from */
 };
-/* Start it, in jl's own process group and deaf to what is typed at the terminal: jl itself sees to its end. */
-int jl_launch_start(const char *const *argv, const char *const *envp, struct jl_launched *ret, struct jl_err *err) JL_MUST_CHECK;
+/* Start it, in jl's own process group and deaf to what is typed at the terminal: jl itself sees to its end. When
+ * jl is killed it gets TERM, so that an agent can still clean up. */
+int jl_launch_start(const char *const *argv, const char *const *envp, const char *workdir, struct jl_launched *ret,
+                    struct jl_err *err) JL_MUST_CHECK;
 
 /* What the other side says before the frames begin. */
 enum jl_greeting { JL_GREET_NONE, JL_GREET_AGENT, JL_GREET_GO, JL_GREET_SEND, JL_GREET_ABSENT, JL_GREET_BAD };

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_SIZE    JL_WIRE_MAX
@@ -150,11 +151,18 @@ static void watch_out(struct jl_link *l, bool on)
 		over(l, "the connection cannot be waited for");
 }
 
+/* To a socket without a signal when nobody reads there any more. */
+static ssize_t write_some(const struct jl_link *l, const void *data, size_t len)
+{
+	ssize_t n = send(l->out_fd, data, len, MSG_NOSIGNAL);
+	return n < 0 && errno == ENOTSOCK ? write(l->out_fd, data, len) : n;
+}
+
 void jl_link_flush(struct jl_link *l)
 {
 	while (jl_link_is_open(l) && fill(l)) {
 		size_t len = l->now.len - l->now_at;
-		ssize_t n = write(l->out_fd, l->now.data + l->now_at, len < WRITE_SIZE ? len : WRITE_SIZE);
+		ssize_t n = write_some(l, l->now.data + l->now_at, len < WRITE_SIZE ? len : WRITE_SIZE);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {

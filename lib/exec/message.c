@@ -50,12 +50,13 @@ static void put_start(struct jl_buf *out, const struct jl_msg_start *s)
 	for (uint32_t i = 0; i < s->n_ins; i++) {
 		const struct jl_cargo_in *in = &s->ins[i].in;
 		jl_buf_u8(out, (uint8_t)in->kind);
-		jl_buf_u8(out, (uint8_t)(in->executable | (s->ins[i].bytes ? 2 : 0)));
+		jl_buf_u8(out, s->ins[i].bytes != NULL);
 		put_text(out, in->path);
 		if (in->kind == JL_KIND_LINK)
 			put_text(out, in->text);
 		if (in->kind != JL_KIND_FILE)
 			continue;
+		jl_buf_u32(out, in->mode);
 		put_digest(out, &in->digest);
 		jl_buf_u64(out, in->size);
 		if (s->ins[i].bytes)
@@ -247,18 +248,19 @@ static void read_in(struct jl_cur *c, struct jl_arena *arena, struct jl_msg_in *
 {
 	struct jl_cargo_in *in = &ret->in;
 	in->kind = (enum jl_kind)jl_cur_u8(c);
-	uint8_t flags = jl_cur_u8(c);
-	in->executable = flags & 1;
+	bool whole = read_flag(c);
 	in->path = read_path(c, arena, false);
-	if (in->kind < JL_KIND_FILE || in->kind > JL_KIND_LINK || flags > 3)
+	if (in->kind < JL_KIND_FILE || in->kind > JL_KIND_LINK || (whole && in->kind != JL_KIND_FILE))
 		c->bad = 1;
 	if (in->kind == JL_KIND_LINK)
 		in->text = read_text(c, arena);
 	if (in->kind != JL_KIND_FILE || c->bad)
 		return;
+	in->mode = jl_cur_u32(c);
+	c->bad |= in->mode > 0777;
 	read_digest(c, &in->digest);
 	in->size = jl_cur_u64(c);
-	if (flags & 2)
+	if (whole)
 		ret->bytes = read_inline(c, in->size);
 }
 

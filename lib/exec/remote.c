@@ -235,7 +235,7 @@ int jl_remote_connect(struct jl_exec *x, struct jl_err *err)
 		argv = jl_launch_ssh(&m->launch, argv, m->config.name, m->config.agents, m->nonce);
 	m->said_len = 0;
 	m->launched_ns = now_ns();
-	int r = jl_launch_start(argv, m->config.environ, &m->launched, err);
+	int r = jl_launch_start(argv, m->config.environ, m->config.workdir, &m->launched, err);
 	if (r != JL_OK)
 		return r;
 	r = jl_link_open(&m->link, m->loop, &link_ops, m->launched.in_fd, m->launched.out_fd, err);

@@ -19,6 +19,7 @@ struct jl_remote_config {              /* all borrowed until the executor is fre
 	bool ssh;                      /* ... then `name` is given to it, and `agents` are brought along */
 	const struct jl_agent_files *agents;
 	const char *const *environ;    /* the launcher's, and what of a job's is the host's own */
+	const char *workdir;           /* where the launcher starts; NULL: where jl is */
 	uint32_t slots;                /* 0: as many as the host says */
 	int64_t silence_ns;            /* nothing heard for so long: lost. 0: 30 s */
 	int64_t connect_ns;            /* from the launch until it answers. 0: 20 s */

@@ -206,11 +206,11 @@ void jl_remote_job_cancel(struct remote *m, struct remote_job *j, enum jl_cancel
 	if (j->over || j->ended)
 		return;
 	j->cancel = true;
-	j->how = how;
-	if (j->start.len || m->state != JL_REMOTE_UP)
-		job_over(m, j, JL_JOB_CANCELLED, "");
-	else
+	if (j->start.len == 0)
 		jl_remote_say(m, &(struct jl_msg){.type = JL_MSG_CANCEL, .id = j->wire, .cancel = (uint8_t)how});
+	/* Who kills does not wait for a host that may be gone. */
+	if (j->start.len || m->state != JL_REMOTE_UP || how == JL_CANCEL_KILL)
+		job_over(m, j, JL_JOB_CANCELLED, "");
 }
 
 /* ---- what the agent says of a job ---- */
@@ -335,8 +335,10 @@ static int take_data(struct remote *m, struct remote_job *j, const struct jl_msg
 int jl_remote_job_message(struct remote *m, const struct jl_msg *msg, struct jl_err *err)
 {
 	struct remote_job *j = find(m, msg->id);
+	if (!j && msg->type == JL_MSG_ENDED) /* it was given up */
+		jl_remote_say(m, &(struct jl_msg){.type = JL_MSG_FORGET, .id = msg->id});
 	if (!j)
-		return JL_OK; /* it was given up */
+		return JL_OK;
 	switch (msg->type) {
 	case JL_MSG_STARTED: return JL_OK;
 	case JL_MSG_NEED: return take_need(m, j, msg, err);

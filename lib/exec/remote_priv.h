@@ -15,7 +15,6 @@ struct remote_job {
 	struct jl_buf start;         /* its START, until that is sent */
 	bool cancel, ended;          /* told to end; the agent has said how it ended */
 	bool over;                   /* to be reported from the loop */
-	enum jl_cancel how;
 	struct jl_job_result result;
 	char why[400];
 	struct jl_landing landing;

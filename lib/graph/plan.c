@@ -115,6 +115,7 @@ static bool rule_in(const struct jl_plan *p, const struct jl_rule *r, uint32_t n
 {
 	uint32_t n_rules = p->rules.len;
 	return r->name < n_text && r->description < n_text && r->items_text < n_text && r->version < n_text &&
+	       r->executor < n_text && refs_in(p, r->hosts, r->n_hosts, n_text) &&
 	       range_in(r->first, r->n, p->insts.len) &&
 	       refs_in(p, r->tags, r->n_tags, n_text) && refs_in(p, r->after, r->n_after, n_rules) &&
 	       refs_in(p, r->waits, r->n_waits, n_rules) && refs_in(p, r->makes, r->n_makes, n_text) &&

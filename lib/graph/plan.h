@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define JL_PLAN_REMOTE 6u
-#define JL_PLAN_FORMAT 7 /* raised whenever the meaning of a table changes */
+#define JL_PLAN_FORMAT 8 /* raised whenever the meaning of a table changes */
 
 #define JL_PLAN_POOLS_MAX 62u
 
@@ -82,6 +82,8 @@ struct jl_rule {
 	uint32_t uses, n_uses;       /* refs: text, two each: a variable that its script uses and that is not passed, and where:
 	                                "FILE:LINE:COLUMN", the file relative to the workspace */
 	uint32_t secrets, n_secrets; /* refs: text of variables' names */
+	uint32_t executor;           /* text; 0: this machine */
+	uint32_t hosts, n_hosts;     /* refs: text of tags that its host must have */
 	uint32_t cpus;               /* 0: one */
 	uint32_t takes, n_takes;     /* refs, two each: a pool, how much of it */
 	uint64_t memory;             /* bytes */

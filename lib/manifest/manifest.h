@@ -157,6 +157,8 @@ struct jl_step {
 	int64_t ttl_ns;              /* a result older than this counts no more; 0: any age does */
 	struct jl_retries retries;
 	struct jl_resources resources;
+	struct jl_mtext executor;    /* s == NULL: this machine */
+	struct jl_mtexts hosts;      /* tags that the host must have */
 	struct jl_port stream[3];    /* stdin, stdout, stderr: also in inputs and outputs; path NULL: not given */
 	struct jl_mtexts tools;      /* names of programs; those with a '/' are in inputs instead */
 	bool manual, cache, portable, allow_failure, interactive;
@@ -172,6 +174,23 @@ struct jl_remote_settings {      /* one of `remotes:` */
 	const char *sign;            /* a file of keys, absolute or of the workspace, or "$VARIABLE"; "": records are not signed */
 	enum jl_remote_mode mode;
 	bool allow_insecure_hash;
+};
+
+struct jl_mhost {                /* one machine of an executor */
+	struct jl_mtext name;        /* as ssh knows it; of a command: the executor's */
+	int64_t slots;               /* 0: as many as it says */
+	struct jl_mtexts tags;       /* those of the executor, too */
+};
+struct jl_mhosts {
+	struct jl_mhost *at;
+	uint32_t n;
+};
+struct jl_executor {
+	struct jl_mtext name;
+	bool ssh;                    /* else a command */
+	struct jl_mtexts launch;     /* of a command: its words */
+	struct jl_mhosts hosts;      /* of a command: one */
+	int64_t silence_ns, connect_ns; /* 0: the default */
 };
 
 struct jl_store_settings {       /* `store:` of a manifest or of the user's settings */
@@ -195,6 +214,8 @@ struct jl_manifest {
 	uint32_t n_steps;
 	struct jl_pool *pools;
 	uint32_t n_pools;
+	struct jl_executor *executors;
+	uint32_t n_executors;
 	struct jl_store_settings store; /* of the top file */
 };
 

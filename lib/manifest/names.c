@@ -195,6 +195,7 @@ void jl_read_check_after(struct jl_reader *r)
 	for (uint32_t i = 0; i < r->steps.len; i++) {
 		check_after(r, JL_AT(r->steps, struct jl_step, i));
 		jl_read_check_resources(r, &JL_AT(r->steps, struct jl_step, i)->resources);
+		jl_read_check_executor(r, JL_AT(r->steps, struct jl_step, i));
 	}
 	check_cycles(r);
 }

@@ -54,6 +54,18 @@ struct jl_remote_keys {
 	struct jl_mtext name, url, mode, group, sign;
 	bool insecure;
 };
+/* The keys of an executor, and of a host that is a mapping. */
+struct jl_executor_keys {
+	struct jl_mtext type;
+	struct jl_mhosts hosts;
+	struct jl_mtexts launch, tags;
+	int64_t slots, silence_ns, connect_ns;
+};
+struct jl_host_keys {
+	struct jl_mtext host;
+	int64_t slots;
+	struct jl_mtexts tags;
+};
 /* The keys of a foreach that is a mapping. */
 struct jl_foreach_keys {
 	int64_t from, to, by;
@@ -111,6 +123,11 @@ void jl_read_resources(struct jl_reader *r, const struct jl_yaml *node, struct j
 void jl_read_pools(struct jl_reader *r, const struct jl_yaml *node);
 /* After the document: does the manifest have those pools, large enough? */
 void jl_read_check_resources(struct jl_reader *r, const struct jl_resources *res);
+/* executors.c */
+void jl_read_executors(struct jl_reader *r, const struct jl_yaml *node);
+void jl_read_hosts(struct jl_reader *r, const struct jl_yaml *node, struct jl_mhosts *ret);
+/* After the document: does the manifest have the executor of the step, and a host with its tags? */
+void jl_read_check_executor(struct jl_reader *r, const struct jl_step *step);
 void jl_read_tools(struct jl_reader *r, const struct jl_yaml *node, struct jl_mtexts *ret);
 /* Once the defaults are merged: streams and tools that are files of the workspace become inputs and outputs. */
 void jl_read_join_streams(struct jl_reader *r, struct jl_step *step);

@@ -79,8 +79,10 @@ static const struct jl_schema_key keys[] = {
 	 "true: the command has the terminal, runs alone and each time, and is not stored."},
 	{"temp", BOTH, JL_TYPE_BOOL, STEP(temp), 0,
 	 "true: the outputs are taken off the disk after their last user; they come back when one has to run."},
-	LATER("executor", BOTH),
-	LATER("hosts", BOTH),
+	{"executor", BOTH, JL_TYPE_TEXT, STEP(executor), 0,
+	 "Where the step runs: the name of one of \"executors\", or local."},
+	{"hosts", BOTH, JL_TYPE_NAMES, STEP(hosts), 0,
+	 "Tags that a host of the executor must have."},
 	/* of the top level */
 	{"version", JL_IN_TOP, JL_TYPE_INT, 0, 0, 0,
 	 "The format's version: 1."},
@@ -96,7 +98,31 @@ static const struct jl_schema_key keys[] = {
 	 "Where results are kept."},
 	{"pools", JL_IN_TOP, JL_TYPE_POOLS, 0, 0, 0,
 	 "Names and sizes of what there is only so much of: {gpu: 1}."},
-	LATER("executors", JL_IN_TOP),
+	{"executors", JL_IN_TOP, JL_TYPE_EXECUTORS, 0, 0, 0,
+	 "Other machines for steps, by name: {lab: {type: ssh, hosts: [alice, \"bob*4\"]}}."},
+	/* of an executor */
+	{"type", JL_IN_EXECUTOR, JL_TYPE_TEXT, FIELD(struct jl_executor_keys, type), 0,
+	 "ssh, or command for anything that starts an agent and gives its standard streams."},
+	{"hosts", JL_IN_EXECUTOR, JL_TYPE_HOSTS, FIELD(struct jl_executor_keys, hosts), 0,
+	 "ssh: the hosts, each a name, \"NAME*SLOTS\" or {host: NAME, slots: 8, tags: [big]}."},
+	{"launch", JL_IN_EXECUTOR, JL_TYPE_WORDS, FIELD(struct jl_executor_keys, launch), 0,
+	 "command: what starts jl-agent, as a list of words."},
+	{"slots", JL_IN_EXECUTOR, JL_TYPE_COUNT, FIELD(struct jl_executor_keys, slots), 0,
+	 "Steps at once on each host that does not say; as many as it has processors otherwise."},
+	{"tags", JL_IN_EXECUTOR, JL_TYPE_NAMES, FIELD(struct jl_executor_keys, tags), 0,
+	 "Tags of every host."},
+	{"silence", JL_IN_EXECUTOR, JL_TYPE_DURATION, FIELD(struct jl_executor_keys, silence_ns), 0,
+	 "A host that says nothing for so long is lost: 30s."},
+	{"connect", JL_IN_EXECUTOR, JL_TYPE_DURATION, FIELD(struct jl_executor_keys, connect_ns), 0,
+	 "How long connecting may take: 20s."},
+	LATER("sync", JL_IN_EXECUTOR),
+	/* of a host that is a mapping */
+	{"host", JL_IN_HOST, JL_TYPE_TEXT, FIELD(struct jl_host_keys, host), 0,
+	 "Its name, as ssh knows it."},
+	{"slots", JL_IN_HOST, JL_TYPE_COUNT, FIELD(struct jl_host_keys, slots), 0,
+	 "Steps at once."},
+	{"tags", JL_IN_HOST, JL_TYPE_NAMES, FIELD(struct jl_host_keys, tags), 0,
+	 "For the \"hosts\" of steps."},
 	/* of store */
 	{"dir", JL_IN_STORE, JL_TYPE_TEXT, FIELD(struct jl_store_keys, dir), 0,
 	 "The store's folder, relative to the workspace."},
@@ -198,6 +224,10 @@ const char *jl_schema_place(unsigned where)
 		return "\"retries\"";
 	if (where & JL_IN_REMOTE)
 		return "a remote";
+	if (where & JL_IN_EXECUTOR)
+		return "an executor";
+	if (where & JL_IN_HOST)
+		return "a host";
 	if (where & JL_IN_INCLUDE)
 		return "an include";
 	return "an input or output";

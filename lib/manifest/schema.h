@@ -19,6 +19,8 @@ enum jl_schema_where {
 	JL_IN_RETRIES = 64,
 	JL_IN_INCLUDE = 128,
 	JL_IN_REMOTE = 256,
+	JL_IN_EXECUTOR = 512,
+	JL_IN_HOST = 1024,
 };
 
 enum jl_schema_type {
@@ -46,6 +48,8 @@ enum jl_schema_type {
 	JL_TYPE_RETRIES, /* struct jl_retries */
 	JL_TYPE_RESOURCES, /* struct jl_resources */
 	JL_TYPE_POOLS,   /* the top's */
+	JL_TYPE_EXECUTORS, /* the top's */
+	JL_TYPE_HOSTS,   /* struct jl_mhosts */
 	JL_TYPE_SECRETS, /* struct jl_mtexts: names of variables */
 	JL_TYPE_VALID_IF, /* a command, in a struct jl_step * */
 	JL_TYPE_TOOLS,   /* struct jl_mtexts: names or paths of programs */

@@ -79,6 +79,13 @@ static const char *type_of(enum jl_schema_type type)
 		return "\"type\":\"object\","
 		       "\"propertyNames\":{\"pattern\":\"^[A-Za-z0-9_][A-Za-z0-9_.-]*$\"},"
 		       "\"additionalProperties\":{\"type\":\"integer\",\"minimum\":1}";
+	case JL_TYPE_EXECUTORS:
+		return "\"type\":\"object\","
+		       "\"propertyNames\":{\"pattern\":\"^[A-Za-z0-9_][A-Za-z0-9_.-]*$\"},"
+		       "\"additionalProperties\":{" REF("executor") "}";
+	case JL_TYPE_HOSTS:
+		return "\"anyOf\":[{" REF("path") "},{\"type\":\"array\",\"minItems\":1,\"items\":{\"anyOf\":[{" REF("path") "},{" REF(
+			"host") "}]}}]";
 	case JL_TYPE_ENV:
 		return "\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^[A-Za-z_][A-Za-z0-9_]*$\"},"
 		       "\"additionalProperties\":{" REF("text") "}";
@@ -162,6 +169,11 @@ void jl_schema_json(struct jl_buf *out)
 		{"retries", JL_IN_RETRIES, "\"required\":[\"times\"]"},
 		{"remote", JL_IN_REMOTE, "\"required\":[\"name\",\"url\"]"},
 		{"include", JL_IN_INCLUDE, "\"required\":[\"file\"]"},
+		{"executor", JL_IN_EXECUTOR,
+		 "\"required\":[\"type\"],\"oneOf\":[{\"properties\":{\"type\":{\"const\":\"ssh\"}},\"required\":[\"hosts\"],"
+		 "\"not\":{\"required\":[\"launch\"]}},{\"properties\":{\"type\":{\"const\":\"command\"}},\"required\":[\"launch\"],"
+		 "\"not\":{\"required\":[\"hosts\"]}}]"},
+		{"host", JL_IN_HOST, "\"required\":[\"host\"]"},
 	};
 	struct jl_json j = {.out = out};
 

@@ -495,6 +495,8 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 		break;
 	case JL_TYPE_RESOURCES: jl_read_resources(r, node, (struct jl_resources *)(void *)field); break;
 	case JL_TYPE_POOLS: jl_read_pools(r, node); break;
+	case JL_TYPE_EXECUTORS: jl_read_executors(r, node); break;
+	case JL_TYPE_HOSTS: jl_read_hosts(r, node, (struct jl_mhosts *)(void *)field); break;
 	case JL_TYPE_TOOLS: jl_read_tools(r, node, (struct jl_mtexts *)(void *)field); break;
 	case JL_TYPE_ENV:
 	case JL_TYPE_VARS: jl_read_vars(r, node, key, (struct jl_vars *)(void *)field); break;

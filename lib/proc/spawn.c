@@ -103,7 +103,7 @@ IN_CHILD static enum step child_prepare(struct child *c)
 	if (s->own_group)
 		syscall(SYS_setpgid, 0, 0);
 	if (s->die_with_parent) {
-		syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		syscall(SYS_prctl, PR_SET_PDEATHSIG, s->death_signal ? s->death_signal : SIGKILL, 0, 0, 0);
 		/* Had the parent died before the request, the signal would never come. */
 		if (syscall(SYS_getppid) != c->parent)
 			return STEP_PARENT;

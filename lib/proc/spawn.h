@@ -26,7 +26,8 @@ struct jl_spawn {
 	int stdin_fd, stdout_fd, stderr_fd; /* become 0, 1, 2; -1: /dev/null; may be equal to each other or to 0..2 */
 	const sigset_t *mask;    /* the child's signal mask; NULL: empty */
 	bool own_group;          /* setpgid(0, 0) */
-	bool die_with_parent;    /* PR_SET_PDEATHSIG, SIGKILL */
+	bool die_with_parent;    /* PR_SET_PDEATHSIG */
+	int death_signal;        /* ... with this; 0: SIGKILL */
 	const int *keep_fds;     /* more descriptors to leave open (jobserver), -1-terminated, or NULL */
 };
 

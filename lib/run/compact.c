@@ -100,6 +100,8 @@ static void move_rule(struct mover *m, const struct jl_project *p, uint32_t rule
 	r.pass_env = move_refs(m, r.pass_env, r.n_pass_env, true);
 	r.keep = move_refs(m, r.keep, r.n_keep, true);
 	r.secrets = move_refs(m, r.secrets, r.n_secrets, true);
+	r.executor = move_text(m, r.executor);
+	r.hosts = move_refs(m, r.hosts, r.n_hosts, true);
 	r.tools = move_refs(m, r.tools, r.n_tools, true);
 	r.uses = move_refs(m, r.uses, 2 * r.n_uses, true);
 	r.takes = move_refs(m, r.takes, 2 * r.n_takes, false);

@@ -335,6 +335,9 @@ static void compile_rule(struct jl_project *p, const struct jl_step *s)
 	r.n_tools = s->tools.n;
 	r.secrets = add_texts(p, &s->secret_env);
 	r.n_secrets = s->secret_env.n;
+	r.executor = add_text(p, s->executor.s);
+	r.hosts = add_texts(p, &s->hosts);
+	r.n_hosts = s->hosts.n;
 	r.cpus = (uint32_t)s->resources.cpus;
 	r.memory = s->resources.memory;
 	r.takes = add_takes(p, &s->resources);

@@ -3,6 +3,7 @@
 
 #include "manifest/shell.h"
 #include "run/again.h"
+#include "run/elsewhere.h"
 #include "run/found.h"
 #include "run/needs.h"
 #include "run/secrets.h"
@@ -227,7 +228,7 @@ static void describe_end(const struct jl_engine *e, const struct jl_running *r, 
 	ev->exit_code = r->job.result.exit_code;
 	ev->signal = r->job.result.signal;
 	ev->attempt = r->attempt;
-	ev->executor = "local";
+	ev->executor = jl_elsewhere_is(e, r) ? jl_elsewhere_of(e, r->inst) : "local";
 	ev->host = r->job.result.host;
 }
 
@@ -376,6 +377,8 @@ void jl_ended_take_in(struct jl_engine *e, struct jl_running *r)
 	struct jl_outputs outs = {.at = JL_TABLE_INIT(struct jl_record_output)};
 	struct jl_err err = JL_ERR_INIT;
 	bool ok = succeeded(r);
+	if (r->job.result.end == JL_JOB_LOST && jl_elsewhere_lost(e, r))
+		return;
 	jl_needs_give(e, r);
 	jl_ended_forget(e, r->inst);
 	jl_secrets_mask(e, r, 1, "", 0, true);
@@ -394,6 +397,9 @@ void jl_ended_take_in(struct jl_engine *e, struct jl_running *r)
 	if (!ok && r->job.result.exit_code == 141 && !r->job.why[0])
 		snprintf(r->job.why, sizeof(r->job.why),
 			 "a command of its pipeline ended by SIGPIPE; \"shell: [bash, -c]\" leaves pipefail out");
+	if (!ok && jl_elsewhere_is(e, r) && r->job.result.end == JL_JOB_EXITED && !r->job.why[0])
+		snprintf(r->job.why, sizeof(r->job.why), "exit %d; on \"%.60s\" only its declared inputs are there",
+			 r->job.result.exit_code, r->job.result.host);
 	if (ok) {
 		end_success(e, r, &outs);
 	} else if (jl_again_wanted(e, r)) {

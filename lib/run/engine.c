@@ -429,10 +429,11 @@ static bool work(void *owner)
 	}
 	if (!e->slots.stopping && jl_shared_full(e))
 		return false;
-	if (!jl_needs_unpark(e, e->slots.stopping, &node) && !next_ready(e, &node))
-		return false;
-	visit(e, node);
-	return true;
+	bool found = jl_needs_unpark(e, e->slots.stopping, &node) || (!jl_needs_full(e) && next_ready(e, &node));
+	if (found)
+		visit(e, node);
+	jl_again_wake(e); /* somebody may have begun to wait for a host */
+	return found;
 }
 
 static void ended(void *owner, struct jl_slot_job *job)

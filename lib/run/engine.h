@@ -7,9 +7,10 @@
 #ifndef JL_RUN_ENGINE_H
 #define JL_RUN_ENGINE_H
 
-#include "exec/exec.h"
+#include "exec/hosts.h"
 #include "graph/graph.h"
 #include "memo/record.h"
+#include "run/cargo.h"
 #include "run/local.h"
 #include "run/project.h"
 #include "run/slots.h"
@@ -109,6 +110,19 @@ struct jl_shared_state {       /* run/shared.h */
 	uint32_t n_waiting;
 };
 
+struct jl_elsewhere {          /* run/elsewhere.h */
+	struct jl_exec *exec;    /* hosts and this machine as one; NULL: every step runs here */
+	struct jl_host *hosts;
+	uint32_t n_hosts;
+	struct jl_agent_files agents;
+	bool has_agents;
+	struct jl_arena arena;   /* of the hosts' texts */
+	struct jl_table losses;  /* uint8_t by instance: hosts that were lost while it ran */
+	struct jl_table tags;    /* const char *: of `where` */
+	struct jl_where where;   /* room for one start */
+	struct jl_cargo_room cargo;
+};
+
 enum jl_rule_state_flag {
 	JL_RS_ALL = 1,         /* all its instances are wanted */
 	JL_RS_ASKED = 2,       /* ... by the user */
@@ -152,6 +166,8 @@ struct jl_engine {
 	struct jl_slots slots;   /* run/slots.h: the loop */
 	struct jl_starting starting;
 	struct jl_need_state needs;
+	struct jl_elsewhere elsewhere;
+	uint32_t n_here;         /* slots of this machine */
 	struct jl_secret_state secrets;
 	struct jl_temp_state temp;
 	struct jl_table valid;   /* enum jl_valid in uint8_t, by instance; as long as it needs to be */

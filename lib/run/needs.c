@@ -1,11 +1,15 @@
 /* See needs.h. */
 #include "run/needs.h"
 
+#include "run/elsewhere.h"
+
 #include <stdlib.h>
 
+#define PARKED_MOST 64u /* with hosts: more are not decided ahead */
 #define LOOK_NS    (200 * JL_NS_MS) /* how old what is known of the machine may be */
 #define OF_MEMORY  UINT64_C(1)
 #define OF_POOL(i) (UINT64_C(2) << (i))
+#define OF_PLACE   (UINT64_C(1) << 63) /* on a host; JL_PLAN_POOLS_MAX leaves it free */
 
 struct parked {
 	uint32_t inst, node;
@@ -27,7 +31,13 @@ void jl_needs_release(struct jl_engine *e)
 
 uint32_t jl_needs_cpus(const struct jl_engine *e, const struct jl_rule *r)
 {
-	return r->cpus == 0 ? 1 : r->cpus < e->slots.n ? r->cpus : e->slots.n;
+	return r->cpus == 0 ? 1 : r->cpus < e->n_here ? r->cpus : e->n_here;
+}
+
+/* Not on this machine, whose processors and memory it leaves alone. */
+static bool is_far(const struct jl_engine *e, uint32_t inst)
+{
+	return e->elsewhere.exec && jl_elsewhere_of(e, inst)[0];
 }
 
 static uint64_t memory_total(struct jl_engine *e)
@@ -45,10 +55,11 @@ static bool lacks_memory(struct jl_engine *e, const struct jl_rule *r)
 }
 
 /* Bits of what it lacks now. */
-static uint64_t lacks(struct jl_engine *e, const struct jl_rule *r)
+static uint64_t lacks(struct jl_engine *e, uint32_t inst)
 {
 	const struct jl_plan *plan = &e->p->plan;
-	uint64_t bits = lacks_memory(e, r) ? OF_MEMORY : 0;
+	const struct jl_rule *r = jl_engine_rule(e, inst);
+	uint64_t bits = !is_far(e, inst) && lacks_memory(e, r) ? OF_MEMORY : 0;
 	for (uint32_t i = 0; i < r->n_takes; i++) {
 		uint32_t pool = jl_plan_ref(plan, r->takes + 2 * i), want = jl_plan_ref(plan, r->takes + 2 * i + 1);
 		uint32_t size = jl_plan_ref(plan, jl_plan_head(plan)->pools + pool);
@@ -59,9 +70,10 @@ static uint64_t lacks(struct jl_engine *e, const struct jl_rule *r)
 }
 
 /* Bits of what it needs at all. */
-static uint64_t wants(const struct jl_engine *e, const struct jl_rule *r)
+static uint64_t wants(const struct jl_engine *e, uint32_t inst)
 {
-	uint64_t bits = r->memory ? OF_MEMORY : 0;
+	const struct jl_rule *r = jl_engine_rule(e, inst);
+	uint64_t bits = r->memory && !is_far(e, inst) ? OF_MEMORY : 0;
 	for (uint32_t i = 0; i < r->n_takes; i++)
 		bits |= OF_POOL(jl_plan_ref(&e->p->plan, r->takes + 2 * i));
 	return bits;
@@ -69,16 +81,18 @@ static uint64_t wants(const struct jl_engine *e, const struct jl_rule *r)
 
 bool jl_needs_park(struct jl_engine *e, uint32_t inst, uint32_t node)
 {
-	const struct jl_rule *r = jl_engine_rule(e, inst);
-	uint64_t lacked = wants(e, r), waited_for = 0;
-	if (lacked == 0 || node == e->needs.turn)
+	uint64_t lacked = wants(e, inst), waited_for = 0;
+	if (node == e->needs.turn)
+		return false;
+	uint64_t place = jl_elsewhere_room(e, inst) ? 0 : OF_PLACE;
+	if (lacked == 0 && !place)
 		return false;
 	for (uint32_t i = 0; i < e->needs.parked.len; i++)
 		waited_for |= JL_AT(e->needs.parked, struct parked, i)->lacked;
-	lacked = lacks(e, r) | (lacked & waited_for);
+	lacked = lacks(e, inst) | (lacked & waited_for) | place;
 	if (lacked)
 		*(struct parked *)jl_table_add(&e->needs.parked, 1) =
-			(struct parked){.inst = inst, .node = node, .lacked = lacked};
+			(struct parked){.inst = inst, .node = node, .lacked = lacked & ~OF_PLACE};
 	return lacked != 0;
 }
 
@@ -90,9 +104,8 @@ bool jl_needs_unpark(struct jl_engine *e, bool all, uint32_t *ret_node)
 		return false;
 	for (uint32_t i = 0; i < t->len; i++) {
 		struct parked *p = JL_AT(*t, struct parked, i);
-		const struct jl_rule *r = jl_engine_rule(e, p->inst);
-		uint64_t now = lacks(e, r);
-		if (all || (!now && !(wants(e, r) & waited_for))) {
+		uint64_t now = lacks(e, p->inst);
+		if (all || (!now && !(wants(e, p->inst) & waited_for) && jl_elsewhere_room(e, p->inst))) {
 			*ret_node = e->needs.turn = p->node;
 			for (uint32_t k = i + 1; k < t->len; k++)
 				*JL_AT(*t, struct parked, k - 1) = *JL_AT(*t, struct parked, k);
@@ -104,6 +117,16 @@ bool jl_needs_unpark(struct jl_engine *e, bool all, uint32_t *ret_node)
 	}
 	e->needs.stuck = true; /* until something is given back */
 	return false;
+}
+
+bool jl_needs_wait(const struct jl_engine *e)
+{
+	return e->elsewhere.exec && e->needs.parked.len > 0;
+}
+
+bool jl_needs_full(const struct jl_engine *e)
+{
+	return e->elsewhere.exec && e->needs.parked.len >= PARKED_MOST;
 }
 
 /* --load, --memfree. */
@@ -124,10 +147,13 @@ static bool has_room(struct jl_engine *e)
 bool jl_needs_met(void *owner, struct jl_slot_job *job)
 {
 	struct jl_engine *e = owner;
-	const struct jl_rule *r = jl_engine_rule(e, ((struct jl_running *)job)->inst);
+	uint32_t inst = ((struct jl_running *)job)->inst;
+	const struct jl_rule *r = jl_engine_rule(e, inst);
 	if (e->needs.alone || (r->flags & JL_RULE_INTERACTIVE && !((struct jl_running *)job)->checking))
 		return false; /* asked while another runs */
-	return e->needs.cpus + jl_needs_cpus(e, r) <= e->slots.n && lacks(e, r) == 0 && has_room(e);
+	if (jl_elsewhere_is(e, (struct jl_running *)job))
+		return lacks(e, inst) == 0;
+	return e->needs.cpus + jl_needs_cpus(e, r) <= e->n_here && lacks(e, inst) == 0 && has_room(e);
 }
 
 static void count(struct jl_engine *e, struct jl_running *r, bool taken)
@@ -140,8 +166,10 @@ static void count(struct jl_engine *e, struct jl_running *r, bool taken)
 	e->needs.stuck &= taken;
 	if (rule->flags & JL_RULE_INTERACTIVE)
 		e->needs.alone = taken;
-	e->needs.cpus = taken ? e->needs.cpus + jl_needs_cpus(e, rule) : e->needs.cpus - jl_needs_cpus(e, rule);
-	e->needs.memory = taken ? e->needs.memory + rule->memory : e->needs.memory - rule->memory;
+	if (!jl_elsewhere_is(e, r)) {
+		e->needs.cpus = taken ? e->needs.cpus + jl_needs_cpus(e, rule) : e->needs.cpus - jl_needs_cpus(e, rule);
+		e->needs.memory = taken ? e->needs.memory + rule->memory : e->needs.memory - rule->memory;
+	}
 	for (uint32_t i = 0; i < rule->n_takes; i++) {
 		uint32_t pool = jl_plan_ref(plan, rule->takes + 2 * i), n = jl_plan_ref(plan, rule->takes + 2 * i + 1);
 		e->needs.used[pool] = taken ? e->needs.used[pool] + n : e->needs.used[pool] - n;

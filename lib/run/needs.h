@@ -20,6 +20,11 @@ bool jl_needs_unpark(struct jl_engine *e, bool all, uint32_t *ret_node);
 
 /* How many slots a rule's instance takes: as it says, but no more than there are. */
 uint32_t jl_needs_cpus(const struct jl_engine *e, const struct jl_rule *r);
+
+/* Somebody is parked who may wait for a host to come up; there are as many as are to be decided ahead. */
+bool jl_needs_wait(const struct jl_engine *e);
+bool jl_needs_full(const struct jl_engine *e);
+
 /* may_start() of struct jl_slots_ops. */
 bool jl_needs_met(void *owner, struct jl_slot_job *job);
 /* It starts; it has ended. Either may be called again. */

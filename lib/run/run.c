@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/glob.h"
 #include "base/pool.h"
+#include "run/elsewhere.h"
 #include "run/engine.h"
 #include "run/expand.h"
 #include "run/found.h"
@@ -59,7 +60,7 @@ int jl_loop_read_blob(struct jl_store *store, const struct jl_content *content, 
 	return r;
 }
 
-static int open_executor(struct jl_engine *e, struct jl_err *err)
+static int open_executor(struct jl_engine *e, uint32_t *ret_more, struct jl_err *err)
 {
 	if (e->opts->exec)
 		e->exec = e->opts->exec;
@@ -67,7 +68,7 @@ static int open_executor(struct jl_engine *e, struct jl_err *err)
 		return JL_OK;
 	int r = jl_local_open(&e->local, &e->slots, e->opts->jobs, e->opts->environ, err);
 	e->exec = e->local.exec;
-	return r;
+	return r == JL_OK ? jl_elsewhere_open(e, ret_more, err) : r;
 }
 
 /* ---- before and after ---- */
@@ -237,16 +238,19 @@ int jl_engine_prepare(struct jl_engine *e, struct jl_err *err)
 static int run(struct jl_engine *e, struct jl_err *err)
 {
 	struct stat st;
+	uint32_t more = 0;
 	struct jl_event ev = {.type = JL_EVENT_RUN_STARTED, .run_id = e->run_id, .jobs = e->p->jobs,
 			      .workspace = e->p->root};
 	/* Before the first event: with errors nothing is run and nothing told. */
 	int r = jl_engine_prepare(e, err);
 	if (r == JL_OK)
-		r = open_executor(e, err);
+		r = open_executor(e, &more, err);
 	if (r != JL_OK)
 		return r;
-	jl_slots_init(&e->slots, e->local.alone ? 1 : e->p->jobs, e->exec, e->clock, &jl_engine_slots, e);
-	e->slots.tokens = e->local.loop ? &e->local.tokens : NULL;
+	e->n_here = e->local.alone ? 1 : e->p->jobs;
+	jl_slots_init(&e->slots, e->n_here + more, e->exec, e->clock, &jl_engine_slots, e);
+	/* A token is for this machine's processors: with hosts nobody can tell which job it would stand for. */
+	e->slots.tokens = e->local.loop && !e->elsewhere.exec ? &e->local.tokens : NULL;
 	jl_needs_init(e);
 	jl_secrets_open(e);
 	e->had_logs = fstatat(jl_engine_files(e)->root_fd, ".jl/logs", &st, 0) == 0;
@@ -310,6 +314,7 @@ void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts)
 
 void jl_engine_release(struct jl_engine *e)
 {
+	jl_elsewhere_close(e);
 	jl_local_close(&e->local);
 	if (e->own_store)
 		jl_store_free(e->store);

@@ -48,6 +48,7 @@ struct jl_run_opts {
 	const char *shuffle;              /* a seed: ready steps are run in an order made from it; NULL: by urgency */
 	double max_load;                  /* while others run, start nothing when the load is that high; 0: none */
 	uint64_t min_memory;              /* ... or less than so many bytes are free; 0: none */
+	const char *executor;             /* where all steps run, whatever they say; NULL: where they say */
 	bool no_wait;
 	bool offline;                     /* ask no remote, send nothing to one */
 	uint32_t retries;                 /* for steps that do not say */

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/path.h"
+#include "run/elsewhere.h"
 #include "run/ended.h"
 #include "run/found.h"
 #include "run/left.h"
@@ -58,7 +59,9 @@ static int make_ready(struct jl_engine *e, struct jl_running *r, struct jl_err *
 	jl_joblog_free(r->log); /* of an attempt before */
 	r->log = jl_joblog_new(e, r->inst);
 	int status = jl_place_prepare(e, r->inst, err);
-	return status == JL_OK ? open_streams(e, r->inst, e->starting.fds, err) : status;
+	if (status != JL_OK || jl_elsewhere_is(e, r))
+		return status;
+	return open_streams(e, r->inst, e->starting.fds, err);
 }
 
 int jl_start_begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, struct jl_err *err)
@@ -77,7 +80,8 @@ int jl_start_begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, str
 	if (status != JL_OK)
 		return status;
 	jl_plan_spec(&e->p->plan, r->checking ? t->valid : t->spec, &st->argv, &spec);
-	status = jl_script_shorten(e, r, &spec, err);
+	bool far = jl_elsewhere_is(e, r);
+	status = far ? jl_elsewhere_job(e, r, spec.workdir, ret, err) : jl_script_shorten(e, r, &spec, err);
 	if (status != JL_OK)
 		return status;
 	jl_buf_clear(&st->workdir);
@@ -111,12 +115,13 @@ void jl_start_begun(void *owner, struct jl_slot_job *job, bool started)
 	if (!e->opts->sinks || r->checking)
 		return;
 	struct jl_buf line = JL_BUF_INIT;
+	const char *far = e->elsewhere.exec ? jl_elsewhere_of(e, r->inst) : "";
 	jl_ended_command(e, r->inst, &line);
 	struct jl_event ev = {.type = JL_EVENT_STEP_STARTED,
 			      .step = jl_engine_label(e, r->inst),
 			      .attempt = r->attempt,
-			      .executor = "local",
-			      .host = "local",
+			      .executor = far[0] ? far : "local",
+			      .host = far[0] ? jl_hosts_of(e->elsewhere.exec, job->slot + 1) : "local",
 			      .pid = job->pid,
 			      .command = line.data,
 			      .expected_ns = jl_ended_result(e, r->inst)->wall_ns,

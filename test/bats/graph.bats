@@ -396,12 +396,13 @@ EOF
 @test "a key of the format that this version does not do is an error with its place, not passed over" {
 	write_manifest <<'EOF'
 version: 1
+executors: {x: {type: ssh, hosts: h, sync: shared}}
 steps:
-  a: {command: "tally a", executor: x}
+  a: {command: "tally a"}
 EOF
 	run_jl run
 	assert_status 2
-	assert_regex "$stderr" '^joblib\.yaml:3:27: .*"executor"'
+	assert_regex "$stderr" '^joblib\.yaml:2:38: .*"sync"'
 	assert_tallies 0
 }
 

@@ -50,6 +50,10 @@ def collect_all(m):
         collect("remote", entry)
     for entry in m["include"] if isinstance(m.get("include"), list) else []:
         collect("include", entry)
+    for executor in m.get("executors", {}).values():
+        collect("executor", executor)
+        for host in executor["hosts"] if isinstance(executor.get("hosts"), list) else []:
+            collect("host", host)
     for step in m.get("steps", {}).values():
         collect("step", step)
         collect("foreach", step.get("foreach"))

@@ -77,7 +77,7 @@ static struct jl_cargo_in input(const char *path)
 	int fd = openat(root, path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(fstat(fd, &st), 0);
-	in.executable = st.st_mode & 0100;
+	in.mode = st.st_mode & 0777;
 	assert_int_equal(jl_digest_fd(&jl_io_system, fd, &in.digest, &in.size, NULL), JL_OK);
 	close(fd);
 	return in;

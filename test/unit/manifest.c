@@ -216,15 +216,15 @@ static void keys_of_later_versions(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < jl_schema_count(); i++) {
 		const struct jl_schema_key *key = jl_schema_at(i);
-		bool step = key->where & JL_IN_STEP, store = key->where & JL_IN_STORE;
+		bool step = key->where & JL_IN_STEP, store = key->where & JL_IN_STORE, executor = key->where & JL_IN_EXECUTOR;
 
 		if (key->type != JL_TYPE_LATER)
 			continue;
-		snprintf(text, sizeof(text), STEP "%s%s: x%s\n", step ? "    " : store ? "store: {" : "", key->name,
-			 store ? "}" : "");
+		snprintf(text, sizeof(text), STEP "%s%s: x%s\n", step ? "    " : store ? "store: {" : executor ? "executors: {x: {" : "", key->name,
+			 store ? "}" : executor ? "}}" : "");
 		snprintf(wanted, sizeof(wanted),
 			 "5:%d: key \"%s\" is known to the format but not supported by this version; take it out\n",
-			 step ? 5 : store ? 9 : 1, key->name);
+			 step ? 5 : store ? 9 : executor ? 17 : 1, key->name);
 		expect_len(text, strlen(text), wanted);
 	}
 }

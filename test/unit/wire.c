@@ -40,7 +40,7 @@ static void test_start(void **state)
 {
 	(void)state;
 	const struct jl_msg_in ins[] = {
-		{.in = {.path = "in/x", .kind = JL_KIND_FILE, .executable = true, .size = 3, .digest = {JL_DIGEST_XXH3, {1, 2}}},
+		{.in = {.path = "in/x", .kind = JL_KIND_FILE, .mode = 0755, .size = 3, .digest = {JL_DIGEST_XXH3, {1, 2}}},
 		 .bytes = "abc"},
 		{.in = {.path = "big", .kind = JL_KIND_FILE, .size = UINT64_C(1) << 40, .digest = {JL_DIGEST_XXH3, {3}}}},
 		{.in = {.path = "d", .kind = JL_KIND_DIR}},
@@ -70,7 +70,7 @@ static void test_start(void **state)
 	assert_int_equal(r.start.kill_after_ns, INT64_MAX);
 	assert_int_equal(r.start.n_ins, 4);
 	assert_memory_equal(r.start.ins[0].bytes, "abc", 3);
-	assert_true(r.start.ins[0].in.executable);
+	assert_int_equal(r.start.ins[0].in.mode, 0755);
 	assert_true(jl_digest_equal(&r.start.ins[1].in.digest, &ins[1].in.digest));
 	assert_true(r.start.ins[1].in.size == UINT64_C(1) << 40);
 	assert_string_equal(r.start.ins[3].in.text, "/anywhere");

@@ -1,0 +1,35 @@
+/* Steps that run on other machines: which executors the manifest has, where a step may run, what travels with it, what happens when
+ * its host is lost.
+ *
+ * All of it is one more executor behind the same loop (exec/hosts.h); without executors in the manifest there is nothing here.
+ */
+#ifndef JL_RUN_ELSEWHERE_H
+#define JL_RUN_ELSEWHERE_H
+
+#include "run/engine.h"
+
+/* Before the slots: *ret_more is how many jobs there may be on hosts, beside those here. JL_EINVAL: --executor names none. */
+int jl_elsewhere_open(struct jl_engine *e, uint32_t *ret_more, struct jl_err *err) JL_MUST_CHECK;
+void jl_elsewhere_close(struct jl_engine *e); /* before the local executor and the loop */
+
+/* The hosts of a manifest's executors, into *w. */
+int jl_elsewhere_hosts(struct jl_elsewhere *w, const struct jl_manifest *m, const char *const *environ,
+                       struct jl_err *err) JL_MUST_CHECK;
+
+/* The executor of an instance, a name of the manifest; "" is this machine. */
+const char *jl_elsewhere_of(const struct jl_engine *e, uint32_t inst);
+/* May it be started without waiting for a slot of a host? */
+bool jl_elsewhere_room(struct jl_engine *e, uint32_t inst);
+/* Put into *job where it runs and what travels; good until the next call. JL_EINVAL: an input cannot travel. */
+int jl_elsewhere_job(struct jl_engine *e, struct jl_running *r, const char *workdir, struct jl_job *job,
+                     struct jl_err *err) JL_MUST_CHECK;
+/* Its host was lost: it takes its turn again, and *r is gone. false: that has happened too often, or nothing starts any more; its
+ * `why` says so. */
+bool jl_elsewhere_lost(struct jl_engine *e, struct jl_running *r);
+
+static inline bool jl_elsewhere_is(const struct jl_engine *e, const struct jl_running *r)
+{
+	return e->elsewhere.exec && !r->checking && jl_elsewhere_of(e, r->inst)[0] != '\0';
+}
+
+#endif
