@@ -292,6 +292,8 @@ static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
 		jl_ended_off(e, inst, node);
 		return;
 	}
+	if (jl_temp_waits(e, inst, node))
+		return;
 	if (jl_temp_is_wanted(e, inst))
 		jl_temp_forget(e, inst);
 	jl_shared_begin(e);
@@ -344,7 +346,7 @@ static void settle_rule(struct jl_engine *e, uint32_t rule, uint32_t node)
 {
 	struct jl_err err = JL_ERR_INIT;
 	uint32_t first = e->p->plan.insts.len;
-	if (e->opts->mode == JL_MODE_RUN && lacks_lines(e, rule, node))
+	if (jl_temp_rule_waits(e, rule, node) || (e->opts->mode == JL_MODE_RUN && lacks_lines(e, rule, node)))
 		return;
 	int r = jl_expand_rule(e->p, rule, &err);
 	if (r != JL_OK) {

@@ -139,6 +139,7 @@ struct jl_rule_state {
 struct jl_temp_state {         /* run/temp.h */
 	struct jl_table of;      /* private, by instance; as long as it needs to be */
 	struct jl_table held_back; /* uint32_t: fresh instances that are not told of yet */
+	bool remade;             /* something was brought back in this run */
 	uint32_t gate;           /* node: all late rules are expanded; JL_NONE: there are none */
 };
 

@@ -198,12 +198,19 @@ static void needed(struct jl_engine *e, uint32_t inst, bool all, struct jl_table
 	}
 }
 
+static bool being_made(struct jl_engine *e, uint32_t inst)
+{
+	uint32_t node = of(e, inst)->remake;
+	return node != JL_NONE && jl_graph_node(&e->graph, node)->state != JL_NODE_DONE;
+}
+
 /* `node` waits for the outputs of an instance. */
 static void remake(struct jl_engine *e, uint32_t inst, uint32_t node)
 {
 	struct temp_of *t = of(e, inst);
 	t->held_back = false; /* it will be told what becomes of it */
-	if (t->remake != JL_NONE && jl_graph_node(&e->graph, t->remake)->state != JL_NODE_DONE)
+	e->temp.remade = true;
+	if (being_made(e, inst))
 		jl_graph_wait(&e->graph, node, t->remake);
 	else
 		t->remake = jl_graph_before(&e->graph, node, JL_NODE(JL_NODE_REMAKE, inst));
@@ -238,6 +245,46 @@ bool jl_temp_bring(struct jl_engine *e, uint32_t inst, uint32_t node)
 	for (uint32_t i = 0; i < ids.len; i++)
 		remake(e, *JL_AT(ids, uint32_t, i), node);
 	bool waits = ids.len > 0;
+	jl_table_release(&ids);
+	return waits;
+}
+
+/* Wait for those of the instances that are being made. */
+static bool wait_for(struct jl_engine *e, const struct jl_table *insts, uint32_t node)
+{
+	bool waits = false;
+	for (uint32_t i = 0; i < insts->len; i++) {
+		uint32_t inst = *JL_AT(*insts, uint32_t, i);
+		if (!being_made(e, inst))
+			continue;
+		jl_graph_wait(&e->graph, node, of(e, inst)->remake);
+		waits = true;
+	}
+	return waits;
+}
+
+bool jl_temp_waits(struct jl_engine *e, uint32_t inst, uint32_t node)
+{
+	struct jl_table ids = JL_TABLE_INIT(uint32_t);
+	if (!e->temp.remade)
+		return false;
+	needed(e, inst, true, &ids);
+	bool waits = wait_for(e, &ids, node);
+	jl_table_release(&ids);
+	return waits;
+}
+
+bool jl_temp_rule_waits(struct jl_engine *e, uint32_t rule, uint32_t node)
+{
+	const struct jl_rule *r = jl_plan_rule(&e->p->plan, rule);
+	struct jl_table ids = JL_TABLE_INIT(uint32_t);
+	for (uint32_t i = 0; e->temp.remade && i < r->n_waits; i++) {
+		uint32_t other = jl_plan_ref(&e->p->plan, r->waits + i);
+		const struct jl_rule *o = jl_plan_rule(&e->p->plan, other);
+		for (uint32_t k = o->first; is_temp(e, other) && k < o->first + o->n; k++)
+			*(uint32_t *)jl_table_add(&ids, 1) = k;
+	}
+	bool waits = wait_for(e, &ids, node);
 	jl_table_release(&ids);
 	return waits;
 }

@@ -34,6 +34,10 @@ bool jl_temp_holds_back(struct jl_engine *e, uint32_t inst);
 /* Is told whatever was held back. */
 void jl_temp_tell(struct jl_engine *e);
 
+/* Something that an instance needs, or that a late rule is expanded from, is being made once more and may be half there: the taken
+ * node waits for it, and will be ready again. */
+bool jl_temp_waits(struct jl_engine *e, uint32_t inst, uint32_t node);
+bool jl_temp_rule_waits(struct jl_engine *e, uint32_t rule, uint32_t node);
 /* The taken node is about to run an instance, or to read a file of an instance's: true if it waits for something to be made
  * once more, and will be ready again. */
 bool jl_temp_bring(struct jl_engine *e, uint32_t inst, uint32_t node);

@@ -97,6 +97,28 @@ END
 	no_files tmp
 }
 
+@test "who needs what is just being made once more waits for it" {
+	write_manifest <<'END'
+version: 1
+steps:
+  a: {command: "cat ${{ input }} > ${{ output }}; sleep 0.2", inputs: src, outputs: tmp/a, temp: true}
+  b: {foreach: [x, y], command: "cat ${{ inputs }} > ${{ output }}", inputs: [src, tmp/a], outputs: "tmp/b${{ item }}", temp: true}
+  c: {command: "cat ${{ inputs }} > ${{ output }}", inputs: [other, "tmp/b*", tmp/a], outputs: out}
+  d: {command: "cat ${{ inputs }} > ${{ output }}", inputs: [other, tmp/a], outputs: out2}
+END
+	echo 1 >src
+	echo 1 >other
+	jl_ok run
+	echo 2 >other
+	jl_ok cache clear --yes
+	jl_ok run -j4
+	assert_counts ran=5
+	assert_file out $'2\n1\n1\n1\n1\n1'
+	no_files tmp
+	jl_ok run
+	assert_counts fresh=5
+}
+
 @test "a temp step that makes the same bytes again does not bring its users to run" {
 	write_manifest <<'END'
 version: 1
