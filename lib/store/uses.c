@@ -91,18 +91,22 @@ static void put_day(struct jl_buf *b, const struct jl_day *day)
 	jl_buf_u32(b, (uint32_t)jl_hash64(b->data + start, b->len - start));
 }
 
-static void note_day(const struct jl_io *io, int root_fd, const struct jl_day *run)
+/* true: the file has grown long. */
+static bool note_day(const struct jl_io *io, int root_fd, const struct jl_day *run)
 {
 	struct jl_buf b = JL_BUF_INIT;
+	struct stat st = {0};
 	int fd;
 
 	put_day(&b, run);
 	fd = io->openat(io, root_fd, "days", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
 	if (fd >= 0) {
 		(void)io->write(io, fd, b.data, b.len);
+		(void)io->fstat(io, fd, &st);
 		io->close(io, fd);
 	}
 	jl_buf_release(&b);
+	return st.st_size >= DAYS_LONG;
 }
 
 bool jl_uses_note(const struct jl_io *io, const char *dir, const struct jl_key_set *set, const struct jl_day *run)
@@ -121,9 +125,9 @@ bool jl_uses_note(const struct jl_io *io, const char *dir, const struct jl_key_s
 			set_path(set, path);
 			e = jl_local_stamp(&l, root_fd, path, now_ns > head.last_ns ? now_ns : head.last_ns + 1);
 		}
-		note_day(io, root_fd, run);
 		l.root_fd = root_fd;
-		jl_uses_trim_days(&l);
+		if (note_day(io, root_fd, run))
+			jl_uses_trim_days(&l);
 	}
 	io->close(io, root_fd);
 	return e != ENOENT;
