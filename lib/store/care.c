@@ -253,6 +253,7 @@ int jl_care_gc(struct jl_store *s, struct jl_err *err)
 	int status = leave(l, enter(l, err), err);
 
 	jl_local_sweep(l, l->tmp_fd);
+	jl_local_sweep(l, l->root_fd); /* of small files that stand in the store itself */
 	l->hold.looked_ns = 0;
 	(void)jl_hold_look(l); /* and what the dead needed goes */
 	drop_folder(l, "quarantine", WEEK_NS);

@@ -113,7 +113,7 @@ int jl_local_object_path(const struct jl_local *l, enum jl_object_kind kind, con
  * one by now, somebody has repaired it, and it stays. */
 void jl_local_damaged(struct jl_local *l, enum jl_object_kind kind, const struct jl_digest *digest, uint8_t form, int fd);
 
-/* Remove temporaries in that folder that nobody will finish. Bounded, best effort. */
+/* Remove temporaries in that folder (of the store itself: what is named as one) that nobody will finish. Bounded, best effort. */
 void jl_local_sweep(struct jl_local *l, int tmp_fd);
 
 int jl_local_use_record(struct jl_store *s, const struct jl_digest *key, struct jl_err *err);

@@ -284,6 +284,7 @@ void jl_local_sweep(struct jl_local *l, int tmp_fd)
 	}
 	for (int i = 0; i < SWEEP_MAX && (entry = readdir(dir)) != NULL; i++) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		    (tmp_fd == l->root_fd && strncmp(entry->d_name, ".tmp-", 5) != 0) ||
 		    l->io->fstatat(l->io, tmp_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		age_ns = now_ns - ((int64_t)st.st_mtim.tv_sec * JL_NS_S + st.st_mtim.tv_nsec);

@@ -257,9 +257,14 @@ static void others_work_during_gc(void **state)
 	s = open_store(t, &n.io, 0);
 	for (unsigned i = 0; i < 30; i++)
 		assert_int_equal(put(s, i), JL_OK);
+	tmpdir_write(t, "store/.tmp-elsewhere-1-2-3", "x", 1);
+	assert_int_equal(utimensat(t->fd, "store/.tmp-elsewhere-1-2-3", (struct timespec[2]){{1, 0}, {1, 0}}, 0), 0);
+	assert_int_equal(utimensat(t->fd, "store/version", (struct timespec[2]){{1, 0}, {1, 0}}, 0), 0);
 	n.at_folder = another_works;
 	assert_int_equal(jl_care_gc(s, NULL), JL_OK);
 	n.at_folder = NULL;
+	assert_int_equal(faccessat(t->fd, "store/.tmp-elsewhere-1-2-3", F_OK, 0), -1);
+	assert_int_equal(faccessat(t->fd, "store/version", F_OK, 0), 0);
 	assert_int_equal(n.came_in, 20);
 	jl_store_free(s);
 	assert_counted(t);
