@@ -304,8 +304,6 @@ static void s19_on_its_way_without_locks(void **state)
 	f.no_locks = true;
 	names_io_init(&n, t, NULL);
 	n.others = &f.io;
-	n.io.lock = f.io.lock;
-	n.io.ctx = &n;
 	s = open_store(t, &f.io, CAP);
 	assert_int_equal(put(s, 1), JL_OK);
 	jl_store_free(s);
