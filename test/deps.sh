@@ -26,6 +26,7 @@ packages() {
 		libzstd-dev    pc:libzstd
 		zlib1g-dev     pc:zlib
 		libarchive-dev pc:libarchive
+		libcurl4-openssl-dev pc:libcurl
 	END
 	test) cat <<-'END' ;;
 		libcmocka-dev  pc:cmocka

@@ -334,6 +334,7 @@ int main(void)
 	int status;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN); /* jl ends us when it has had enough */
 	if (jl_serve_open(&f.serve, STDIN_FILENO, STDOUT_FILENO, &hello, &err) != JL_OK)
 		return say(err.text);
 	f.fd = open_folder(&hello, &err);

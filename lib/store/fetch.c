@@ -75,7 +75,7 @@ static void settle(struct fetch *f, int status, const struct jl_err *err)
 		 status == JL_EUNSUPPORTED)
 		jl_tier_refused(f->t, s, err->text);
 	else
-		s->failed++;
+		jl_tier_failed(f->t, s, status, err);
 	f->slot++;
 	try_next(f);
 }

@@ -77,6 +77,14 @@ void jl_tier_refused(struct jl_tier *t, struct jl_tier_slot *s, const char *why)
 	s->told = true;
 }
 
+void jl_tier_failed(struct jl_tier *t, struct jl_tier_slot *s, int status, const struct jl_err *err)
+{
+	s->failed++;
+	if (!s->told && status != JL_EBUSY)
+		jl_tier_warn(t, "remote \"%s\": cannot be asked: %.700s", s->remote.name, err->text);
+	s->told |= status != JL_EBUSY;
+}
+
 void jl_tier_answer(struct jl_tier *t, struct jl_tier_ask *ask, bool found)
 {
 	ask->found = found;

@@ -60,6 +60,8 @@ void jl_tier_name(const struct jl_tier_slot *s, const char *kind, const struct j
 void jl_tier_warn(struct jl_tier *t, const char *fmt, ...) JL_PRINTF(2, 3);
 /* Something from the remote was not taken: counted, and told the first time. */
 void jl_tier_refused(struct jl_tier *t, struct jl_tier_slot *s, const char *why);
+/* It did not answer: counted, and told the first time, unless it is left alone, which was told. */
+void jl_tier_failed(struct jl_tier *t, struct jl_tier_slot *s, int status, const struct jl_err *err);
 void jl_tier_answer(struct jl_tier *t, struct jl_tier_ask *ask, bool found);
 void jl_tier_offer_to(struct jl_tier *t, const struct jl_digest *key, uint32_t n);
 void jl_tier_sent(struct jl_tier *t, bool all);

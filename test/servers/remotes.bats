@@ -1,0 +1,192 @@
+# Shared stores behind real servers, and behind a proxy that cuts, delays and lies: each is as good as a folder, or costs nothing.
+load ../bats/helper
+load helper
+
+setup() {
+	jl_setup
+	export JL_REMOTE_PATIENCE=2m # a busy machine is not a dead remote
+	export no_proxy='*'
+	echo "b a" >in.txt
+}
+
+manifest() { # url, mode, further keys
+	write_manifest <<-END
+		version: 1
+		store: {remotes: [{name: ci, url: "$1", mode: ${2-readwrite}${3+, $3}}]}
+		steps:
+		  one: {command: "tally one; tr ' ' '\n' < in.txt | sort > out.txt; head -c 400000 /dev/urandom > big; echo said", inputs: in.txt, outputs: [out.txt, big]}
+		  two: {command: "tally two; cat out.txt big | wc -c > n.txt", inputs: [out.txt, big], outputs: n.txt}
+	END
+}
+
+another_user() {
+	mkdir -p "$BATS_TEST_TMPDIR/$1/home"
+	cp joblib.yaml in.txt "$BATS_TEST_TMPDIR/$1"
+	cd "$BATS_TEST_TMPDIR/$1" || return 1
+	export HOME=$PWD/home JL_STORE=$PWD/store
+	: >"$TALLY"
+}
+
+# What one user made, another gets, byte for byte, and nothing runs.
+assert_shared() {
+	jl_ok run
+	assert_summary "2 steps: 2 ran, 0 fresh, 0 restored, 0 failed"
+	[[ $stderr != *remote* ]]
+	another_user "${1-bob}"
+	jl_ok run
+	assert_summary "2 steps: 0 ran, 0 fresh, 2 restored, 0 failed"
+	[ ! -s "$TALLY" ]
+	cmp "$WS/big" big
+	cmp "$WS/n.txt" n.txt
+}
+
+# A second user has to run all, and is told why in one line.
+assert_refused() { # what is said
+	: >"$TALLY"
+	jl_ok run
+	[ "$(wc -l <"$TALLY")" = 2 ]
+	[[ $stderr == *'remote "ci": '*"$1"* ]]
+	[ "$(grep -c 'remote "ci"' <<<"$stderr")" = 1 ]
+}
+
+@test "nginx: a result is shared over http" {
+	nginx_start
+	manifest "$NGINX_HTTP/open/jl"
+	assert_shared
+}
+
+@test "nginx: a result is shared over https with a password, which nobody sees" {
+	nginx_start
+	manifest "$NGINX_HTTPS/private/jl"
+	export JL_REMOTE_CI_CACERT=$NGINX_CA JL_REMOTE_CI_USER=writer JL_REMOTE_CI_PASSWORD=sekret
+	jl_ok run -v --events events
+	! grep -rqs sekret events .jl "$JL_STORE"
+	[[ $stderr$output != *sekret* ]]
+	another_user bob
+	jl_ok run
+	[ ! -s "$TALLY" ]
+	[ "$(nginx_count ' HTTP/2.0 writer ')" -gt 3 ]
+}
+
+@test "nginx: bearer token, client certificate, netrc" {
+	nginx_start
+	export JL_REMOTE_CI_CACERT=$NGINX_CA
+	manifest "$NGINX_HTTPS/bearer/jl"
+	JL_REMOTE_CI_TOKEN=t0ken assert_shared
+	cd "$WS" && rm -r .jl && export JL_STORE=$BATS_TEST_TMPDIR/second
+	manifest "$NGINX_MTLS/open/jl"
+	JL_REMOTE_CI_CERT=$NGINX_CERT JL_REMOTE_CI_KEY=$NGINX_KEY assert_shared carol
+	cd "$WS" && rm -r .jl && export JL_STORE=$BATS_TEST_TMPDIR/third HOME=$BATS_TEST_TMPDIR/home
+	manifest "$NGINX_HTTPS/private/netrc"
+	(umask 077 && echo "machine 127.0.0.1 login writer password sekret" >"$HOME/.netrc")
+	jl_ok run
+	[[ $stderr != *remote* ]]
+	[ "$(nginx_count '^PUT /private/netrc/ac/.* 201 ')" = 2 ]
+}
+
+@test "nginx: a wrong password, a certificate of nobody: told once, the run goes on" {
+	nginx_start
+	manifest "$NGINX_HTTPS/private/jl" read
+	JL_REMOTE_CI_CACERT=$NGINX_CA JL_REMOTE_CI_USER=writer JL_REMOTE_CI_PASSWORD=wrong assert_refused "HTTP 401"
+	rm -r .jl "$JL_STORE"
+	assert_refused "certificate"
+}
+
+@test "nginx: main writes, pull requests read" {
+	nginx_start
+	export JL_REMOTE_CI_CACERT=$NGINX_CA
+	manifest "$NGINX_HTTPS/ci/jl"
+	JL_REMOTE_CI_USER=writer JL_REMOTE_CI_PASSWORD=sekret assert_shared
+	# Who may not write but tries loses nothing.
+	echo "d c" >in.txt
+	jl_ok run
+	assert_summary "2 steps: 2 ran, 0 fresh, 0 restored, 0 failed"
+	[[ $stderr == *"was not stored there: HTTP 40"* ]]
+}
+
+@test "S38 truncated, wrong length, a page with status 200, a redirect elsewhere, another byte: each is a miss" {
+	nginx_start
+	proxy_start --to "$NGINX_HTTP" --http
+	manifest "http://127.0.0.1:$PROXY_PORT/open/jl"
+	jl_ok run
+	manifest "http://127.0.0.1:$PROXY_PORT/open/jl" read
+	local fault n=0
+	for fault in body=100 length=-7 page=1 redirect=http://127.0.0.2:1 flip=50; do
+		proxy_set "$fault"
+		another_user "user$((n++))"
+		jl_ok run
+		[ "$(wc -l <"$TALLY")" = 2 ]
+		[[ $stderr == *'remote "ci"'* ]]
+		[ "$(proxy_count faults)" -gt 0 ]
+	done
+	# Once only, it is tried again.
+	proxy_set body=100 times=1
+	another_user last
+	jl_ok run
+	assert_summary "2 steps: 0 ran, 0 fresh, 2 restored, 0 failed"
+}
+
+@test "S39 down, refusing, stalling: one line, then local only" {
+	nginx_start
+	proxy_start --to "$NGINX_HTTP" --http
+	manifest "http://127.0.0.1:$PROXY_PORT/open/jl"
+	jl_ok run
+	manifest "http://127.0.0.1:$PROXY_PORT/open/jl" read
+	proxy_set status=503
+	another_user a
+	assert_refused "HTTP 503"
+	proxy_set refuse=1
+	another_user b
+	assert_refused ""
+	proxy_set stall=0
+	another_user c
+	JL_REMOTE_PATIENCE=300ms assert_refused "no answer"
+	proxy_set status=503 times=1 # busy for a moment
+	another_user d
+	jl_ok run
+	assert_summary "2 steps: 0 ran, 0 fresh, 2 restored, 0 failed"
+}
+
+@test "a redirect is followed within its host and those that are allowed, without secrets to another" {
+	nginx_start
+	manifest "$NGINX_HTTP/open/jl"
+	jl_ok run
+	proxy_start --to "$NGINX_HTTP" --http
+	proxy_set "redirect=$NGINX_HTTP"
+	manifest "http://127.0.0.1:$PROXY_PORT/open/jl" read
+	another_user bob
+	JL_REMOTE_CI_USER=writer JL_REMOTE_CI_PASSWORD=sekret jl_ok run
+	assert_summary "2 steps: 0 ran, 0 fresh, 2 restored, 0 failed"
+	[ "$(nginx_count ' writer ')" = 0 ]
+}
+
+@test "S41 what was altered on its way is a miss where results are signed" {
+	nginx_start
+	echo "ci 0123456789abcdef0123456789" >"$BATS_TEST_TMPDIR/keys"
+	proxy_start --to "$NGINX_HTTP" --http
+	manifest "http://127.0.0.1:$PROXY_PORT/open/jl" readwrite "sign: \"$BATS_TEST_TMPDIR/keys\""
+	jl_ok run
+	proxy_set flip=120
+	another_user bob
+	assert_refused "was not taken"
+}
+
+@test "swift: a result is shared through s3, signed; a wrong secret is refused" {
+	swift_start
+	export AWS_ACCESS_KEY_ID=$S3_KEY AWS_SECRET_ACCESS_KEY=$S3_SECRET
+	manifest "s3://$S3_BUCKET/jl?endpoint=$S3_URL&region=$S3_REGION"
+	assert_shared
+	mkdir -p "$HOME/.aws"
+	printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' "$S3_KEY" "$S3_SECRET" >"$HOME/.aws/credentials"
+	unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+	rm -r .jl "$JL_STORE" big
+	jl_ok run
+	[ ! -s "$TALLY" ]
+	another_user carol
+	AWS_ACCESS_KEY_ID=$S3_KEY AWS_SECRET_ACCESS_KEY=wrong jl_ok run
+	[ "$(wc -l <"$TALLY")" = 2 ]
+	[[ $stderr == *"HTTP 403"* ]]
+	another_user dave
+	run_jl run
+	[[ $stderr == *"no credentials"* ]]
+}
