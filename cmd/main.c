@@ -17,6 +17,7 @@ const struct jl_command *const jl_commands[] = {
 	&jl_command_dump,    &jl_command_load,
 	&jl_command_cache,   &jl_command_clean,
 	&jl_command_adopt,
+	&jl_command_hosts,
 	&jl_command_init,    &jl_command_schema, &jl_command_completion,
 	&jl_command_help,    &jl_command_version,
 	NULL,

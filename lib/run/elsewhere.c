@@ -135,13 +135,18 @@ void jl_elsewhere_close(struct jl_engine *e)
 		w->exec->ops->free(w->exec);
 		jl_cargo_release(&w->cargo);
 	}
+	jl_table_release(&w->losses);
+	jl_table_release(&w->tags);
+	jl_elsewhere_release(w);
+	*w = (struct jl_elsewhere){0};
+}
+
+void jl_elsewhere_release(struct jl_elsewhere *w)
+{
 	if (w->has_agents)
 		jl_agent_files_release(&w->agents);
 	free(w->hosts);
 	jl_arena_release(&w->arena);
-	jl_table_release(&w->losses);
-	jl_table_release(&w->tags);
-	*w = (struct jl_elsewhere){0};
 }
 
 /* ---- a step ---- */

@@ -15,6 +15,7 @@ void jl_elsewhere_close(struct jl_engine *e); /* before the local executor and t
 /* The hosts of a manifest's executors, into *w. */
 int jl_elsewhere_hosts(struct jl_elsewhere *w, const struct jl_manifest *m, const char *const *environ,
                        struct jl_err *err) JL_MUST_CHECK;
+void jl_elsewhere_release(struct jl_elsewhere *w); /* the same, given back */
 
 /* The executor of an instance, a name of the manifest; "" is this machine. */
 const char *jl_elsewhere_of(const struct jl_engine *e, uint32_t inst);

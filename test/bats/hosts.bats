@@ -159,6 +159,48 @@ EOF2
 	done
 }
 
+@test "S35: a host that falls silent is lost after its time, and the run goes on" {
+	mkfifo up
+	write_manifest <<EOF2
+version: 1
+executors: {box: {type: command, launch: ["$(agent)"], slots: 1, silence: 1s}}
+steps:
+  a: {command: "if mkdir $PWD/once 2>/dev/null; then echo \$PPID > $PWD/up; sleep 1000; fi; echo ok > o", inputs: in, outputs: o, executor: box}
+EOF2
+	touch in
+	jl run >out 2>err 3>&- &
+	local jl=$! pid
+	read -r pid <up
+	kill -STOP "$pid" # it is there, and says nothing
+	wait $jl
+	assert_equal "$(cat o)" ok
+	run cat err
+	assert_output --partial 'host "box" of "box": nothing was heard of it'
+	assert_output --partial 'the step runs again'
+	all_gone "$XDG_CACHE_HOME"
+}
+
+@test "jl hosts: those that are up, and why others are not" {
+	write_manifest <<EOF2
+version: 1
+executors:
+  box: {type: command, launch: ["$(agent)"], slots: 3}
+  off: {type: command, launch: [sh, -c, "echo no way >&2; exit 1"]}
+steps: {a: {command: x}}
+EOF2
+	run_jl hosts
+	assert_status 1
+	assert_line --index 0 --regexp "^box  box  up  3 slots  linux-$(uname -m)  [0-9.]+ GiB  round trip [0-9.]+ms  connected in "
+	assert_line --index 1 'off  off  down  no way'
+	all_gone "$XDG_CACHE_HOME"
+	sed -i '/off:/d' joblib.yaml
+	jl_ok hosts
+	sed -i '/box:/d; /executors/d' joblib.yaml
+	run_jl hosts
+	assert_status 1
+	assert_equal "$stderr" 'jl: the manifest has no "executors"'
+}
+
 # ---- by ssh ----
 
 lab() { # hosts, the steps on stdin
