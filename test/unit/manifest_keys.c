@@ -19,7 +19,7 @@ struct sample {
 	unsigned where;      /* enum jl_schema_where; a step's sample serves for defaults, too */
 	const char *key;
 	const char *good, *bad;
-	unsigned at;         /* bytes from the begin of the bad value to the fault */
+	int at;              /* bytes from the begin of the bad value to the fault, or back to that of the mapping it stands in */
 	const char *message; /* of the bad one */
 	const char *shown;   /* "FILE: title of a test in test/bats that shows it working" */
 };
@@ -81,6 +81,26 @@ static const struct sample samples[] = {
 	{JL_IN_PORT, "optional", "true", "maybe", 0, "\"optional\" wants true or false, not \"maybe\"", "graph.bats: optional inputs and their coming"},
 	{JL_IN_RETRIES, "times", "3", "few", 0, "\"times\" wants a whole number in decimal, not \"few\"", "running.bats: --retries: only the last failure counts, and is the run's"},
 	{JL_IN_RETRIES, "delay", "1s", "later", 0, "\"delay\": \"later\" is not a duration: write a number and ms, s, m, h or d, as in 500ms or 1.5h", "running.bats: retries: a step that works at its third attempt, with events for each"},
+	{JL_IN_STEP, "executor", "lab", "[a]", 0, "\"executor\" wants a text, not a list", "hosts.bats: the same keys, records and outputs here and there; a result made there is a hit here"},
+	{JL_IN_STEP, "hosts", "[big]", "{a: b}", 0, "\"hosts\" wants a name or a list of names, not a mapping", "hosts.bats: the same keys, records and outputs here and there; a result made there is a hit here"},
+	{JL_IN_TOP, "executors", "{lab: {type: command, launch: [x]}}", "[lab]", 0, "\"executors\" wants a mapping of names to executors, not a list", "hosts.bats: the same keys, records and outputs here and there; a result made there is a hit here"},
+	{JL_IN_EXECUTOR, "type", "ssh", "telnet", -19, "an executor wants \"type\": ssh or command", "hosts.bats: the same keys, records and outputs here and there; a result made there is a hit here"},
+	{JL_IN_EXECUTOR, "hosts", "[a, 'b*2']", "{a: b}", 0, "a host wants \"host\", its name", "hosts.bats: the same keys, records and outputs here and there; a result made there is a hit here"},
+	{JL_IN_EXECUTOR, "launch", "[ssh, x]", "{a: b}", 0, "\"launch\" wants a list of words such as [bash, -c], not a mapping", "hosts.bats: the same keys, records and outputs here and there; a result made there is a hit here"},
+	{JL_IN_EXECUTOR, "slots", "4", "many", 0, "\"slots\" wants a whole number in decimal, not \"many\"", "hosts.bats: the same keys, records and outputs here and there; a result made there is a hit here"},
+	{JL_IN_EXECUTOR, "tags", "[big]", "{a: b}", 0, "\"tags\" wants a name or a list of names, not a mapping", "hosts.bats: the same keys, records and outputs here and there; a result made there is a hit here"},
+	{JL_IN_EXECUTOR, "silence", "30s", "long", 0, "\"silence\": \"long\" is not a duration: write a number and ms, s, m, h or d, as in 500ms or 1.5h", "hosts.bats: S34: a host that is cut in mid-step: its tree ends, the step runs again, and the third time it is the step"},
+	{JL_IN_EXECUTOR, "connect", "5s", "soon", 0, "\"connect\": \"soon\" is not a duration: write a number and ms, s, m, h or d, as in 500ms or 1.5h", "hosts.bats: S36: a host that cannot be had is told and left alone; without any the steps fail and say why"},
+	{JL_IN_HOST, "host", "carol", "[a]", -7, "a host wants \"host\", its name", "hosts.bats: the same keys, records and outputs here and there; a result made there is a hit here"},
+	{JL_IN_HOST, "slots", "2", "few", 0, "\"slots\" wants a whole number in decimal, not \"few\"", "hosts.bats: the same keys, records and outputs here and there; a result made there is a hit here"},
+	{JL_IN_HOST, "tags", "[big]", "{a: b}", 0, "\"tags\" wants a name or a list of names, not a mapping", "hosts.bats: the same keys, records and outputs here and there; a result made there is a hit here"},
+	{JL_IN_STORE, "remotes", "[]", "[a]", 1, "\"remotes\" wants mappings with name and url, not a text", "remote.bats: main writes, pull requests read"},
+	{JL_IN_REMOTE, "name", "ci", "[a]", 0, "\"name\" wants a text, not a list", "remote.bats: main writes, pull requests read"},
+	{JL_IN_REMOTE, "url", "file:///srv/jl", "[a]", 0, "\"url\" wants a text, not a list", "remote.bats: main writes, pull requests read"},
+	{JL_IN_REMOTE, "mode", "read", "sometimes", -54, "\"mode\" wants read, write or readwrite, not \"sometimes\"", "remote.bats: main writes, pull requests read"},
+	{JL_IN_REMOTE, "namespace", "team", "[a]", 0, "\"namespace\" wants a text, not a list", "remote.bats: namespaces are apart"},
+	{JL_IN_REMOTE, "sign", "key", "[a]", 0, "\"sign\" wants a text, not a list", "remote.bats: S41 what is not signed by a known key, or was altered, is a miss"},
+	{JL_IN_REMOTE, "allow_insecure_hash", "true", "maybe", 0, "\"allow_insecure_hash\" wants true or false, not \"maybe\"", "remote.bats: results that others may write are named by SHA-256 unless it is allowed otherwise"},
 };
 
 static const struct sample *sample_of(const struct jl_schema_key *key, unsigned where)
@@ -99,15 +119,16 @@ static void write_manifest(struct jl_buf *out, const struct sample *s, unsigned 
 			   unsigned *column)
 {
 	const bool top = where == JL_IN_TOP, command = where == JL_IN_STEP && strcmp(s->key, "command") == 0;
-	char before[100] = "";
+	const bool hosts = strcmp(s->key, "hosts") == 0;
+	char before[200] = "";
 
 	jl_buf_clear(out);
 	jl_buf_str(out, top && strcmp(s->key, "version") == 0 ? "" : "version: 1\n");
 	jl_buf_str(out, top && strcmp(s->key, "steps") == 0 ? "" : command ? "steps:\n  s:\n" : "steps:\n  s:\n    command: x\n");
 	switch (where) {
-	case JL_IN_DEFAULTS: snprintf(before, sizeof(before), "defaults:\n  "); break;
+	case JL_IN_DEFAULTS: snprintf(before, sizeof(before), "defaults:\n  %s", hosts ? "executor: lab\n  " : ""); break;
 	case JL_IN_STORE: snprintf(before, sizeof(before), "store:\n  "); break;
-	case JL_IN_STEP: snprintf(before, sizeof(before), "    "); break;
+	case JL_IN_STEP: snprintf(before, sizeof(before), "    %s", hosts ? "executor: lab\n    " : ""); break;
 	case JL_IN_FOREACH:
 		snprintf(before, sizeof(before), "    foreach: {%s",
 			 strcmp(s->key, "lines") == 0  ? ""
@@ -117,6 +138,20 @@ static void write_manifest(struct jl_buf *out, const struct sample *s, unsigned 
 		break;
 	case JL_IN_INCLUDE: snprintf(before, sizeof(before), "include: {%s", strcmp(s->key, "as") == 0 ? "file: a, " : ""); break;
 	case JL_IN_PORT: snprintf(before, sizeof(before), "    inputs: {%s", strcmp(s->key, "optional") == 0 ? "path: a, " : ""); break;
+	case JL_IN_EXECUTOR:
+		snprintf(before, sizeof(before), "executors: {lab: {%s%s",
+			 strcmp(s->key, "type") == 0     ? ""
+			 : strcmp(s->key, "launch") == 0 ? "type: command, "
+							 : "type: ssh, ",
+			 strcmp(s->key, "hosts") == 0 || strcmp(s->key, "launch") == 0 ? "" : "hosts: [a], ");
+		break;
+	case JL_IN_HOST:
+		snprintf(before, sizeof(before), "executors: {lab: {type: ssh, hosts: [{%s", strcmp(s->key, "host") == 0 ? "" : "host: a, ");
+		break;
+	case JL_IN_REMOTE:
+		snprintf(before, sizeof(before), "store: {remotes: [{%s%s", strcmp(s->key, "name") == 0 ? "" : "name: ci, ",
+			 strcmp(s->key, "url") == 0 ? "" : "url: \"https://cache.example.org/jl\", ");
+		break;
 	case JL_IN_RETRIES: snprintf(before, sizeof(before), "    retries: {%s", strcmp(s->key, "delay") == 0 ? "times: 1, " : ""); break;
 	default: break;
 	}
@@ -126,7 +161,14 @@ static void write_manifest(struct jl_buf *out, const struct sample *s, unsigned 
 		*line += out->data[i] == '\n';
 	*column = (unsigned)(out->len - (size_t)((strrchr(out->data ? out->data : "", '\n') ?: out->data - 1) + 1 - out->data) +
 			     strlen(s->key) + 3);
-	jl_buf_printf(out, "%s: %s%s\n", s->key, value, strchr(before, '{') ? "}" : "");
+	jl_buf_printf(out, "%s: %s%s\n", s->key, value,
+		      where == JL_IN_EXECUTOR                      ? "}}"
+		      : where == JL_IN_HOST                        ? "}]}}"
+		      : where == JL_IN_REMOTE                      ? "}]}"
+		      : strchr(before, '{')                        ? "}"
+								   : "");
+	if (where == JL_IN_STEP || where == JL_IN_DEFAULTS) /* for who names it */
+		jl_buf_str(out, "executors: {lab: {type: ssh, hosts: [{host: a, tags: big}]}}\n");
 }
 
 /* Included files are as good as there. */
@@ -180,7 +222,7 @@ static unsigned faults_of(const struct jl_schema_key *key, unsigned where, const
 		print_error("\"%s\" of %s: refused:\n%s%s\n", key->name, jl_schema_place(where), text.data, got);
 	write_manifest(&text, s, where, s->bad, &line, &column);
 	read_text(&text, got, sizeof(got));
-	snprintf(wanted, sizeof(wanted), "%u:%u: %s", line, column + s->at, s->message);
+	snprintf(wanted, sizeof(wanted), "%u:%u: %s", line, (unsigned)((int)column + s->at), s->message);
 	if (strcmp(got, wanted) != 0 && ++faults)
 		print_error("\"%s\" of %s:\n%swanted %s\ngot    %s\n", key->name, jl_schema_place(where), text.data, wanted, got);
 	jl_buf_release(&text);
