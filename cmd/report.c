@@ -60,7 +60,8 @@ static int read_last(const struct jl_settings *s, struct jl_account *a, char **r
 	if (r == JL_OK) {
 		path = join(*ret_root, JL_LAST_RUN_PATH);
 		if (access(path, F_OK) < 0 && errno == ENOENT)
-			r = jl_err_set(err, JL_ENOTFOUND, "nothing has been run here yet; --from reads what --events wrote elsewhere");
+			r = jl_err_set(err, JL_ENOTFOUND,
+				       "nothing has been run here yet; --from reads what --events wrote elsewhere");
 		else
 			r = read_from(path, a, err);
 	}

@@ -270,7 +270,9 @@ static void put_failures(struct page *p)
 /* A table of some steps: when each began, how long it took, what share of `whole_ns` that is. */
 static void put_steps(struct page *p, const struct jl_table *steps, uint32_t max, int64_t whole_ns, bool with_start)
 {
-	jl_out_printf(p->out, "<table class=\"short\"><thead><tr><th>step</th>%s<th class=\"n\">took</th><th></th></tr></thead>\n<tbody>\n",
+	jl_out_printf(p->out,
+		      "<table class=\"short\"><thead><tr><th>step</th>%s<th class=\"n\">took</th><th></th></tr></thead>\n"
+		      "<tbody>\n",
 		      with_start ? "<th class=\"n\">began at</th>" : "");
 	for (uint32_t i = 0; i < steps->len && i < max; i++) {
 		const uint32_t index = *JL_AT(*steps, uint32_t, i);
@@ -311,8 +313,8 @@ static void put_paths(struct page *p, const struct jl_table *path)
 	}
 	put(p, "<div class=\"two\">\n");
 	if (path->len) {
-		put(p, "<section id=\"path\">\n<h2>Critical path</h2>\n<p class=\"dim\">Each waited for the one before it. Their commands "
-		       "took ");
+		put(p, "<section id=\"path\">\n<h2>Critical path</h2>\n"
+		       "<p class=\"dim\">Each waited for the one before it. Their commands took ");
 		put_duration(p, sum);
 		put(p, " of the run's ");
 		put_duration(p, p->a->wall_ns);

@@ -19,12 +19,12 @@
 	       "\"wall_s\":9.5,\"saved_s\":61}\n"
 /* began, took, slot, what it waited for last */
 #define RAN(step, began, wall, slot, more) \
-	"{\"v\":1,\"t\":9,\"event\":\"step_finished\",\"step\":\"" step "\",\"status\":\"ran\",\"exit\":0,\"signal\":0,\"wall_s\":" wall \
-	",\"user_s\":0.5,\"sys_s\":0.25,\"max_rss\":1024,\"host\":\"local\",\"attempt\":1,\"slot\":" slot \
+	"{\"v\":1,\"t\":9,\"event\":\"step_finished\",\"step\":\"" step "\",\"status\":\"ran\",\"exit\":0,\"signal\":0," \
+	"\"wall_s\":" wall ",\"user_s\":0.5,\"sys_s\":0.25,\"max_rss\":1024,\"host\":\"local\",\"attempt\":1,\"slot\":" slot \
 	",\"began_s\":" began more ",\"stored\":true}\n"
 #define FAILED(step, more) \
-	"{\"v\":1,\"t\":3,\"event\":\"step_finished\",\"step\":\"" step "\",\"status\":\"failed\",\"exit\":3,\"signal\":0,\"wall_s\":1," \
-	"\"user_s\":0,\"sys_s\":0,\"max_rss\":0,\"attempt\":1" more ",\"stored\":false}\n"
+	"{\"v\":1,\"t\":3,\"event\":\"step_finished\",\"step\":\"" step "\",\"status\":\"failed\",\"exit\":3," \
+	"\"signal\":0,\"wall_s\":1,\"user_s\":0,\"sys_s\":0,\"max_rss\":0,\"attempt\":1" more ",\"stored\":false}\n"
 #define OUTPUT(step, text) \
 	"{\"v\":1,\"t\":2,\"event\":\"step_output\",\"step\":\"" step "\",\"stream\":\"stdout\",\"text\":\"" text "\"}\n"
 
@@ -75,8 +75,9 @@ static void test_what_is_told(void **state)
 	const struct jl_account_step *s;
 
 	(void)state;
-	read_good(&a, START "{\"v\":1,\"t\":1,\"event\":\"warning\",\"step\":\"x\",\"text\":\"look\"}\n" RAN("a", "0.5", "2.000001", "2", "")
-			      OUTPUT("b", "one\\n") OUTPUT("b", "two\\u0000") FAILED("b", ",\"command\":\"c\",\"log\":\"l\",\"reason\":\"r\"")
+	read_good(&a, START "{\"v\":1,\"t\":1,\"event\":\"warning\",\"step\":\"x\",\"text\":\"look\"}\n"
+			      RAN("a", "0.5", "2.000001", "2", "") OUTPUT("b", "one\\n") OUTPUT("b", "two\\u0000")
+				      FAILED("b", ",\"command\":\"c\",\"log\":\"l\",\"reason\":\"r\"")
 				      "{\"v\":1,\"t\":4,\"event\":\"step_started\",\"step\":\"c\",\"attempt\":1,\"executor\":\"local\","
 				      "\"host\":\"h\",\"pid\":1}\n"
 				      "{\"v\":1,\"t\":5,\"event\":\"step_started\",\"step\":\"d\",\"attempt\":1}\n" FAILED("d", "")
@@ -213,8 +214,9 @@ static void test_path(void **state)
 	static const char *const want[] = {"a", "c", "e"};
 
 	(void)state;
-	read_good(&a, START RAN("a", "0", "1", "1", "") RAN("b", "0", "5", "2", "") RAN("c", "1", "2", "1", ",\"waited_for\":\"a\"")
-			      RAN("e", "5", "1", "1", ",\"waited_for\":\"c\"") RAN("d", "5", "0.5", "2", ",\"waited_for\":\"gone\"") FINISH);
+	read_good(&a, START RAN("a", "0", "1", "1", "") RAN("b", "0", "5", "2", "")
+			      RAN("c", "1", "2", "1", ",\"waited_for\":\"a\"") RAN("e", "5", "1", "1", ",\"waited_for\":\"c\"")
+			      RAN("d", "5", "0.5", "2", ",\"waited_for\":\"gone\"") FINISH);
 	jl_account_path(&a, &path);
 	assert_int_equal(path.len, 3);
 	for (uint32_t i = 0; i < 3; i++)
@@ -228,7 +230,8 @@ static void test_path(void **state)
 	jl_account_release(&a);
 	path.len = 0;
 	/* Round in a circle, as no run would tell it. */
-	read_good(&a, START RAN("a", "0", "1", "1", ",\"waited_for\":\"b\"") RAN("b", "1", "1", "1", ",\"waited_for\":\"a\"") FINISH);
+	read_good(&a, START RAN("a", "0", "1", "1", ",\"waited_for\":\"b\"")
+			      RAN("b", "1", "1", "1", ",\"waited_for\":\"a\"") FINISH);
 	jl_account_path(&a, &path);
 	assert_int_equal(path.len, 2);
 	jl_account_release(&a);

@@ -369,7 +369,11 @@ static void last_run_keeps_the_ends_of_failures(void **state)
 	finish(&l.sink, "good", 0, JL_STEP_RAN, 0);
 	output(&l.sink, "bad", 0, block, sizeof(block));
 	for (int i = 0; i < 100; i++)
-		send(&l.sink, (struct jl_event){.type = JL_EVENT_STEP_OUTPUT, .step = "bad", .stream = 1 + i % 2, .data = block, .len = 1000});
+		send(&l.sink, (struct jl_event){.type = JL_EVENT_STEP_OUTPUT,
+						.step = "bad",
+						.stream = 1 + i % 2,
+						.data = block,
+						.len = 1000});
 	output(&l.sink, "bad", 0, "the end", 7);
 	finish(&l.sink, "bad", 0, JL_STEP_FAILED, 3);
 	end(&l.sink);
