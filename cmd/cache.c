@@ -241,6 +241,7 @@ static const struct verb {
 	const char *name;
 	int (*run)(struct jl_cache *c, struct jl_err *err);
 	bool words, writes;                       /* takes KEY|STEP; needs a store that may be written */
+	bool none;                                /* ... or no word, which means all */
 	bool json, repair, older, dry_run, yes;   /* options that mean something to it */
 } verbs[] = {
 	{.name = "stats", .run = jl_cache_stats, .json = true},
@@ -251,6 +252,8 @@ static const struct verb {
 	{.name = "clear", .run = clear, .writes = true, .dry_run = true, .yes = true},
 	{.name = "pin", .run = pin, .words = true, .writes = true},
 	{.name = "unpin", .run = unpin, .words = true, .writes = true},
+	{.name = "push", .run = jl_cache_push, .words = true, .writes = true, .none = true},
+	{.name = "pull", .run = jl_cache_pull, .words = true, .writes = true, .none = true},
 };
 
 static const struct verb *find_verb(const char *name)
@@ -277,7 +280,7 @@ static int check_usage(const struct verb *v, const struct jl_settings *s)
 	const char *odd;
 
 	if (!v) {
-		jl_say("cache: no \"%s\"; there are stats, ls, gc, verify, rm, clear, pin, unpin", s->operands.at[0]);
+		jl_say("cache: no \"%s\"; there are stats, ls, gc, verify, rm, clear, pin, unpin, push, pull", s->operands.at[0]);
 		return JL_EXIT_USAGE;
 	}
 	odd = odd_option(v, s);
@@ -285,7 +288,7 @@ static int check_usage(const struct verb *v, const struct jl_settings *s)
 		jl_say("cache %s: option \"%s\" has no meaning here", v->name, odd);
 	else if (!v->words && s->operands.n > 1)
 		jl_say("cache %s takes no operand, not \"%s\"", v->name, s->operands.at[1]);
-	else if (v->words && s->operands.n == 1 && !s->cache_care.older_ns)
+	else if (v->words && !v->none && s->operands.n == 1 && !s->cache_care.older_ns)
 		jl_say("cache %s: which result? a STEP or a KEY%s", v->name, v->older ? ", or --older-than" : "");
 	else if (s->operands.n > 1 && s->cache_care.older_ns)
 		jl_say("cache %s: --older-than or \"%s\", not both", v->name, s->operands.at[1]);
@@ -331,12 +334,13 @@ static int run(struct jl_settings *s)
 
 const struct jl_command jl_command_cache = {
 	.name = "cache",
-	.operands = "stats|ls|gc|verify|rm|clear|pin|unpin [STEP|KEY ...]",
+	.operands = "stats|ls|gc|verify|rm|clear|pin|unpin|push|pull [STEP|KEY ...]",
 	.summary = "Look after the store",
 	.about = "stats: how much there is and what it was good for. ls: every result, the longest\n"
 		 "unused first. gc: down to the caps, in order. verify: check every byte. rm: take\n"
 		 "results away. clear: all that is not pinned. pin, unpin: keep results whatever the\n"
-		 "caps are. Exit status: 0 done, 1 damage found, 2 usage, 3 the store failed.\n",
+		 "caps are. push, pull: send results to the remotes, get them from there. Exit\n"
+		 "status: 0 done, 1 damage found, 2 usage, 3 the store failed.\n",
 	.tables = tables,
 	.min_operands = 1,
 	.max_operands = UINT32_MAX,

@@ -20,5 +20,8 @@ void jl_cache_size(struct jl_buf *out, uint64_t bytes);
 /* cache_show.c; the exit status. */
 int jl_cache_stats(struct jl_cache *c, struct jl_err *err);
 int jl_cache_ls(struct jl_cache *c, struct jl_err *err);
+/* cache_remote.c; likewise. Without words: all results of the workspace. */
+int jl_cache_push(struct jl_cache *c, struct jl_err *err);
+int jl_cache_pull(struct jl_cache *c, struct jl_err *err);
 
 #endif

@@ -1,10 +1,8 @@
 /* See shared.h. */
 #include "run/shared.h"
 
-#include "base/file.h"
-#include "base/path.h"
 #include "run/again.h"
-#include "run/scope.h"
+#include "run/remotes.h"
 #include "store/tier.h"
 
 #include <stdio.h>
@@ -15,7 +13,6 @@
 
 #define ASKED_MAX 512u               /* keys that are asked for at once */
 #define FINISH_NS (30 * JL_NS_S)     /* after the last step, for what is still to be sent */
-#define KEYS_MAX  ((size_t)64 << 10) /* bytes of a file of keys */
 
 struct waiter {
 	struct jl_tier_ask ask; /* first */
@@ -37,55 +34,6 @@ static void pass_on(void *ctx, const char *text)
 
 /* ---- opening ---- */
 
-/* "$NAME", or a file: of the home, absolute, of the workspace. */
-static int read_keys(struct jl_engine *e, const char *from, struct jl_sign_keys *ret, struct jl_err *err)
-{
-	struct jl_buf text, path = JL_BUF_INIT;
-	int r;
-	if (from[0] == '$') {
-		const char *value = jl_scope_getenv(e->p, from + 1);
-		return value ? jl_sign_keys_read(ret, value, strlen(value), err)
-			     : jl_err_set(err, JL_EINVAL, "the variable \"%s\" is not set", from + 1);
-	}
-	const char *home = jl_scope_getenv(e->p, "HOME");
-	if (strncmp(from, "~/", 2) == 0 && home)
-		jl_path_join(&path, home, from + 2);
-	else
-		jl_path_join(&path, e->p->root, from);
-	jl_buf_init(&text, KEYS_MAX);
-	r = jl_file_read(&jl_io_system, AT_FDCWD, path.data, &text, err);
-	if (r != JL_OK)
-		jl_err_add(err, "cannot read \"%s\"", path.data);
-	else
-		r = jl_sign_keys_read(ret, text.data, text.len, err);
-	explicit_bzero(text.data, text.len);
-	jl_buf_release(&text);
-	jl_buf_release(&path);
-	return r;
-}
-
-/* One that cannot be used as it should be is not used at all. */
-static void add(struct jl_engine *e, struct jl_tier *t, const struct jl_remote_settings *s)
-{
-	const bool reads = e->opts->cache == JL_CACHE_RW && s->mode != JL_REMOTE_WRITE;
-	struct jl_tier_remote o = {.name = s->name,
-				   .url = s->url,
-				   .group = s->group,
-				   .reads = reads,
-				   .writes = s->mode != JL_REMOTE_READ,
-				   .allow_xxh3 = s->allow_insecure_hash,
-				   .keys = JL_SIGN_KEYS_INIT};
-	struct jl_err err = JL_ERR_INIT;
-	int r = s->sign[0] ? read_keys(e, s->sign, &o.keys, &err) : JL_OK;
-	if (r != JL_OK)
-		jl_err_add(&err, "remote \"%s\": \"sign\"", s->name);
-	if (r == JL_OK)
-		r = jl_tier_add(t, &o, &err);
-	if (r != JL_OK)
-		jl_engine_warn(e, NULL, "%s; the remote is not used", err.text);
-	jl_sign_keys_release(&o.keys);
-}
-
 static void on_answer(struct jl_watch *w, uint32_t events);
 
 void jl_shared_open(struct jl_engine *e)
@@ -93,19 +41,10 @@ void jl_shared_open(struct jl_engine *e)
 	struct jl_shared_state *s = &e->shared;
 	struct jl_remote_settings settings;
 	struct jl_err err = JL_ERR_INIT;
-	int64_t patience_ns = 0;
 	if (e->opts->offline || e->opts->mode != JL_MODE_RUN || !e->local.loop ||
 	    !jl_project_remote(e->p, 0, &settings))
 		return;
-	const char *patience = jl_scope_getenv(e->p, "JL_REMOTE_PATIENCE");
-	if (patience && jl_clock_parse(patience, &patience_ns, &err) != JL_OK) {
-		jl_engine_warn(e, NULL, "$JL_REMOTE_PATIENCE: %s", err.text);
-		jl_err_clear(&err);
-	}
-	s->tier = jl_tier_new(e->store, jl_record_contents, patience_ns);
-	for (uint32_t i = 0; jl_project_remote(e->p, i, &settings); i++)
-		add(e, s->tier, &settings);
-	int r = jl_tier_start(s->tier, &err);
+	int r = jl_remotes_connect(e->p, e->store, e->opts->cache == JL_CACHE_RW, pass_on, e, &s->tier, &err);
 	if (r == JL_OK) {
 		s->watch.watch.ready = on_answer;
 		s->watch.e = e;
@@ -229,7 +168,7 @@ void jl_shared_close(struct jl_engine *e)
 		jl_tier_tell(s->tier, pass_on, e);
 		if (unsent)
 			jl_engine_warn(e, NULL,
-				       "%llu result%s not sent to the remotes; jl cache push sends what they lack",
+				       "%llu result%s not sent to the remotes",
 				       (unsigned long long)unsent, unsent == 1 ? " was" : "s were");
 		jl_loop_remove(e->local.loop, &s->watch.watch);
 		jl_tier_free(s->tier);

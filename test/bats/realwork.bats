@@ -8,7 +8,7 @@ load helper
 	pkgs=$(sed -n 's/^PKGS := //p' "$JL_SOURCE/Makefile")
 	# shellcheck disable=SC2086 # several names
 	vars=(-f build.yaml --var cflags="$(pkg-config --cflags $pkgs)" --var libs="$(pkg-config --libs $pkgs)"
-		--var archive_libs="$(pkg-config --libs libarchive)")
+		--var archive_libs="$(pkg-config --libs libarchive libcurl)")
 	cp -r "$JL_SOURCE/lib" "$JL_SOURCE/cmd" "$JL_SOURCE/test/realwork/build.yaml" .
 	local sources=(lib/*/*.c cmd/*.c cmd/helper/*.c)
 	jl_ok run "${vars[@]}"

@@ -237,3 +237,24 @@ another_user() {
 	[[ $stderr == *'remote "ci": "sign": cannot read'*"the remote is not used"* ]]
 	[ ! -e "$SHARED" ]
 }
+
+@test "jl cache push sends what was made without a remote at hand, pull gets what went away" {
+	jl_ok run --offline
+	jl_ok cache push
+	[[ $stderr == *"ci: 2 results sent"* ]]
+	another_user bob
+	jl_ok run
+	[ ! -s "$TALLY" ]
+	rm -r "$JL_STORE"
+	jl_ok cache pull one
+	[[ $stderr == *"fetched 1 of 1 result"* ]]
+	jl_ok cache pull
+	[[ $stderr == *"fetched 2 of 2 results"* ]]
+	rm -r .jl
+	jl_ok run --offline
+	[ ! -s "$TALLY" ]
+	sed -i /store:/d joblib.yaml
+	run_jl cache push
+	assert_status 2
+	[[ $stderr == *"there are no remotes"* ]]
+}

@@ -1,0 +1,14 @@
+/* From the remotes of a workspace and of the user's settings to a tier behind the local store. */
+#ifndef JL_RUN_REMOTES_H
+#define JL_RUN_REMOTES_H
+
+#include "run/project.h"
+#include "store/tier.h"
+
+/* Start it. `reads`: those that are read from are asked. One that cannot be used as it should be (its keys cannot be read, it is
+ * open to all) is told and left out. `local` is borrowed. */
+int jl_remotes_connect(struct jl_project *p, struct jl_store *local, bool reads,
+		       void (*tell)(void *ctx, const char *text), void *ctx, struct jl_tier **ret,
+		       struct jl_err *err) JL_MUST_CHECK;
+
+#endif
