@@ -25,7 +25,7 @@ static const struct jl_opt run_opts[] = {
 	{"load", 0, "N", "start nothing while the load is N or more", JL_OPT_LOAD, AT(max_load), 0},
 	{"memfree", 0, "SIZE", "start nothing while less memory is free", JL_OPT_SIZE, AT(min_memory), 0},
 	{"offline", 0, NULL, "ask no remote, send nothing to one", JL_OPT_FLAG, AT(offline), 0},
-	{"executor", 0, "NAME", "run all steps there, whatever they say: one of the manifest's executors, or local", JL_OPT_TEXT,
+	{"executor", 0, "NAME", "run all steps on that executor of the manifest, or local", JL_OPT_TEXT,
          AT(executor), 0},
 	{"no-wait", 0, NULL, "fail rather than wait for another run here", JL_OPT_FLAG, AT(no_wait), 0},
 	{0},

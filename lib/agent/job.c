@@ -148,15 +148,14 @@ static int place_input(struct jl_far_job *j, struct jl_home *h, uint32_t index, 
 
 int jl_far_job_set_up(struct jl_far_job *j, struct jl_home *h, struct jl_err *err)
 {
-	char path[40];
+	char work[40], tmp[40];
+	int r = JL_OK;
 	snprintf(j->name, sizeof(j->name), "%llu", (unsigned long long)j->id);
-	snprintf(path, sizeof(path), "%s/w", j->name);
-	int r = jl_file_mkdirs(&jl_io_system, h->run_fd, path, 0777, err);
-	if (r != JL_OK)
-		return r;
-	j->root_fd = openat(h->run_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	snprintf(path, sizeof(path), "%s/tmp", j->name);
-	if (j->root_fd < 0 || mkdirat(h->run_fd, path, 0700) != 0)
+	snprintf(work, sizeof(work), "%s/w", j->name);
+	snprintf(tmp, sizeof(tmp), "%s/tmp", j->name);
+	if (mkdirat(h->run_fd, j->name, 0700) == 0 && mkdirat(h->run_fd, work, 0777) == 0 && mkdirat(h->run_fd, tmp, 0700) == 0)
+		j->root_fd = openat(h->run_fd, work, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (j->root_fd < 0)
 		return jl_err_sys(err, errno, "cannot make a folder for the job");
 	for (uint32_t i = 0; r == JL_OK && i < j->start.n_ins; i++)
 		r = place_input(j, h, i, err);
@@ -165,7 +164,9 @@ int jl_far_job_set_up(struct jl_far_job *j, struct jl_home *h, struct jl_err *er
 
 int jl_far_job_finish(struct jl_far_job *j, struct jl_err *err)
 {
-	int r = jl_file_mkdirs(&jl_io_system, j->root_fd, j->start.workdir, 0777, err);
+	int r = JL_OK;
+	if (strcmp(j->start.workdir, ".") != 0)
+		r = jl_file_mkdirs(&jl_io_system, j->root_fd, j->start.workdir, 0777, err);
 	for (uint32_t i = 0; r == JL_OK && i < j->start.n_outs; i++) {
 		const struct jl_cargo_out *out = &j->start.outs[i];
 		if (out->flags & (JL_CARGO_GLOB | JL_CARGO_EXCLUDE))
@@ -355,12 +356,24 @@ void jl_far_job_keep(struct jl_far_job *j, struct jl_home *h)
 	}
 }
 
+/* Its folder: most are empty or nearly so, and what takes trees away looks at more. */
+static void remove_folder(const struct jl_far_job *j, const struct jl_home *h)
+{
+	char path[40];
+	snprintf(path, sizeof(path), "%s/tmp", j->name);
+	unlinkat(h->run_fd, path, AT_REMOVEDIR);
+	snprintf(path, sizeof(path), "%s/w", j->name);
+	unlinkat(h->run_fd, path, AT_REMOVEDIR);
+	if (unlinkat(h->run_fd, j->name, AT_REMOVEDIR) != 0 && errno != ENOENT)
+		(void)!jl_file_remove(&jl_io_system, h->run_fd, j->name, NULL);
+}
+
 void jl_far_job_free(struct jl_far_job *j, struct jl_home *h)
 {
 	if (j->root_fd >= 0)
 		close(j->root_fd);
 	if (j->name[0])
-		(void)!jl_file_remove(&jl_io_system, h->run_fd, j->name, NULL);
+		remove_folder(j, h);
 	jl_table_release(&j->missing);
 	jl_table_release(&j->outs);
 	jl_arena_release(&j->arena);
