@@ -92,9 +92,10 @@ struct jl_command {
 };
 
 extern const struct jl_command *const jl_commands[]; /* in the order of help, NULL at the end */
-extern const struct jl_command jl_command_run, jl_command_plan, jl_command_hosts, jl_command_adopt, jl_command_list, jl_command_log, jl_command_why,
-	jl_command_cat, jl_command_graph, jl_command_report, jl_command_hash, jl_command_clean, jl_command_init, jl_command_map,
-	jl_command_memo, jl_command_schema, jl_command_completion, jl_command_dump, jl_command_load, jl_command_cache,
+extern const struct jl_command jl_command_run, jl_command_plan, jl_command_hosts, jl_command_adopt, jl_command_list, jl_command_log,
+	jl_command_why, jl_command_cat, jl_command_graph, jl_command_report, jl_command_hash, jl_command_clean, jl_command_init,
+	jl_command_map, jl_command_memo, jl_command_schema, jl_command_completion,
+	jl_command_dump, jl_command_load, jl_command_cache,
 	jl_command_help, jl_command_version;
 
 /* Tables that several commands take (common.c). */

@@ -1,9 +1,9 @@
-/* jl-store-http: a shared store behind HTTP: http://, https:// (GET, HEAD and PUT, as WebDAV and object gateways have them), and
- * s3://BUCKET[/PREFIX][?endpoint=URL&region=NAME&style=path|host] (the same, signed). Speaks docs/formats/helper.md; all transfers go
- * through one multi handle, so connections are kept and shared.
+/* jl-store-http: a shared store behind HTTP: http://, https:// (GET, HEAD and PUT, as WebDAV and object gateways have them),
+ * and s3://BUCKET[/PREFIX][?endpoint=URL&region=NAME&style=path|host] (the same, signed). Speaks docs/formats/helper.md; all
+ * transfers go through one multi handle, so connections are kept and shared.
  *
- * Secrets come from the environment or ~/.netrc, see joblib.yaml(5). They are sent to the host of the URL alone: redirects are followed
- * by hand, within the hosts that are allowed, without them to any other. Certificates are always checked. */
+ * Secrets come from the environment or ~/.netrc, see joblib.yaml(5). They are sent to the host of the URL alone: redirects
+ * are followed by hand, within the hosts that are allowed, without them to any other. Certificates are always checked. */
 #include "store/s3.h"
 #include "store/serve.h"
 

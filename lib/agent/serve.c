@@ -1,14 +1,12 @@
 /* An agent's conversation: see serve.h. */
 #include "agent/serve.h"
 
-#include "agent/job.h"
+#include "agent/serve_priv.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/machine.h"
 #include "exec/host_env.h"
-#include "exec/link.h"
-#include "exec/transfer.h"
 #include "proc/spawn.h"
 
 #include <errno.h>
@@ -24,47 +22,21 @@
 #define CALL_WAIT_NS (60 * JL_NS_S) /* until somebody speaks at all */
 #define OUTPUT_PAUSE ((uint64_t)JL_MSG_OUTPUT_WINDOW)
 
-struct want {                /* a content that is on its way */
-	struct want *next;
-	struct jl_digest digest;
-	uint64_t id;         /* it comes as this input of this job */
-	uint32_t index;
-	char name[128];
-	int fd;
-	struct jl_receive rx;
-};
-
-struct serve {
-	struct jl_link link; /* first */
-	struct jl_loop *loop;
-	struct jl_exec *exec;
-	struct jl_home home;
-	bool at_home, called, over;
-	char why[JL_ERR_TEXT];/* why it is over, when the other side did not end it */
-	const char *const *environ;
-	uint32_t slots, running;
-	int64_t silence_ns;
-	struct jl_timer silence;
-	struct jl_far_job *jobs; /* in the order they came */
-	struct want *wants;
-	struct jl_sends sends;
-};
-
-static void end_with(struct serve *s, const char *why)
+static void end_with(struct jl_serve *s, const char *why)
 {
 	if (!s->over)
 		snprintf(s->why, sizeof(s->why), "%s", why);
 	s->over = true;
 }
 
-static void say(struct serve *s, enum jl_lane lane, const struct jl_msg *m)
+void jl_serve_say(struct jl_serve *s, enum jl_lane lane, const struct jl_msg *m)
 {
 	struct jl_err err = JL_ERR_INIT;
 	if (jl_link_send(&s->link, lane, m, &err) != JL_OK)
 		end_with(s, err.text);
 }
 
-static struct jl_far_job *find(struct serve *s, uint64_t id)
+static struct jl_far_job *find(struct jl_serve *s, uint64_t id)
 {
 	struct jl_far_job *j = s->jobs;
 	while (j && j->id != id)
@@ -74,10 +46,10 @@ static struct jl_far_job *find(struct serve *s, uint64_t id)
 
 /* ---- the end of a job ---- */
 
-static void say_ended(struct serve *s, struct jl_far_job *j, const struct jl_job_result *r, const char *why)
+static void say_ended(struct jl_serve *s, struct jl_far_job *j, const struct jl_job_result *r, const char *why)
 {
 	j->phase = JL_FAR_ENDED;
-	say(s, JL_LANE_ORDERED,
+	jl_serve_say(s, JL_LANE_ORDERED,
 	    &(struct jl_msg){.type = JL_MSG_ENDED,
 			     .id = j->id,
 			     .ended = {.end = (uint8_t)r->end,
@@ -93,26 +65,26 @@ static void say_ended(struct serve *s, struct jl_far_job *j, const struct jl_job
 				       .n_outs = j->outs.len}});
 }
 
-static void refuse(struct serve *s, struct jl_far_job *j, const char *why)
+void jl_serve_refuse(struct jl_serve *s, struct jl_far_job *j, const char *why)
 {
 	say_ended(s, j, &(struct jl_job_result){.end = JL_JOB_NOT_STARTED, .exit_code = 126}, why);
 }
 
-static void say_cancelled(struct serve *s, struct jl_far_job *j)
+static void say_cancelled(struct jl_serve *s, struct jl_far_job *j)
 {
 	say_ended(s, j, &(struct jl_job_result){.end = JL_JOB_CANCELLED}, NULL);
 }
 
 static void done(void *ctx, uint64_t id, const struct jl_job_result *r)
 {
-	struct serve *s = ctx;
+	struct jl_serve *s = ctx;
 	struct jl_far_job *j = find(s, id);
 	struct jl_err err = JL_ERR_INIT;
 	s->running--;
 	int status = r->end == JL_JOB_NOT_STARTED ? JL_OK : jl_far_job_collect(j, &err);
 	if (status != JL_OK) {
 		j->outs.len = 0;
-		refuse(s, j, err.text);
+		jl_serve_refuse(s, j, err.text);
 		return;
 	}
 	say_ended(s, j, r, r->why);
@@ -120,13 +92,13 @@ static void done(void *ctx, uint64_t id, const struct jl_job_result *r)
 
 static void output(void *ctx, uint64_t id, int stream, const void *data, size_t len)
 {
-	struct serve *s = ctx;
+	struct jl_serve *s = ctx;
 	struct jl_far_job *j = find(s, id);
 	const char *at = data;
 	j->unsaid += len;
 	while (len > 0) {
 		size_t n = len < JL_MSG_DATA_MAX ? len : JL_MSG_DATA_MAX;
-		say(s, JL_LANE_ORDERED,
+		jl_serve_say(s, JL_LANE_ORDERED,
 		    &(struct jl_msg){.type = JL_MSG_OUTPUT,
 				     .id = id,
 				     .output = {.stream = (uint8_t)stream, .bytes = at, .len = n}});
@@ -156,7 +128,7 @@ static int open_stream(const struct jl_far_job *j, int number, int *ret, struct 
 	return *ret < 0 ? jl_err_sys(err, errno, "cannot open \"%s\"", path) : JL_OK;
 }
 
-static int spawn_job(struct serve *s, struct jl_far_job *j, int64_t *ret_pid, struct jl_err *err)
+static int spawn_job(struct jl_serve *s, struct jl_far_job *j, int64_t *ret_pid, struct jl_err *err)
 {
 	struct jl_buf text = JL_BUF_INIT, workdir = JL_BUF_INIT;
 	struct jl_table env = JL_TABLE_INIT(char *);
@@ -193,7 +165,7 @@ static int spawn_job(struct serve *s, struct jl_far_job *j, int64_t *ret_pid, st
 }
 
 /* Start what is ready, in order, while there are slots. */
-static void start_ready(struct serve *s)
+static void start_ready(struct jl_serve *s)
 {
 	for (struct jl_far_job *j = s->jobs; j && s->running < s->slots; j = j->next) {
 		struct jl_err err = JL_ERR_INIT;
@@ -204,165 +176,30 @@ static void start_ready(struct serve *s)
 		if (r == JL_EBUSY && s->running > 0)
 			return; /* the machine is full: after the next end */
 		if (r != JL_OK) {
-			refuse(s, j, err.text);
+			jl_serve_refuse(s, j, err.text);
 			continue;
 		}
 		s->running++;
 		j->phase = JL_FAR_RUNNING;
-		say(s, JL_LANE_CONTROL,
+		jl_serve_say(s, JL_LANE_CONTROL,
 		    &(struct jl_msg){.type = JL_MSG_STARTED, .id = j->id, .started = {.pid = (uint64_t)pid}});
 	}
 }
 
-static void all_there(struct serve *s, struct jl_far_job *j)
+void jl_serve_all_there(struct jl_serve *s, struct jl_far_job *j)
 {
 	struct jl_err err = JL_ERR_INIT;
 	if (jl_far_job_finish(j, &err) == JL_OK)
 		j->phase = JL_FAR_READY;
 	else
-		refuse(s, j, err.text);
-}
-
-/* ---- contents that come ---- */
-
-static struct want *find_want(struct serve *s, const struct jl_digest *digest)
-{
-	struct want *w = s->wants;
-	while (w && !jl_digest_equal(&w->digest, digest))
-		w = w->next;
-	return w;
-}
-
-static void free_want(struct serve *s, struct want *w)
-{
-	struct want **at = &s->wants;
-	while (*at != w)
-		at = &(*at)->next;
-	*at = w->next;
-	close(w->fd);
-	free(w);
-}
-
-/* Ask for what is missing and not on its way. */
-static int ask(struct serve *s, struct jl_far_job *j, struct jl_err *err)
-{
-	struct jl_table asked = JL_TABLE_INIT(struct jl_msg_want);
-	int r = JL_OK;
-	for (uint32_t i = 0; r == JL_OK && i < j->missing.len; i++) {
-		uint32_t index = *JL_AT(j->missing, uint32_t, i);
-		const struct jl_cargo_in *in = &j->start.ins[index].in;
-		uint64_t at = 0;
-		if (find_want(s, &in->digest))
-			continue;
-		struct want *w = jl_calloc(1, sizeof(*w));
-		*w = (struct want){.next = s->wants, .digest = in->digest, .id = j->id, .index = index};
-		r = jl_home_partial(&s->home, &in->digest, in->size, w->name, &w->fd, &at, err);
-		if (r != JL_OK) {
-			free(w);
-			break;
-		}
-		jl_receive_init(&w->rx, w->fd, in->size, at);
-		s->wants = w;
-		*(struct jl_msg_want *)jl_table_add(&asked, 1) = (struct jl_msg_want){.index = index, .from = at};
-	}
-	if (asked.len)
-		say(s, JL_LANE_CONTROL,
-		    &(struct jl_msg){.type = JL_MSG_NEED, .id = j->id, .want = {.at = asked.data, .n = asked.len}});
-	jl_table_release(&asked);
-	return r;
-}
-
-/* The job that a content came for is no more: others that wait for it ask themselves. What has come stays for them. */
-static void reassign(struct serve *s, uint64_t id)
-{
-	for (struct want *w = s->wants, *next; w; w = next) {
-		next = w->next;
-		if (w->id == id)
-			free_want(s, w);
-	}
-	for (struct jl_far_job *j = s->jobs; j; j = j->next) {
-		struct jl_err err = JL_ERR_INIT;
-		if (j->phase == JL_FAR_WANTING && j->id != id && ask(s, j, &err) != JL_OK)
-			refuse(s, j, err.text);
-	}
-}
-
-/* A content is whole: put it where it is missing. The last that waits gets the file itself. */
-static void deliver(struct serve *s, const struct want *w, const char *wrong)
-{
-	struct jl_far_job *last = NULL;
-	for (struct jl_far_job *j = s->jobs; j; j = j->next)
-		for (uint32_t i = 0; j->phase == JL_FAR_WANTING && i < j->missing.len; i++)
-			if (jl_digest_equal(&j->start.ins[*JL_AT(j->missing, uint32_t, i)].in.digest, &w->digest))
-				last = j;
-	for (struct jl_far_job *j = s->jobs; j; j = j->next) {
-		struct jl_err err = JL_ERR_INIT;
-		bool moved = false, was = j->phase == JL_FAR_WANTING && j->missing.len > 0;
-		int r = JL_OK;
-		for (uint32_t i = 0; was && r == JL_OK && i < j->missing.len;) {
-			uint32_t index = *JL_AT(j->missing, uint32_t, i);
-			if (!jl_digest_equal(&j->start.ins[index].in.digest, &w->digest)) {
-				i++;
-				continue;
-			}
-			bool more = false; /* of the same content in this job */
-			for (uint32_t k = i + 1; k < j->missing.len; k++)
-				more |= jl_digest_equal(&j->start.ins[*JL_AT(j->missing, uint32_t, k)].in.digest, &w->digest);
-			if (wrong)
-				r = jl_err_set(&err, JL_ECHANGED, "input \"%s\": %s", j->start.ins[index].in.path, wrong);
-			else
-				r = jl_far_job_place(j, &s->home, index, j == last && !more && !moved ? w->name : NULL, w->fd,
-						     &err);
-			moved |= j == last && !more;
-		}
-		if (was && r != JL_OK)
-			refuse(s, j, err.text);
-		else if (was && j->missing.len == 0)
-			all_there(s, j);
-	}
-}
-
-static int take_data(struct serve *s, const struct jl_msg *m, struct jl_err *err)
-{
-	struct want *w = s->wants;
-	struct jl_err why = JL_ERR_INIT;
-	uint64_t credit, size;
-	struct jl_digest is;
-	while (w && (w->id != m->id || w->index != m->data.index))
-		w = w->next;
-	if (!w)
-		return JL_OK; /* of a job that was cancelled */
-	int r = jl_receive_data(&w->rx, m, &credit, &why);
-	if (r == JL_ECORRUPT)
-		return jl_err_set(err, r, "%s", why.text);
-	if (r == 0 && credit)
-		say(s, JL_LANE_CONTROL,
-		    &(struct jl_msg){.type = JL_MSG_CREDIT,
-				     .id = m->id,
-				     .credit = {.index = m->data.index, .bytes = credit}});
-	if (r == 0)
-		return JL_OK;
-	if (r == 1) {
-		r = jl_home_put(&s->home, &w->digest, w->rx.size, w->fd, &why);
-		if (r != JL_OK && r != JL_ECHANGED) { /* not kept, so not checked yet */
-			r = jl_digest_fd(&jl_io_system, w->fd, &is, &size, &why);
-			if (r == JL_OK && !jl_digest_equal(&is, &w->digest))
-				r = jl_err_set(&why, JL_ECHANGED, "it changed while it was sent");
-		}
-	}
-	struct want whole = *w;
-	whole.next = NULL;
-	deliver(s, &whole, r == JL_OK ? NULL : why.text);
-	unlinkat(s->home.dir_fd, whole.name, 0);
-	free_want(s, w);
-	return JL_OK;
+		jl_serve_refuse(s, j, err.text);
 }
 
 /* ---- messages ---- */
 
-static void fault(struct serve *s, const char *why)
+static void fault(struct jl_serve *s, const char *why)
 {
-	say(s, JL_LANE_CONTROL, &(struct jl_msg){.type = JL_MSG_FAULT, .fault = why});
+	jl_serve_say(s, JL_LANE_CONTROL, &(struct jl_msg){.type = JL_MSG_FAULT, .fault = why});
 	jl_link_flush(&s->link);
 	end_with(s, why);
 }
@@ -376,7 +213,7 @@ static void boot_id(char out[64])
 	jl_buf_release(&text);
 }
 
-static int take_call(struct serve *s, const struct jl_msg_call *call, struct jl_err *err)
+static int take_call(struct jl_serve *s, const struct jl_msg_call *call, struct jl_err *err)
 {
 	struct jl_err why = JL_ERR_INIT;
 	struct utsname u;
@@ -402,7 +239,7 @@ static int take_call(struct serve *s, const struct jl_msg_call *call, struct jl_
 	uname(&u);
 	snprintf(arch, sizeof(arch), "linux-%.64s", u.machine);
 	boot_id(boot);
-	say(s, JL_LANE_CONTROL,
+	jl_serve_say(s, JL_LANE_CONTROL,
 	    &(struct jl_msg){.type = JL_MSG_HELLO,
 			     .hello = {.version = JL_AGENT_VERSION,
 				       .slots = s->slots,
@@ -415,7 +252,7 @@ static int take_call(struct serve *s, const struct jl_msg_call *call, struct jl_
 	return JL_OK;
 }
 
-static int take_start(struct serve *s, const struct jl_msg *m, struct jl_arena *arena, struct jl_err *err)
+static int take_start(struct jl_serve *s, const struct jl_msg *m, struct jl_arena *arena, struct jl_err *err)
 {
 	struct jl_err why = JL_ERR_INIT;
 	struct jl_far_job **at = &s->jobs;
@@ -435,15 +272,15 @@ static int take_start(struct serve *s, const struct jl_msg *m, struct jl_arena *
 	*at = j;
 	int r = jl_far_job_set_up(j, &s->home, &why);
 	if (r == JL_OK && j->missing.len == 0)
-		all_there(s, j);
+		jl_serve_all_there(s, j);
 	else if (r == JL_OK)
-		r = ask(s, j, &why);
+		r = jl_wants_ask(s, j, &why);
 	if (r != JL_OK)
-		refuse(s, j, why.text);
+		jl_serve_refuse(s, j, why.text);
 	return JL_OK;
 }
 
-static void take_cancel(struct serve *s, struct jl_far_job *j, enum jl_cancel how)
+static void take_cancel(struct jl_serve *s, struct jl_far_job *j, enum jl_cancel how)
 {
 	bool wanted = j->phase == JL_FAR_WANTING;
 	if (j->phase == JL_FAR_RUNNING)
@@ -451,10 +288,10 @@ static void take_cancel(struct serve *s, struct jl_far_job *j, enum jl_cancel ho
 	else if (j->phase != JL_FAR_ENDED)
 		say_cancelled(s, j);
 	if (wanted)
-		reassign(s, j->id);
+		jl_wants_let_go(s, j->id);
 }
 
-static void take_fetch(struct serve *s, struct jl_far_job *j, const struct jl_msg *m)
+static void take_fetch(struct jl_serve *s, struct jl_far_job *j, const struct jl_msg *m)
 {
 	for (uint32_t i = 0; i < m->want.n; i++) {
 		uint32_t index = m->want.at[i].index;
@@ -468,7 +305,7 @@ static void take_fetch(struct serve *s, struct jl_far_job *j, const struct jl_ms
 	}
 }
 
-static void forget(struct serve *s, struct jl_far_job *j)
+static void forget(struct jl_serve *s, struct jl_far_job *j)
 {
 	struct jl_far_job **at = &s->jobs;
 	while (*at != j)
@@ -479,7 +316,7 @@ static void forget(struct serve *s, struct jl_far_job *j)
 	jl_far_job_free(j, &s->home);
 }
 
-static void take_credit(struct serve *s, struct jl_far_job *j, const struct jl_msg *m)
+static void take_credit(struct jl_serve *s, struct jl_far_job *j, const struct jl_msg *m)
 {
 	if (m->credit.index != JL_NONE) {
 		jl_sends_credit(&s->sends, m->id, m->credit.index, m->credit.bytes);
@@ -495,7 +332,7 @@ static void take_credit(struct serve *s, struct jl_far_job *j, const struct jl_m
 
 static int message(struct jl_link *l, const struct jl_msg *m, struct jl_arena *arena, struct jl_err *err)
 {
-	struct serve *s = (struct serve *)l;
+	struct jl_serve *s = (struct jl_serve *)l;
 	struct jl_far_job *j = m->type == JL_MSG_CANCEL || m->type == JL_MSG_FETCH || m->type == JL_MSG_FORGET ||
 					       m->type == JL_MSG_CREDIT
 				       ? find(s, m->id) : NULL;
@@ -506,8 +343,8 @@ static int message(struct jl_link *l, const struct jl_msg *m, struct jl_arena *a
 	switch (m->type) {
 	case JL_MSG_CALL: return take_call(s, &m->call, err);
 	case JL_MSG_START: return take_start(s, m, arena, err);
-	case JL_MSG_DATA: return take_data(s, m, err);
-	case JL_MSG_PING: say(s, JL_LANE_CONTROL, &(struct jl_msg){.type = JL_MSG_PONG, .id = m->id}); return JL_OK;
+	case JL_MSG_DATA: return jl_wants_data(s, m, err);
+	case JL_MSG_PING: jl_serve_say(s, JL_LANE_CONTROL, &(struct jl_msg){.type = JL_MSG_PONG, .id = m->id}); return JL_OK;
 	case JL_MSG_CANCEL:
 		if (j)
 			take_cancel(s, j, (enum jl_cancel)m->cancel);
@@ -531,13 +368,13 @@ static int message(struct jl_link *l, const struct jl_msg *m, struct jl_arena *a
 
 static bool pull(struct jl_link *l, struct jl_buf *out)
 {
-	return jl_sends_pull(&((struct serve *)l)->sends, out);
+	return jl_sends_pull(&((struct jl_serve *)l)->sends, out);
 }
 
 static void closed(struct jl_link *l, const char *why)
 {
 	(void)why;
-	((struct serve *)l)->over = true;
+	((struct jl_serve *)l)->over = true;
 }
 
 static const struct jl_link_ops link_ops = {.message = message, .pull = pull, .closed = closed};
@@ -546,7 +383,7 @@ static const struct jl_link_ops link_ops = {.message = message, .pull = pull, .c
 
 static void on_silence(struct jl_timer *t)
 {
-	struct serve *s = (struct serve *)((char *)t - offsetof(struct serve, silence));
+	struct jl_serve *s = (struct jl_serve *)((char *)t - offsetof(struct jl_serve, silence));
 	int64_t due = s->link.heard_ns + s->silence_ns;
 	if (jl_clock_system.now_ns(&jl_clock_system) >= due)
 		end_with(s, "nothing was heard for too long");
@@ -560,7 +397,7 @@ static void caught(void *ctx, const struct signalfd_siginfo *si)
 	end_with(ctx, "ended by a signal");
 }
 
-static int open_all(struct serve *s, int in_fd, int out_fd, struct jl_err *err)
+static int open_all(struct jl_serve *s, int in_fd, int out_fd, struct jl_err *err)
 {
 	const int signals[] = {SIGTERM, SIGHUP, SIGINT};
 	sigset_t set;
@@ -580,14 +417,13 @@ static int open_all(struct serve *s, int in_fd, int out_fd, struct jl_err *err)
 	return r;
 }
 
-static void close_all(struct serve *s)
+static void close_all(struct jl_serve *s)
 {
 	jl_link_release(&s->link);
 	jl_sends_release(&s->sends);
 	if (s->exec)
 		s->exec->ops->free(s->exec); /* and all that runs */
-	while (s->wants)
-		free_want(s, s->wants);
+	jl_wants_release(s);
 	while (s->jobs) {
 		struct jl_far_job *j = s->jobs;
 		s->jobs = j->next;
@@ -601,7 +437,7 @@ static void close_all(struct serve *s)
 
 int jl_agent_serve(int in_fd, int out_fd, const char *const *environ, struct jl_err *err)
 {
-	struct serve s = {.environ = environ, .silence_ns = SILENCE_NS, .silence = {.fired = on_silence}, .link = {.in_fd = -1}};
+	struct jl_serve s = {.environ = environ, .silence_ns = SILENCE_NS, .silence = {.fired = on_silence}, .link = {.in_fd = -1}};
 	int r = open_all(&s, in_fd, out_fd, err);
 	if (r == JL_OK) {
 		s.exec->events = (struct jl_exec_events){.output = output, .done = done, .ctx = &s};

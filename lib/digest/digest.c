@@ -163,7 +163,8 @@ static ssize_t read_at(const struct jl_io *io, int fd, void *data, size_t len, u
 	return n;
 }
 
-static int digest_stream(enum jl_digest_algo algo, const struct jl_io *io, int fd, struct jl_digest *ret, uint64_t *ret_size, struct jl_err *err)
+static int digest_stream(enum jl_digest_algo algo, const struct jl_io *io, int fd, struct jl_digest *ret,
+			 uint64_t *ret_size, struct jl_err *err)
 {
 	struct jl_hasher *h = jl_hasher_new_as(algo);
 	char *piece = jl_alloc_pages(PIECE);

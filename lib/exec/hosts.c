@@ -217,7 +217,8 @@ static void soon(struct jl_timer *t)
 			continue;
 		*r = (struct running){0};
 		h->exec.events.done(h->exec.events.ctx, id,
-				    &(struct jl_job_result){.end = JL_JOB_NOT_STARTED, .exit_code = 126, .host = "", .why = h->why});
+				    &(struct jl_job_result){
+					    .end = JL_JOB_NOT_STARTED, .exit_code = 126, .host = "", .why = h->why});
 	}
 }
 

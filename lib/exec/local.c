@@ -367,13 +367,11 @@ static void process_ended(struct jl_watch *w, uint32_t epoll_events)
 
 static int make_pipe(int ret_fds[2], struct jl_err *err)
 {
-	if (pipe2(ret_fds, O_CLOEXEC) < 0) {
-		int e = errno;
-		if (e == EMFILE || e == ENFILE)
-			return jl_err_set(err, JL_EBUSY, "cannot make a pipe: %s", strerror(e));
-		return jl_err_sys(err, e, "cannot make a pipe");
-	}
-	return JL_OK;
+	if (pipe2(ret_fds, O_CLOEXEC) == 0)
+		return JL_OK;
+	if (errno == EMFILE || errno == ENFILE)
+		return jl_err_set(err, JL_EBUSY, "cannot make a pipe: %s", strerror(errno));
+	return jl_err_sys(err, errno, "cannot make a pipe");
 }
 
 static int watch_job(struct local_job *j, struct jl_err *err)
@@ -506,27 +504,21 @@ static void timer_fired(struct jl_timer *t)
 
 static void stream_init(struct stream *s, struct local_job *j, int number)
 {
-	s->watch.ready = stream_ready;
-	s->watch.fd = -1;
-	s->job = j;
-	s->number = number;
-	s->fd = -1;
+	*s = (struct stream){.watch = {.ready = stream_ready, .fd = -1}, .job = j, .number = number, .fd = -1};
 }
 
 static int local_start(struct jl_exec *x, const struct jl_job *job, int64_t *ret_pid, struct jl_err *err)
 {
 	struct local *l = (struct local *)x;
 	struct local_job *j = jl_calloc(1, sizeof(*j));
-	j->local = l;
-	j->id = job->id;
-	j->phase = STARTING;
-	j->pidfd = -1;
-	j->exit_watch.ready = process_ended;
-	j->exit_watch.fd = -1;
-	j->timer.fired = timer_fired;
-	j->terminal = job->terminal;
-	j->timeout_ns = job->timeout_ns;
-	j->kill_after_ns = job->kill_after_ns;
+	*j = (struct local_job){.local = l,
+				.id = job->id,
+				.pidfd = -1,
+				.exit_watch = {.ready = process_ended, .fd = -1},
+				.timer = {.fired = timer_fired},
+				.terminal = job->terminal,
+				.timeout_ns = job->timeout_ns,
+				.kill_after_ns = job->kill_after_ns};
 	stream_init(&j->out, j, 1);
 	stream_init(&j->err, j, 2);
 	struct jl_err why = JL_ERR_INIT;

@@ -93,7 +93,9 @@ static void copy_cargo(struct remote_job *j, const struct jl_cargo *from)
 static int open_input(const struct remote_job *j, const struct jl_cargo_in *in, struct jl_err *err)
 {
 	int fd = openat(j->cargo.root_fd, in->path, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 ? fd : jl_err_sys(err, errno, "cannot read input \"%s\"", in->path);
+	if (fd < 0)
+		return jl_err_sys(err, errno, "cannot read input \"%s\"", in->path);
+	return fd;
 }
 
 static int read_inline(struct remote_job *j, const struct jl_cargo_in *in, const void **ret, struct jl_err *err)

@@ -168,7 +168,8 @@ void jl_read_check_executor(struct jl_reader *r, const struct jl_step *step)
 	struct jl_near near = {.word = name->s};
 	bool local = !name->s || strcmp(name->s, "local") == 0;
 	if (local && step->hosts.n && name->s == NULL)
-		jl_messages_add(r->msgs, step->hosts.at[0].mark, false, "\"hosts\" of a step wants \"executor\", whose hosts they are");
+		jl_messages_add(r->msgs, step->hosts.at[0].mark, false,
+				"\"hosts\" of a step wants \"executor\", whose hosts they are");
 	if (local)
 		return;
 	if (step->interactive)

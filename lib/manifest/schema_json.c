@@ -84,8 +84,8 @@ static const char *type_of(enum jl_schema_type type)
 		       "\"propertyNames\":{\"pattern\":\"^[A-Za-z0-9_][A-Za-z0-9_.-]*$\"},"
 		       "\"additionalProperties\":{" REF("executor") "}";
 	case JL_TYPE_HOSTS:
-		return "\"anyOf\":[{" REF("path") "},{\"type\":\"array\",\"minItems\":1,\"items\":{\"anyOf\":[{" REF("path") "},{" REF(
-			"host") "}]}}]";
+		return "\"anyOf\":[{" REF("path") "},{\"type\":\"array\",\"minItems\":1,"
+		       "\"items\":{\"anyOf\":[{" REF("path") "},{" REF("host") "}]}}]";
 	case JL_TYPE_ENV:
 		return "\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^[A-Za-z_][A-Za-z0-9_]*$\"},"
 		       "\"additionalProperties\":{" REF("text") "}";
@@ -171,7 +171,8 @@ void jl_schema_json(struct jl_buf *out)
 		{"include", JL_IN_INCLUDE, "\"required\":[\"file\"]"},
 		{"executor", JL_IN_EXECUTOR,
 		 "\"required\":[\"type\"],\"oneOf\":[{\"properties\":{\"type\":{\"const\":\"ssh\"}},\"required\":[\"hosts\"],"
-		 "\"not\":{\"required\":[\"launch\"]}},{\"properties\":{\"type\":{\"const\":\"command\"}},\"required\":[\"launch\"],"
+		 "\"not\":{\"required\":[\"launch\"]}},"
+		 "{\"properties\":{\"type\":{\"const\":\"command\"}},\"required\":[\"launch\"],"
 		 "\"not\":{\"required\":[\"hosts\"]}}]"},
 		{"host", JL_IN_HOST, "\"required\":[\"host\"]"},
 	};

@@ -1,6 +1,7 @@
 /* Helpers: programs of jl's own for what would make jl itself heavy to start (archives, later stores by HTTP). A helper NAME
  * is libexec/jl/NAME beside jl, or beside the folder that jl is in: so in the build folder, so where it is installed; else it
- * is looked for in PATH, so that others can bring their own. It talks by its standard streams and says what went wrong by one line on stderr and an exit status other than 0.
+ * is looked for in PATH, so that others can bring their own. It talks by its standard streams and says what went wrong by one
+ * line on stderr and an exit status other than 0.
  *
  *     jl_helper_start(&h, "jl-archive", (const char *const[]){"unpack", NULL}, fd, -1, &err);
  *     … read h.out …

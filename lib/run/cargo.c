@@ -122,7 +122,8 @@ static void add_outputs(struct jl_cargo_room *c, struct jl_engine *e, const stru
 		bool text = port->flags & (JL_PORT_GLOB | JL_PORT_EXCLUDE);
 		const char *path = text ? jl_project_text(e->p, port->what) : jl_files_path(jl_engine_files(e), port->what);
 		struct jl_cargo_out out = {.path = jl_arena_strdup(&c->arena, path)};
-		out.flags = (port->flags & JL_PORT_FOLDER ? JL_CARGO_FOLDER : 0) | (port->flags & JL_PORT_GLOB ? JL_CARGO_GLOB : 0) |
+		out.flags = (port->flags & JL_PORT_FOLDER ? JL_CARGO_FOLDER : 0) |
+			    (port->flags & JL_PORT_GLOB ? JL_CARGO_GLOB : 0) |
 			    (port->flags & JL_PORT_EXCLUDE ? JL_CARGO_EXCLUDE : 0);
 		*(struct jl_cargo_out *)jl_table_add(&c->outs, 1) = out;
 		if (port->flags & JL_PORT_STDOUT)

@@ -24,7 +24,7 @@ struct jl_slot_job {             /* first in the owner's own struct */
 	int64_t began_ns;            /* just before it was started, by the clock */
 	struct jl_job_result result; /* once it has ended; result.why is `why` or NULL */
 	char why[256];
-	uint32_t units;              /* of what make counts it takes: tokens of a jobserver; 0: one. By the owner, before it is held */
+	uint32_t units;              /* tokens of a jobserver that it takes; 0: one. Set by the owner, before it is held */
 	/* private */
 	struct jl_slot_job *next;
 	bool bad;

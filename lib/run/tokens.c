@@ -124,7 +124,8 @@ void jl_tokens_pass(struct jl_tokens *t, struct jl_job *job)
 
 void jl_tokens_settle(struct jl_tokens *t, uint32_t running, uint32_t wanted)
 {
-	/* Those that are kept while one waits for more are no deadlock: what runs here ends, and then it starts with what it has. */
+	/* Those that are kept while one waits for more are no deadlock: what runs here ends, and then it starts with what it
+	 * has. */
 	const uint32_t needed = running ? running - 1 + (t->none ? wanted : 0) : 0;
 	while (jl_jobserver_taken(&t->pool) > needed)
 		jl_jobserver_give(&t->pool);

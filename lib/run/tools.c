@@ -175,7 +175,8 @@ static int find(const struct jl_tools *t, const char *word, struct jl_buf *ret, 
 void jl_tools_init(struct jl_tools *t, const char *store, bool write, const char *path, const char *dir)
 {
 	*t = (struct jl_tools){
-		.store = store, .algo = JL_DIGEST_XXH3, .write = write, .path = path, .dir = dir, .known = JL_TABLE_INIT(struct jl_tool)};
+		.store = store, .algo = JL_DIGEST_XXH3, .write = write, .path = path, .dir = dir,
+		.known = JL_TABLE_INIT(struct jl_tool)};
 }
 
 void jl_tools_release(struct jl_tools *t)

@@ -1,10 +1,11 @@
 /* What a program is: the digest of its content, kept in the store with the stat it was read at, so that a compiler
  * of 100 MB is not read for each file.
  *
- *     DIR/prog/ab/HEX    one program; HEX: XXH3-128 of its path. "jlprog1\n", then of its stat dev, ino, size,
- * mtime ns, ctime
- *                        ns, mode (u64 each, little-endian), its digest (16 bytes, XXH3-128; of one by SHA-256 32), and the jl_hash64 of
- * all that An entry that does not fit is no entry. Programs of up to 64 KiB have none: reading one costs no more. */
+ *     DIR/prog/ab/HEX    one program; HEX: XXH3-128 of its path. "jlprog1\n", then of its stat dev, ino, size, mtime ns,
+ *                        ctime ns, mode (u64 each, little-endian), its digest (16 bytes, XXH3-128; of one by SHA-256 32),
+ *                        and the jl_hash64 of all that
+ *
+ * An entry that does not fit is no entry. Programs of up to 64 KiB have none: reading one costs no more. */
 #ifndef JL_RUN_TOOLS_H
 #define JL_RUN_TOOLS_H
 

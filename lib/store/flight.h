@@ -23,8 +23,8 @@ struct jl_flight {
 		.io = NULL, .fd = -1, .at = 0, .waits = false                                                          \
 	}
 
-/* Enter the flight of `key` in the local store at `dir`. `io` must last as long. false: another process, or another flight of this one, is in
- * it, and knows of us: wait, or try again later. */
+/* Enter the flight of `key` in the local store at `dir`. `io` must last as long. false: another process, or another flight of
+ * this one, is in it, and knows of us: wait, or try again later. */
 bool jl_flight_try(struct jl_flight *f, const struct jl_io *io, const char *dir, const struct jl_digest *key);
 /* After a try that found another in it: block until it is ours. */
 void jl_flight_wait(struct jl_flight *f);

@@ -1,7 +1,11 @@
-/* Where the objects of an s3:// URL are, and who asks for them: s3://BUCKET[/PREFIX][?endpoint=URL&region=NAME&style=path|host]. The
- * endpoint else comes from $AWS_ENDPOINT_URL, or is Amazon's; the region from $AWS_REGION, $AWS_DEFAULT_REGION, or is us-east-1. With an
- * endpoint the bucket is part of the path, else of the host. Credentials come from $AWS_ACCESS_KEY_ID, $AWS_SECRET_ACCESS_KEY and
- * $AWS_SESSION_TOKEN, or the section $AWS_PROFILE of $AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials. */
+/* Where the objects of an s3:// URL are, and who asks for them:
+ *
+ *     s3://BUCKET[/PREFIX][?endpoint=URL&region=NAME&style=path|host]
+ *
+ * The endpoint else comes from $AWS_ENDPOINT_URL, or is Amazon's; the region from $AWS_REGION, $AWS_DEFAULT_REGION, or is
+ * us-east-1. With an endpoint the bucket is part of the path, else of the host. Credentials come from $AWS_ACCESS_KEY_ID,
+ * $AWS_SECRET_ACCESS_KEY and $AWS_SESSION_TOKEN, or the section $AWS_PROFILE of $AWS_SHARED_CREDENTIALS_FILE or
+ * ~/.aws/credentials. */
 #ifndef JL_STORE_S3_H
 #define JL_STORE_S3_H
 

@@ -167,10 +167,10 @@ END
 	temp=.tmp-$(hostname | tr -c 'a-zA-Z0-9\n' _ | cut -c 1-32)-$JOB-0123
 	kill -9 "$JOB"
 	end_of_job
-	touch gen/$temp gen/a/b/$temp gen/a/b/.tmp-elsewhere-1-0 $temp
+	touch gen/"$temp" gen/a/b/"$temp" gen/a/b/.tmp-elsewhere-1-0 "$temp"
 	sed -i 's/; touch.*60"/"/' joblib.yaml
 	jl_ok run
-	assert_no_file gen/$temp gen/a/b/$temp
+	assert_no_file gen/"$temp" gen/a/b/"$temp"
 	[[ -e gen/a/b/.tmp-elsewhere-1-0 && -e $temp ]] # not where it makes anything
 }
 

@@ -60,7 +60,7 @@ assert_refused() { # what is said
 	manifest "$NGINX_HTTPS/private/jl"
 	export JL_REMOTE_CI_CACERT=$NGINX_CA JL_REMOTE_CI_USER=writer JL_REMOTE_CI_PASSWORD=sekret
 	jl_ok run -v --events events
-	! grep -rqs sekret events .jl "$JL_STORE"
+	if grep -rs sekret events .jl "$JL_STORE"; then fail "the password is told"; fi
 	[[ $stderr$output != *sekret* ]]
 	another_user bob
 	jl_ok run

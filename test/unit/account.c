@@ -78,8 +78,8 @@ static void test_what_is_told(void **state)
 	read_good(&a, START "{\"v\":1,\"t\":1,\"event\":\"warning\",\"step\":\"x\",\"text\":\"look\"}\n"
 			      RAN("a", "0.5", "2.000001", "2", "") OUTPUT("b", "one\\n") OUTPUT("b", "two\\u0000")
 				      FAILED("b", ",\"command\":\"c\",\"log\":\"l\",\"reason\":\"r\"")
-				      "{\"v\":1,\"t\":4,\"event\":\"step_started\",\"step\":\"c\",\"attempt\":1,\"executor\":\"local\","
-				      "\"host\":\"h\",\"pid\":1}\n"
+				      "{\"v\":1,\"t\":4,\"event\":\"step_started\",\"step\":\"c\",\"attempt\":1,"
+				      "\"executor\":\"local\",\"host\":\"h\",\"pid\":1}\n"
 				      "{\"v\":1,\"t\":5,\"event\":\"step_started\",\"step\":\"d\",\"attempt\":1}\n" FAILED("d", "")
 				      "{\"v\":1,\"t\":4,\"event\":\"something_new\",\"x\":[1]}\n" FINISH);
 	assert_string_equal(jl_account_text(&a, a.run), "20260102T030405Z-7");

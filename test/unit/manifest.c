@@ -220,7 +220,9 @@ static void keys_of_later_versions(void **state)
 
 		if (key->type != JL_TYPE_LATER)
 			continue;
-		snprintf(text, sizeof(text), STEP "%s%s: x%s\n", step ? "    " : store ? "store: {" : executor ? "executors: {x: {" : "", key->name,
+		snprintf(text, sizeof(text), STEP "%s%s: x%s\n",
+			 step ? "    " : store ? "store: {" : executor ? "executors: {x: {" : "",
+			 key->name,
 			 store ? "}" : executor ? "}}" : "");
 		snprintf(wanted, sizeof(wanted),
 			 "5:%d: key \"%s\" is known to the format but not supported by this version; take it out\n",

@@ -80,7 +80,9 @@ static void s04_damaged(void **state)
 		fd = openat(t->fd, b.path, O_RDWR);
 		assert_true(fd >= 0);
 		if (way < 4)
-			assert_int_equal(pwrite(fd, b.data[way * (LEN - 1) / 3] == 'x' ? "y" : "x", 1, (off_t)(way * (LEN - 1) / 3)), 1);
+			assert_int_equal(pwrite(fd, b.data[way * (LEN - 1) / 3] == 'x' ? "y" : "x", 1,
+			                        (off_t)(way * (LEN - 1) / 3)),
+			                 1);
 		else
 			assert_int_equal(ftruncate(fd, way == 4 ? (off_t)LEN - 1 : (off_t)LEN + 1), 0);
 		close(fd);

@@ -152,7 +152,8 @@ static void test_hostile(void **state)
 	const struct jl_msg_out out = {.path = "a", .kind = JL_KIND_FILE, .mode = 0644, .size = 1,
 				       .digest = {JL_DIGEST_XXH3, {9}}, .bytes = "x"};
 	const struct jl_msg m[] = {
-		{.type = JL_MSG_HELLO, .hello = {.version = 1, .slots = 1, .arch = "a", .host = "h", .boot_id = "b", .program = "p"}},
+		{.type = JL_MSG_HELLO,
+		 .hello = {.version = 1, .slots = 1, .arch = "a", .host = "h", .boot_id = "b", .program = "p"}},
 		{.type = JL_MSG_CALL, .call = {.nonce = "n"}},
 		{.type = JL_MSG_CREDIT, .credit = {.index = 1, .bytes = 2}},
 		{.type = JL_MSG_ENDED, .ended = {.why = "", .outs = &out, .n_outs = 1}},
