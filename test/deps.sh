@@ -51,6 +51,7 @@ packages() {
 		zsh            cmd:zsh
 		fish           cmd:fish
 		python3-joblib file:/usr/lib/python3/dist-packages/joblib/__init__.py
+		zstd           cmd:zstd
 		findutils      cmd:xargs
 		dpkg-dev       cmd:dpkg-shlibdeps
 		lintian        cmd:lintian

@@ -56,6 +56,7 @@ static const struct format formats[] = {
 struct out { /* where the archive goes */
 	struct jl_packer *packer; /* for what libarchive has not, or not in bounded memory; NULL: as it is */
 	int failed;               /* errno of a write */
+	bool void_rest;           /* it is given up: nothing more of it is written */
 };
 
 static int write_all(void *ctx, const void *data, size_t len, struct jl_err *err)
@@ -81,9 +82,11 @@ static int write_all(void *ctx, const void *data, size_t len, struct jl_err *err
 static la_ssize_t on_write(struct archive *a, void *ctx, const void *data, size_t len)
 {
 	struct out *o = ctx;
-	int r = o->packer ? o->packer->pack(o->packer, data, len, false, write_all, o, NULL)
-			  : write_all(o, data, len, NULL);
+	int r;
 
+	if (o->void_rest)
+		return (la_ssize_t)len;
+	r = o->packer ? o->packer->pack(o->packer, data, len, false, write_all, o, NULL) : write_all(o, data, len, NULL);
 	if (r == JL_OK)
 		return (la_ssize_t)len;
 	archive_set_error(a, o->failed, "%s", strerror(o->failed));
@@ -181,13 +184,12 @@ static int pack(char *format, const char *threads)
 		status = fail("cannot write: %s", why(a));
 	if (status == 0)
 		status = pack_entries(a, &in, piece);
-	/* Closing would make a whole archive of half the entries. */
+	/* Closing would make a whole archive of half the entries, and without it libarchive keeps memory. */
+	out.void_rest = status != 0;
 	if (status == 0 && archive_write_close(a) != ARCHIVE_OK)
 		status = fail("cannot write: %s", why(a));
 	else if (status == 0 && out.packer && out.packer->pack(out.packer, NULL, 0, true, write_all, &out, NULL) != JL_OK)
 		status = fail("cannot write: %s", strerror(out.failed));
-	if (status != 0)
-		archive_write_fail(a);
 	archive_write_free(a);
 	jl_packer_free(out.packer);
 	jl_entries_in_release(&in);
