@@ -3,12 +3,11 @@
 
 #include "base/file.h"
 #include "proc/spawn.h"
+#include "proc/wait.h"
 #include "run/outline.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define AT(field) offsetof(struct jl_settings, field)
@@ -22,21 +21,18 @@ static const struct jl_opt opts[] = {
 };
 static const struct jl_opt *const tables[] = {opts, jl_opts_manifest, jl_opts_directory, jl_opts_help, NULL};
 
-static int wait_for(pid_t pid, int pidfd, struct jl_err *err)
+static int wait_for(int pidfd, struct jl_err *err)
 {
-	siginfo_t info = {0};
-	int r;
+	struct jl_ended ended;
+	const bool known = jl_wait(pidfd, &ended);
 
-	do
-		r = waitid(P_PID, (id_t)pid, &info, WEXITED);
-	while (r < 0 && errno == EINTR);
 	close(pidfd);
-	if (r < 0)
+	if (!known)
 		return jl_err_sys(err, errno, "dot");
-	if (info.si_code != CLD_EXITED)
-		return jl_err_set(err, JL_EIO, "dot was ended by signal %d (%s)", info.si_status, strsignal(info.si_status));
-	if (info.si_status)
-		return jl_err_set(err, JL_EIO, "dot failed: exit %d", info.si_status);
+	if (!ended.exited)
+		return jl_err_set(err, JL_EIO, "dot was ended by signal %d (%s)", ended.status, strsignal(ended.status));
+	if (ended.status)
+		return jl_err_set(err, JL_EIO, "dot failed: exit %d", ended.status);
 	return JL_OK;
 }
 
@@ -66,25 +62,12 @@ static int draw_svg(struct jl_buf *drawing, struct jl_err *err)
 						    "\"graphviz\", or take another --format");
 	}
 	if (r == JL_OK)
-		r = wait_for(pid, pidfd, err);
+		r = wait_for(pidfd, err);
 	jl_buf_clear(drawing);
-	for (off_t at = 0; r == JL_OK;) {
-		char *room;
-		ssize_t n;
-
-		r = jl_buf_reserve(drawing, 1 << 16, &room);
-		if (r != JL_OK) {
-			jl_err_set(err, r, "the drawing is larger than 1 GiB");
-			break;
-		}
-		n = pread(out, room, 1 << 16, at);
-		if (n < 0)
-			r = jl_err_sys(err, errno, "cannot read a temporary file");
-		if (n <= 0)
-			break;
-		at += n;
-		drawing->len += (size_t)n;
-	}
+	if (r == JL_OK && lseek(out, 0, SEEK_SET) < 0)
+		r = jl_err_sys(err, errno, "cannot read the drawing");
+	if (r == JL_OK)
+		r = jl_file_read_fd(&jl_io_system, out, "the drawing", drawing, err);
 	if (in >= 0)
 		close(in);
 	if (out >= 0)

@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int read_fd(const struct jl_io *io, int fd, const char *path, struct jl_buf *out, struct jl_err *err)
+int jl_file_read_fd(const struct jl_io *io, int fd, const char *path, struct jl_buf *out, struct jl_err *err)
 {
 	struct stat st;
 
@@ -73,7 +73,7 @@ int jl_file_read(const struct jl_io *io, int dirfd, const char *path, struct jl_
 	fd = io->openat(io, dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
 		return jl_err_sys(err, errno, "cannot read \"%s\"", path);
-	r = read_fd(io, fd, path, out, err);
+	r = jl_file_read_fd(io, fd, path, out, err);
 	if (r != JL_OK)
 		jl_buf_truncate(out, start);
 	io->close(io, fd);

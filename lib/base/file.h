@@ -14,6 +14,8 @@
  * regular file. */
 int jl_file_read(const struct jl_io *io, int dirfd, const char *path, struct jl_buf *out, struct jl_err *err)
 	JL_MUST_CHECK;
+/* The same of an open one, from where its descriptor stands; `path` names it in errors. */
+int jl_file_read_fd(const struct jl_io *io, int fd, const char *path, struct jl_buf *out, struct jl_err *err) JL_MUST_CHECK;
 
 /* Replace `path` with the content, or leave it as it was: a unique temporary beside it (".tmp-HOST-PID-RANDOM-N"),
  * write, fsync if `sync`, rename. The temporary is gone on failure. */

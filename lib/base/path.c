@@ -87,15 +87,6 @@ size_t jl_path_base(const char *path, size_t len)
 	return at;
 }
 
-const char *jl_path_ext(const char *path)
-{
-	size_t len = strlen(path);
-	const char *name = path + jl_path_base(path, len);
-	const char *dot = strrchr(name, '.');
-
-	return !dot || dot == name || strcmp(name, "..") == 0 ? path + len : dot;
-}
-
 bool jl_path_inside(const char *path, const char *dir)
 {
 	size_t len = strlen(dir);

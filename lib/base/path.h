@@ -11,9 +11,6 @@
 int jl_path_join(struct jl_buf *out, const char *base, const char *path);
 /* Offset of the last component ("a/b" → 2; "b" → 0; "/" → 0). Clean paths only. */
 size_t jl_path_base(const char *path, size_t len);
-/* The suffix from the last dot of the last component on, with the dot, "" if none or if the name only begins with one
- * (".rc" has none). Borrowed from `path`. */
-const char *jl_path_ext(const char *path);
 /* Is the clean path `path` the clean folder `dir` or below it? "." holds every relative path that does not begin with
  * "..". */
 bool jl_path_inside(const char *path, const char *dir);

@@ -1,5 +1,7 @@
-/* Validation of single UTF-8 characters. */
+/* Single UTF-8 characters: which bytes are one, where a text may be cut. */
 #include "base/utf8.h"
+
+#include <stdbool.h>
 
 size_t jl_utf8_len(const char *s, size_t len)
 {
@@ -36,4 +38,23 @@ uint32_t jl_utf8_char(const char *s, size_t n)
 	for (size_t i = 1; i < n; i++)
 		c = c << 6 | (u[i] & 0x3f);
 	return c;
+}
+
+static bool is_within(const char *s, size_t len, size_t at)
+{
+	return at > 0 && at < len && ((unsigned char)s[at] & 0xc0) == 0x80;
+}
+
+size_t jl_utf8_cut_after(const char *s, size_t len, size_t at)
+{
+	for (unsigned i = 0; i < 3 && is_within(s, len, at); i++)
+		at++;
+	return at;
+}
+
+size_t jl_utf8_cut_before(const char *s, size_t len, size_t at)
+{
+	for (unsigned i = 0; i < 3 && is_within(s, len, at); i++)
+		at--;
+	return at;
 }

@@ -9,5 +9,9 @@
 size_t jl_utf8_len(const char *s, size_t len);
 /* The code point of that character of n bytes. */
 uint32_t jl_utf8_char(const char *s, size_t n);
+/* Where to cut a text of `len` bytes at `at` (at most len) or a little after, or before, so that no character is cut in two. A
+ * text that is no UTF-8 is cut within three bytes of it. */
+size_t jl_utf8_cut_after(const char *s, size_t len, size_t at);
+size_t jl_utf8_cut_before(const char *s, size_t len, size_t at);
 
 #endif

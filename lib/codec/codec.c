@@ -75,17 +75,3 @@ const struct jl_codec *jl_codec_get(enum jl_codec_id id)
 	}
 	return NULL;
 }
-
-static bool ends_with(const char *s, const char *suffix)
-{
-	size_t len = strlen(s), suffix_len = strlen(suffix);
-
-	return len >= suffix_len && strcmp(s + len - suffix_len, suffix) == 0;
-}
-
-const struct jl_codec *jl_codec_by_suffix(const char *file_name)
-{
-	if (ends_with(file_name, jl_codec_zstd.suffix))
-		return &jl_codec_zstd;
-	return ends_with(file_name, jl_codec_gzip.suffix) ? &jl_codec_gzip : &jl_codec_raw;
-}

@@ -31,7 +31,6 @@ struct jl_codec {
 
 extern const struct jl_codec jl_codec_raw, jl_codec_zstd, jl_codec_gzip;
 const struct jl_codec *jl_codec_get(enum jl_codec_id id); /* NULL for an id from a newer format */
-const struct jl_codec *jl_codec_by_suffix(const char *file_name); /* RAW when no suffix is known */
 
 /* read() that goes on after a signal; says "cannot read" on failure. For the codecs themselves. */
 int jl_codec_read(const struct jl_io *io, int fd, void *data, size_t size, size_t *ret_len, struct jl_err *err)

@@ -296,9 +296,8 @@ static void join_literals(struct jl_arena *arena, struct jl_template *t, const s
 	t->text = text;
 }
 
-struct jl_template *jl_template_parse_at(struct jl_arena *arena, const struct jl_mtext *text,
-					 const struct jl_place *place, unsigned allow, bool shell,
-					 struct jl_messages *msgs)
+struct jl_template *jl_template_parse(struct jl_arena *arena, const struct jl_mtext *text, const struct jl_place *place,
+				      unsigned allow, bool shell, struct jl_messages *msgs)
 {
 	struct parse p = {.arena = arena, .text = text, .place = place, .allow = allow, .msgs = msgs};
 	const char *s = text->s, *end = s + text->len, *from = s, *at = s;
@@ -361,12 +360,6 @@ struct jl_template *jl_template_parse_at(struct jl_arena *arena, const struct jl
 	free(offsets);
 	free(masked);
 	return p.bad ? NULL : t;
-}
-
-struct jl_template *jl_template_parse(struct jl_arena *arena, const struct jl_mtext *text, unsigned allow, bool shell,
-				      struct jl_messages *msgs)
-{
-	return jl_template_parse_at(arena, text, NULL, allow, shell, msgs);
 }
 
 const char *jl_template_fixed(const struct jl_template *t)

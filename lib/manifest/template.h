@@ -23,19 +23,17 @@ enum jl_tmpl_allow {
 	JL_TMPL_OUTPUTS = 8, /* output(s) */
 };
 
-/* Parse text (borrowed from the manifest's arena). On a fault adds a message and returns NULL. `shell`: quoting matters,
- * so a hole inside single or double quotes (or a here-document… is not looked at) is an error that says to drop them. */
-struct jl_template *jl_template_parse(struct jl_arena *arena, const struct jl_mtext *text, unsigned allow, bool shell,
-                                      struct jl_messages *msgs);
-
-/* The same for a text whose bytes do not stand as they are in one line of the file (quotes, blocks): `place` says where byte
- * `offset` is. */
+/* Where byte `offset` of a text stands in the file, for one whose bytes do not stand as they are in one line of it (quotes,
+ * blocks). */
 struct jl_place {
 	struct jl_mark (*of)(const void *ctx, size_t offset);
 	const void *ctx;
 };
-struct jl_template *jl_template_parse_at(struct jl_arena *arena, const struct jl_mtext *text, const struct jl_place *place,
-                                         unsigned allow, bool shell, struct jl_messages *msgs);
+/* Parse text (borrowed from the manifest's arena). On a fault adds a message and returns NULL. `place` may be NULL. `shell`:
+ * quoting matters, so a hole inside single or double quotes (or a here-document… is not looked at) is an error that says to
+ * drop them. */
+struct jl_template *jl_template_parse(struct jl_arena *arena, const struct jl_mtext *text, const struct jl_place *place,
+                                      unsigned allow, bool shell, struct jl_messages *msgs);
 /* A template that is this text, "${{" and all. */
 struct jl_template *jl_template_literal(struct jl_arena *arena, const struct jl_mtext *text);
 

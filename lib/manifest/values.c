@@ -48,7 +48,7 @@ struct jl_template *jl_read_template(struct jl_reader *r, const struct jl_yaml *
 	struct place p = {.r = r, .node = node, .base = base};
 	struct jl_place place = {.of = place_of, .ctx = &p};
 
-	return jl_template_parse_at(&r->m->arena, text, &place, allow, shell, r->msgs);
+	return jl_template_parse(&r->m->arena, text, &place, allow, shell, r->msgs);
 }
 
 bool jl_read_is_empty(const struct jl_yaml *node)

@@ -2,6 +2,7 @@
 #include "report/account.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -126,8 +127,7 @@ static void keep_output(struct jl_account *a, struct jl_account_step *s)
 
 	if (a->held.len == 0 || a->outputs.len >= OUTPUTS_MAX)
 		return;
-	for (unsigned i = 0; from && i < 3 && (a->held.data[from] & 0xc0) == 0x80; i++)
-		from++; /* not from within a character */
+	from = jl_utf8_cut_after(a->held.data, a->held.len, from);
 	b = jl_table_add(&a->outputs, 1);
 	*b = (struct jl_buf)JL_BUF_INIT;
 	if (lost)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/path.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,13 +61,8 @@ static char *shown(const char *name)
 	size_t len = strlen(name), head = len, tail = len;
 
 	if (len > 2 * NAME_KEPT) {
-		head = NAME_KEPT;
-		tail = len - NAME_KEPT;
-		/* Not within a character. */
-		while (head > NAME_KEPT - 4 && ((unsigned char)name[head] & 0xc0) == 0x80)
-			head--;
-		while (tail < len && ((unsigned char)name[tail] & 0xc0) == 0x80)
-			tail++;
+		head = jl_utf8_cut_before(name, len, NAME_KEPT);
+		tail = jl_utf8_cut_after(name, len, len - NAME_KEPT);
 	}
 	jl_path_show(&b, name, head);
 	jl_path_show(&b, name + tail, len - tail);

@@ -156,9 +156,7 @@ static void add_output(struct jl_buf *out, const struct jl_junit_held *h)
 {
 	size_t from = h->text.len > OUTPUT_MAX ? h->text.len - OUTPUT_MAX : 0;
 
-	/* Not from within a character. */
-	for (unsigned i = 0; i < 3 && from && from < h->text.len && ((unsigned char)h->text.data[from] & 0xc0) == 0x80; i++)
-		from++;
+	from = jl_utf8_cut_after(h->text.data, h->text.len, from);
 	if (h->lost + from)
 		jl_buf_printf(out, "[%llu bytes before this are left out]\n", (unsigned long long)(h->lost + from));
 	add_text(out, h->text.data + from, h->text.len - from, false);
@@ -292,13 +290,9 @@ static void event(struct jl_sink *s, const struct jl_event *e)
 /* A command may be a whole script. */
 static char *short_name(const char *name)
 {
-	size_t len = strlen(name);
+	const size_t len = strlen(name);
 
-	if (len <= NAME_MAX_BYTES)
-		return jl_strndup(name, len);
-	for (len = NAME_MAX_BYTES; len && ((unsigned char)name[len] & 0xc0) == 0x80;)
-		len--;
-	return jl_strndup(name, len);
+	return jl_strndup(name, len <= NAME_MAX_BYTES ? len : jl_utf8_cut_before(name, len, NAME_MAX_BYTES));
 }
 
 int jl_junit_open(struct jl_junit *j, const char *path, const char *suite, const char *classname, struct jl_err *err)

@@ -1,6 +1,7 @@
 /* What is kept of a run for its report. */
 #include "report/last_run.h"
 
+#include "base/utf8.h"
 #include "report/ndjson.h"
 
 #include <stdlib.h>
@@ -74,9 +75,7 @@ static void put_output(struct jl_last_run *l, const struct jl_event *end)
 			l->lost += len;
 			continue;
 		}
-		/* Not from within a character. */
-		for (unsigned i = 0; skip && i < 3 && (((const char *)e.data)[skip] & 0xc0) == 0x80 && skip + 1 < len; i++)
-			skip++;
+		skip = jl_utf8_cut_after(e.data, len, skip);
 		l->lost += skip;
 		if (l->lost) {
 			jl_buf_printf(&note, "[%llu bytes before this are left out]\n", (unsigned long long)l->lost);

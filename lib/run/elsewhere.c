@@ -1,7 +1,6 @@
 /* Steps on other machines: see elsewhere.h. */
 #include "run/elsewhere.h"
 
-#include "base/path.h"
 #include "run/cargo.h"
 #include "run/ended.h"
 #include "run/needs.h"
@@ -222,7 +221,7 @@ bool jl_elsewhere_lost(struct jl_engine *e, struct jl_running *r)
 	jl_engine_warn(e, jl_engine_label(e, r->inst), "host \"%s\" was lost; the step runs again", r->job.result.host);
 	jl_needs_give(e, r);
 	e->needs.turn = JL_NONE; /* it may have to wait for a host now */
-	jl_urgent_push(&e->queue, &e->graph, r->node);
+	jl_engine_again(e, r->node);
 	jl_ended_free(r);
 	return true;
 }

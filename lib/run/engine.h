@@ -328,7 +328,6 @@ void jl_joblog_add(struct jl_joblog *log, int stream, const void *data, size_t l
 void jl_joblog_close(struct jl_joblog *log);             /* the live file */
 const struct jl_buf *jl_joblog_framed(const struct jl_joblog *log);
 void jl_joblog_content(const struct jl_joblog *log, struct jl_content *ret); /* the same, as a record has it */
-bool jl_joblog_cut(const struct jl_joblog *log);         /* more came than is kept */
 const char *jl_joblog_path(const struct jl_joblog *log); /* workspace-relative; NULL when nothing was written */
 void jl_joblog_free(struct jl_joblog *log);
 /* Send the framed log as events. */

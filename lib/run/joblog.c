@@ -120,11 +120,6 @@ void jl_joblog_content(const struct jl_joblog *log, struct jl_content *ret)
 	jl_digest_bytes_as(log->algo, log->framed.data, log->framed.len, &ret->digest);
 }
 
-bool jl_joblog_cut(const struct jl_joblog *log)
-{
-	return log->cut;
-}
-
 const char *jl_joblog_path(const struct jl_joblog *log)
 {
 	return log->written ? log->path.data : NULL;

@@ -97,12 +97,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	jl_map_init(&by_name, var_key, vars);
 	for (uint32_t i = 0; i < 2; i++)
 		jl_map_put(&by_name, vars[i].name.s, vars[i].name.len, i);
-	vars[0].value = jl_template_parse(&arena, &level, JL_TMPL_VARS, false, &msgs);
-	vars[1].value = jl_template_parse(&arena, &both, JL_TMPL_VARS, false, &msgs);
+	vars[0].value = jl_template_parse(&arena, &level, NULL, JL_TMPL_VARS, false, &msgs);
+	vars[1].value = jl_template_parse(&arena, &both, NULL, JL_TMPL_VARS, false, &msgs);
 	jl_bug_if(!jl_template_check(vars[1].value, &list, &by_name, NULL, &msgs) || msgs.errors);
 
 	text = (struct jl_mtext){.s = copy, .len = (uint32_t)size, .mark = {.file = "m.yaml", .line = 1, .column = 1}};
-	t = jl_template_parse(&arena, &text, mode & 7, mode & 8, &msgs);
+	t = jl_template_parse(&arena, &text, NULL, mode & 7, mode & 8, &msgs);
 	jl_bug_if(!t && msgs.errors == 0);
 	if (t && jl_template_check(t, &list, &by_name, NULL, &msgs)) {
 		scope.item = mode & JL_TMPL_ITEM ? &items[mode >> 4 & 1] : NULL;

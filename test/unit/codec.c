@@ -248,18 +248,6 @@ static void samples(void **state)
 	free(random);
 }
 
-static void knows_suffixes(void **state)
-{
-	(void)state;
-	assert_int_equal(jl_codec_by_suffix("00ff")->id, JL_CODEC_RAW);
-	assert_int_equal(jl_codec_by_suffix("00ff.zst")->id, JL_CODEC_ZSTD);
-	assert_int_equal(jl_codec_by_suffix("00ff.gz")->id, JL_CODEC_GZIP);
-	assert_int_equal(jl_codec_by_suffix("gz")->id, JL_CODEC_RAW);
-	assert_null(jl_codec_get((enum jl_codec_id)3));
-	for (size_t c = 0; c < 3; c++)
-		assert_ptr_equal(jl_codec_by_suffix(jl_codec_get(ids[c])->suffix), jl_codec_get(ids[c]));
-}
-
 #define IN_TMPDIR(f) cmocka_unit_test_setup_teardown(f, tmpdir_setup, tmpdir_teardown)
 
 int main(void)
@@ -268,7 +256,6 @@ int main(void)
 		IN_TMPDIR(round_trips),           IN_TMPDIR(refuses_other_lengths),
 		IN_TMPDIR(notices_damage),        IN_TMPDIR(passes_on_a_sink_s_error),
 		IN_TMPDIR(survives_short_reads),  IN_TMPDIR(samples),
-		cmocka_unit_test(knows_suffixes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,12 +54,6 @@ static void finds_name_and_suffix(void **state)
 	assert_int_equal(jl_path_base("b", 1), 0);
 	assert_int_equal(jl_path_base("/", 1), 0);
 	assert_int_equal(jl_path_base("/a", 2), 1);
-	assert_string_equal(jl_path_ext("a/b.tar.gz"), ".gz");
-	assert_string_equal(jl_path_ext("a.d/b"), "");
-	assert_string_equal(jl_path_ext("a/.rc"), "");
-	assert_string_equal(jl_path_ext(".rc.x"), ".x");
-	assert_string_equal(jl_path_ext(".."), "");
-	assert_string_equal(jl_path_ext("a."), ".");
 }
 
 static void knows_inside(void **state)

@@ -37,7 +37,7 @@ static struct jl_template *parse_as(struct fixture *f, const char *text, unsigne
 	struct jl_mtext t = {
 		.s = text, .len = (uint32_t)strlen(text), .mark = {.file = "m.yaml", .line = 7, .column = 3}};
 
-	return jl_template_parse(&f->arena, &t, allow, shell, &f->msgs);
+	return jl_template_parse(&f->arena, &t, NULL, allow, shell, &f->msgs);
 }
 
 static struct jl_template *parse(struct fixture *f, const char *text)
