@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/glob.h"
 #include "base/path.h"
+#include "manifest/shell.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -47,7 +48,7 @@ static int write_inline(const struct jl_far_job *j, const struct jl_msg_in *one,
 {
 	struct jl_digest is;
 	int fd = -1;
-	jl_digest_bytes(one->bytes, (size_t)one->in.size, &is);
+	jl_digest_bytes_as((enum jl_digest_algo)one->in.digest.algo, one->bytes, (size_t)one->in.size, &is);
 	if (!jl_digest_equal(&is, &one->in.digest))
 		return jl_err_set(err, JL_ECHANGED, "input \"%s\" changed while it was sent", one->in.path);
 	int r = new_file(j, &one->in, &fd, err);
@@ -162,10 +163,38 @@ int jl_far_job_set_up(struct jl_far_job *j, struct jl_home *h, struct jl_err *er
 	return r;
 }
 
-int jl_far_job_finish(struct jl_far_job *j, struct jl_err *err)
+/* A script that is longer than an argument may be lies in a file of its own beside the folder, and the shell is told to read that. */
+static int shorten_script(struct jl_far_job *j, const struct jl_home *h, struct jl_err *err)
 {
-	int r = JL_OK;
-	if (strcmp(j->start.workdir, ".") != 0)
+	const size_t one_most = (size_t)32 * (size_t)sysconf(_SC_PAGESIZE);
+	struct jl_buf path = JL_BUF_INIT, word = JL_BUF_INIT;
+	size_t n = 0;
+	while (j->start.argv[n])
+		n++;
+	const char *script = j->start.argv[n - 1];
+	if (!j->start.script || strlen(script) < one_most)
+		return JL_OK;
+	jl_buf_printf(&path, "%s/script", j->name);
+	int r = jl_file_write(&jl_io_system, h->run_fd, path.data, script, strlen(script), 0600, false, err);
+	if (r == JL_OK) {
+		const char **argv = jl_arena_alloc(&j->arena, (n + 1) * sizeof(*argv));
+		memcpy(argv, j->start.argv, (n - 1) * sizeof(*argv));
+		jl_buf_clear(&path);
+		jl_buf_printf(&path, "%s/run/%s/%s/script", h->dir, h->name, j->name);
+		jl_buf_str(&word, ". ");
+		jl_shell_quote(&word, path.data, path.len);
+		argv[n - 1] = jl_arena_strdup(&j->arena, word.data);
+		j->start.argv = argv;
+	}
+	jl_buf_release(&path);
+	jl_buf_release(&word);
+	return r;
+}
+
+int jl_far_job_finish(struct jl_far_job *j, const struct jl_home *h, struct jl_err *err)
+{
+	int r = shorten_script(j, h, err);
+	if (r == JL_OK && strcmp(j->start.workdir, ".") != 0)
 		r = jl_file_mkdirs(&jl_io_system, j->root_fd, j->start.workdir, 0777, err);
 	for (uint32_t i = 0; r == JL_OK && i < j->start.n_outs; i++) {
 		const struct jl_cargo_out *out = &j->start.outs[i];
@@ -211,7 +240,7 @@ static int read_small(int fd, struct jl_far_job *j, struct jl_msg_out *out, stru
 		return jl_err_sys(err, errno, "cannot read output \"%s\"", out->path);
 	if ((uint64_t)n != out->size)
 		return jl_err_set(err, JL_ECHANGED, "output \"%s\" changes after the step has ended", out->path);
-	jl_digest_bytes(bytes, (size_t)n, &out->digest);
+	jl_digest_bytes_as(j->start.algo, bytes, (size_t)n, &out->digest);
 	out->bytes = bytes;
 	return JL_OK;
 }
@@ -225,7 +254,7 @@ static int read_link(struct jl_far_job *j, struct jl_msg_out *out, struct jl_err
 	out->kind = JL_KIND_LINK;
 	out->size = (uint64_t)n;
 	out->bytes = jl_arena_strndup(&j->arena, text, (size_t)n);
-	jl_digest_bytes(text, (size_t)n, &out->digest);
+	jl_digest_bytes_as(j->start.algo, text, (size_t)n, &out->digest);
 	return JL_OK;
 }
 
@@ -251,7 +280,7 @@ static int collect_one(struct jl_far_job *j, uint32_t declared, const char *path
 		if (out.kind == JL_KIND_FILE && out.size <= JL_MSG_INLINE_MAX)
 			r = read_small(fd, j, &out, err);
 		else if (out.kind == JL_KIND_FILE)
-			r = jl_digest_fd_stat(JL_DIGEST_XXH3, &jl_io_system, fd, &st, &out.digest, &size, err);
+			r = jl_digest_fd_stat(j->start.algo, &jl_io_system, fd, &st, &out.digest, &size, err);
 	}
 	if (fd >= 0)
 		close(fd);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -189,7 +190,7 @@ static void start_ready(struct jl_serve *s)
 void jl_serve_all_there(struct jl_serve *s, struct jl_far_job *j)
 {
 	struct jl_err err = JL_ERR_INIT;
-	if (jl_far_job_finish(j, &err) == JL_OK)
+	if (jl_far_job_finish(j, &s->home, &err) == JL_OK)
 		j->phase = JL_FAR_READY;
 	else
 		jl_serve_refuse(s, j, err.text);
@@ -234,6 +235,7 @@ static int take_call(struct jl_serve *s, const struct jl_msg_call *call, struct 
 	s->at_home = true;
 	s->slots = call->slots ? call->slots : jl_cpu_count();
 	s->slots = s->slots < JL_AGENT_SLOTS_MAX ? s->slots : JL_AGENT_SLOTS_MAX;
+	umask((mode_t)call->umask);
 	if (call->silence_ms)
 		s->silence_ns = (int64_t)call->silence_ms * JL_NS_MS;
 	uname(&u);

@@ -124,7 +124,7 @@ int jl_wants_data(struct jl_serve *s, const struct jl_msg *m, struct jl_err *err
 	if (r == 1) {
 		r = jl_home_put(&s->home, &w->digest, w->rx.size, w->fd, &why);
 		if (r != JL_OK && r != JL_ECHANGED) { /* not kept, so not checked yet */
-			r = jl_digest_fd(&jl_io_system, w->fd, &is, &size, &why);
+			r = jl_digest_fd_as((enum jl_digest_algo)w->digest.algo, &jl_io_system, w->fd, &is, &size, &why);
 			if (r == JL_OK && !jl_digest_equal(&is, &w->digest))
 				r = jl_err_set(&why, JL_ECHANGED, "it changed while it was sent");
 		}

@@ -80,6 +80,19 @@ int jl_file_read(const struct jl_io *io, int dirfd, const char *path, struct jl_
 	return r;
 }
 
+mode_t jl_file_umask(void)
+{
+	struct jl_buf text = JL_BUF_INIT;
+	unsigned mask = 022;
+	if (jl_file_read(&jl_io_system, AT_FDCWD, "/proc/self/status", &text, NULL) == JL_OK) {
+		const char *line = strstr(text.data, "\nUmask:");
+		if (line)
+			mask = (unsigned)strtoul(line + strlen("\nUmask:"), NULL, 8) & 0777;
+	}
+	jl_buf_release(&text);
+	return (mode_t)mask;
+}
+
 bool jl_file_has_room(int fd)
 {
 	const uint64_t most = (uint64_t)1 << 30;

@@ -22,6 +22,9 @@ int jl_file_read_fd(const struct jl_io *io, int fd, const char *path, struct jl_
 int jl_file_write(const struct jl_io *io, int dirfd, const char *path, const void *data, size_t len, mode_t mode,
 		  bool sync, struct jl_err *err) JL_MUST_CHECK;
 
+/* The process's umask, without changing it for a moment: other threads make files. */
+mode_t jl_file_umask(void);
+
 /* May a file of ours that could grow without end still grow? false: what is free where `fd` is has come down to 1 GiB or a
  * twentieth of it all, whichever is less. Where that cannot be told: true. */
 bool jl_file_has_room(int fd);

@@ -33,6 +33,7 @@ struct jl_cargo_out {
 
 struct jl_cargo {
 	int root_fd;               /* borrowed; good until done(), as `have` */
+	enum jl_digest_algo algo;  /* of the outputs' digests; JL_DIGEST_NONE: XXH3 */
 	const char *workdir;       /* below the root; "." is the root itself */
 	const struct jl_cargo_in *ins;
 	uint32_t n_ins;

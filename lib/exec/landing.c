@@ -20,6 +20,8 @@ static bool declared(const struct jl_cargo *c, const struct jl_msg_out *o)
 	if (o->declared >= c->n_outs)
 		return false;
 	const struct jl_cargo_out *out = &c->outs[o->declared];
+	if (o->kind != JL_KIND_DIR && o->digest.algo != (c->algo ? c->algo : JL_DIGEST_XXH3))
+		return false;
 	for (uint32_t i = 0; i < c->n_outs; i++)
 		if (c->outs[i].flags & JL_CARGO_EXCLUDE && jl_glob_match(c->outs[i].path, o->path))
 			return false;
@@ -150,7 +152,7 @@ int jl_landing_data(struct jl_landing *l, const struct jl_msg *m, uint64_t *ret_
 	int r = jl_receive_data(&o->rx, m, ret_credit, err);
 	if (r != 1)
 		return r < 0 ? jl_err_add(err, "output \"%s\"", o->path) : r;
-	r = jl_digest_fd(&jl_io_system, o->fd, &is, &size, err);
+	r = jl_digest_fd_as((enum jl_digest_algo)o->digest.algo, &jl_io_system, o->fd, &is, &size, err);
 	if (r == JL_OK && !jl_digest_equal(&is, &o->digest))
 		r = jl_err_set(err, JL_ECHANGED, "output \"%s\" changed while it was sent", o->path);
 	if (r == JL_OK)

@@ -11,6 +11,7 @@
 #define MAGIC      "jlagent"  /* with its NUL */
 #define PATH_MOST  4095u      /* bytes of a path: what the kernel takes */
 #define OUT_FLAGS  (JL_CARGO_FOLDER | JL_CARGO_GLOB | JL_CARGO_EXCLUDE)
+#define START_SCRIPT 1u       /* flags of START */
 #define DATA_FLAGS (JL_DATA_LAST | JL_DATA_PACKED | JL_DATA_FAILED)
 
 /* ---- writing ---- */
@@ -44,6 +45,8 @@ static void put_start(struct jl_buf *out, const struct jl_msg_start *s)
 	put_texts(out, s->envp);
 	for (int i = 0; i < 3; i++)
 		put_text(out, s->stream[i]);
+	jl_buf_u8(out, s->script ? START_SCRIPT : 0);
+	jl_buf_u8(out, (uint8_t)s->algo);
 	jl_buf_u64(out, (uint64_t)s->timeout_ns);
 	jl_buf_u64(out, (uint64_t)s->kill_after_ns);
 	jl_buf_u32(out, s->n_ins);
@@ -108,6 +111,7 @@ static void put_body(struct jl_buf *out, const struct jl_msg *m)
 		jl_buf_u64(out, m->call.silence_ms);
 		jl_buf_u64(out, m->call.cache_bytes);
 		jl_buf_u32(out, m->call.slots);
+		jl_buf_u32(out, m->call.umask);
 		break;
 	case JL_MSG_HELLO:
 		jl_buf_u32(out, m->hello.version);
@@ -274,6 +278,10 @@ static void read_start(struct jl_cur *c, struct jl_arena *arena, struct jl_msg_s
 		c->bad = 1;
 	for (int i = 0; i < 3; i++)
 		ret->stream[i] = optional_path(c, arena);
+	uint8_t flags = jl_cur_u8(c);
+	ret->script = flags & START_SCRIPT;
+	ret->algo = (enum jl_digest_algo)jl_cur_u8(c);
+	c->bad |= (flags & ~START_SCRIPT) != 0 || (ret->algo != JL_DIGEST_XXH3 && ret->algo != JL_DIGEST_SHA256);
 	ret->timeout_ns = (int64_t)jl_cur_u64(c);
 	ret->kill_after_ns = (int64_t)jl_cur_u64(c);
 	if (ret->timeout_ns < 0 || ret->kill_after_ns < 0)
@@ -312,7 +320,7 @@ static void read_out(struct jl_cur *c, struct jl_arena *arena, struct jl_msg_out
 		o->bytes = read_inline(c, o->size);
 	struct jl_digest is;
 	if (o->bytes) {
-		jl_digest_bytes(o->bytes, (size_t)o->size, &is);
+		jl_digest_bytes_as((enum jl_digest_algo)o->digest.algo, o->bytes, (size_t)o->size, &is);
 		c->bad |= !jl_digest_equal(&is, &o->digest);
 		if (o->kind == JL_KIND_LINK) {
 			c->bad |= memchr(o->bytes, '\0', (size_t)o->size) != NULL || o->size == 0;
@@ -372,7 +380,8 @@ static void read_call(struct jl_cur *c, struct jl_arena *arena, struct jl_msg_ca
 	ret->silence_ms = jl_cur_u64(c);
 	ret->cache_bytes = jl_cur_u64(c);
 	ret->slots = jl_cur_u32(c);
-	c->bad |= strlen(ret->nonce) > 64 || ret->silence_ms > INT32_MAX || ret->slots > JL_AGENT_SLOTS_MAX;
+	ret->umask = jl_cur_u32(c);
+	c->bad |= strlen(ret->nonce) > 64 || ret->umask > 0777 || ret->silence_ms > INT32_MAX || ret->slots > JL_AGENT_SLOTS_MAX;
 }
 
 static void read_hello(struct jl_cur *c, struct jl_arena *arena, struct jl_msg_hello *ret)

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "exec/cargo.h"
 
-#define JL_AGENT_VERSION 1u          /* of the protocol; both sides say from which to which they speak */
+#define JL_AGENT_VERSION 2u          /* of the protocol; both sides say from which to which they speak */
 #define JL_AGENT_SLOTS_MAX 4096u
 #define JL_MSG_INLINE_MAX 4096u      /* contents up to here go along in START and ENDED */
 #define JL_MSG_DATA_MAX   61440u     /* bytes of content in one DATA or OUTPUT, unpacked */
@@ -40,6 +40,7 @@ struct jl_msg_call {
 	uint64_t silence_ms; /* nothing heard for so long: the other side is gone */
 	uint64_t cache_bytes; /* what the contents kept there may take; 0: the agent's own default */
 	uint32_t slots;      /* jobs at once; 0: as many as it has processors */
+	uint32_t umask;      /* of jobs */
 };
 struct jl_msg_hello {
 	uint32_t version;
@@ -56,6 +57,8 @@ struct jl_msg_start {
 	const char *label, *workdir;
 	const char *const *argv, *const *envp; /* NULL-terminated */
 	const char *stream[3];
+	bool script;         /* as of struct jl_job */
+	enum jl_digest_algo algo; /* of the outputs' digests */
 	int64_t timeout_ns, kill_after_ns;
 	const struct jl_msg_in *ins;
 	const struct jl_cargo_out *outs;

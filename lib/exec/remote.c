@@ -122,7 +122,8 @@ static void call(struct remote *m)
 					    .version_max = JL_AGENT_VERSION,
 					    .nonce = m->nonce,
 					    .silence_ms = (uint64_t)(2 * m->config.silence_ns / JL_NS_MS),
-					    .slots = m->config.slots}};
+					    .slots = m->config.slots,
+					    .umask = jl_file_umask()}};
 	jl_bug_if(jl_link_send(&m->link, JL_LANE_CONTROL, &msg, NULL) != JL_OK);
 }
 

@@ -150,6 +150,8 @@ static int write_start(struct remote *m, struct remote_job *j, const struct jl_j
 						     .argv = job->argv,
 						     .envp = travelling(m, j, job->envp),
 						     .stream = {c->stream[0], c->stream[1], c->stream[2]},
+						     .script = job->script,
+						     .algo = c->algo ? c->algo : JL_DIGEST_XXH3,
 						     .timeout_ns = job->timeout_ns,
 						     .kill_after_ns = job->kill_after_ns,
 						     .ins = ins,

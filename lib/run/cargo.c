@@ -142,7 +142,7 @@ int jl_cargo_make(struct jl_cargo_room *c, struct jl_engine *e, const struct jl_
 		*JL_AT(c->seen, uint8_t, *JL_AT(c->marked, uint32_t, i)) = 0;
 	c->marked.len = c->ins.len = c->outs.len = 0;
 	jl_arena_release(&c->arena);
-	c->cargo = (struct jl_cargo){.root_fd = jl_engine_files(e)->root_fd};
+	c->cargo = (struct jl_cargo){.root_fd = jl_engine_files(e)->root_fd, .algo = jl_engine_files(e)->algo};
 	for (uint32_t i = 0; r == JL_OK && i < run->what.inputs.len; i++) {
 		const struct jl_job_input *in = JL_AT(run->what.inputs, struct jl_job_input, i);
 		r = add_file(c, e, t, in->file, LINKS_MOST, err);

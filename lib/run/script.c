@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 /* Does `SHELL... TEXT` run a text in which ". FILE" reads a file? */
-static bool is_sh(const struct jl_spec *spec)
+bool jl_script_is(const struct jl_spec *spec)
 {
 	const char *last = spec->n_shell ? spec->argv[spec->n_shell - 1] : "";
-	if (last[0] != '-' || !strchr(last, 'c'))
+	if (spec->n_argv != spec->n_shell + 1 || last[0] != '-' || !strchr(last, 'c'))
 		return false;
 	for (uint32_t i = 0; i < spec->n_shell; i++) {
 		const char *word = spec->argv[i];
@@ -30,7 +30,7 @@ int jl_script_shorten(struct jl_engine *e, struct jl_running *r, const struct jl
 	const char *script = spec->argv[spec->n_argv - 1];
 	const size_t len = strlen(script);
 	char name[JL_FILE_TEMP_SIZE];
-	if (len < one_most || spec->n_argv != spec->n_shell + 1 || !is_sh(spec))
+	if (len < one_most || !jl_script_is(spec))
 		return JL_OK;
 	jl_script_remove(r); /* of a start that was refused */
 	jl_file_temp_name(name, sizeof(name));

@@ -88,6 +88,7 @@ int jl_start_begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, str
 	jl_path_join(&st->workdir, e->p->root, spec.workdir);
 	ret->label = jl_engine_label(e, r->inst);
 	ret->argv = spec.argv;
+	ret->script = far && jl_script_is(&spec);
 	ret->envp = jl_environ_of(e, r->inst, &spec, job->slot, &st->text, &st->env);
 	ret->workdir = st->workdir.data;
 	ret->terminal = !r->checking && (jl_engine_rule(e, r->inst)->flags & JL_RULE_INTERACTIVE);

@@ -50,6 +50,8 @@ static void test_start(void **state)
 	const struct jl_msg m = {.type = JL_MSG_START,
 				 .id = UINT64_MAX - 1,
 				 .start = {.label = "clean[a]",
+					   .script = true,
+					   .algo = JL_DIGEST_SHA256,
 					   .workdir = "sub",
 					   .argv = (const char *const[]){"sh", "-c", "", NULL},
 					   .envp = (const char *const[]){"A=1", NULL},
@@ -66,6 +68,8 @@ static void test_start(void **state)
 	assert_null(r.start.argv[3]);
 	assert_string_equal(r.start.envp[0], "A=1");
 	assert_string_equal(r.start.stream[0], "in/x");
+	assert_true(r.start.script);
+	assert_int_equal(r.start.algo, JL_DIGEST_SHA256);
 	assert_null(r.start.stream[1]);
 	assert_int_equal(r.start.kill_after_ns, INT64_MAX);
 	assert_int_equal(r.start.n_ins, 4);
