@@ -8,7 +8,7 @@ files=$(find lib cmd -name '*.[ch]' | LC_ALL=C sort)
 # shellcheck disable=SC2086 # our file names have no blanks
 exec awk '
 BEGIN {
-	n = split("base:0 digest:1 codec:1 proc:1 manifest:2 state:2 store:2 exec:2 graph:3 memo:3 agent:3 run:4 report:5 cmd:6", a, " ")
+	n = split("base:0 digest:1 codec:1 proc:1 manifest:2 state:2 store:2 exec:2 graph:3 memo:3 agent:3 http:3 run:4 report:5 cmd:6", a, " ")
 	for (i = 1; i <= n; i++) {
 		split(a[i], b, ":")
 		row[b[1]] = b[2]

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "store/s3.h"
+#include "http/s3.h"
 #include "tmpdir.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* See s3.h. */
-#include "store/s3.h"
+#include "http/s3.h"
 
 #include "base/buf.h"
 

@@ -6,8 +6,8 @@
  * us-east-1. With an endpoint the bucket is part of the path, else of the host. Credentials come from $AWS_ACCESS_KEY_ID,
  * $AWS_SECRET_ACCESS_KEY and $AWS_SESSION_TOKEN, or the section $AWS_PROFILE of $AWS_SHARED_CREDENTIALS_FILE or
  * ~/.aws/credentials. */
-#ifndef JL_STORE_S3_H
-#define JL_STORE_S3_H
+#ifndef JL_HTTP_S3_H
+#define JL_HTTP_S3_H
 
 #include "base/err.h"
 
