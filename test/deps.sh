@@ -70,6 +70,9 @@ packages() {
 		ccache         cmd:ccache
 		xxhash         cmd:xxhsum
 		zstd           cmd:zstd
+		nginx          file:/usr/sbin/nginx
+		openssl        cmd:openssl
+		curl           cmd:curl
 		python3-joblib file:/usr/lib/python3/dist-packages/joblib/__init__.py
 	END
 	lint) cat <<-'END' ;;

@@ -24,6 +24,8 @@ work=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/jl-bench.XXXXXX")
 clean_up() {
 	local mount=$work/tree/tup/.tup/mnt
 	if mountpoint -q "$mount"; then umount -l "$mount"; fi
+	# What a bench has running while it is at it.
+	if declare -F bench_stop >/dev/null; then bench_stop; fi
 	rm -rf "$work"
 }
 trap clean_up EXIT
@@ -60,7 +62,7 @@ contender() {
 median() { sort -n | awk '{ a[NR] = $1 } END { print NR % 2 ? a[(NR + 1) / 2] : (a[NR / 2] + a[NR / 2 + 1]) / 2 }'; }
 
 # Measure the contenders by turns and write a table: compare WORK PEER=GOAL...; a goal is the ratio jl / peer wished for,
-# "-" for none.
+# "+S": jl takes S seconds more at most, "<S": jl takes S seconds at most, "-": none.
 compare() {
 	local title=$1 turn who goal pair log=$work/log status jl_wall jl_rss peer_wall peer_rss ratio met
 	shift
@@ -95,8 +97,15 @@ compare() {
 			ratio=$(awk -v a="$jl_wall" -v b="$peer_wall" 'BEGIN { printf "%.3f", a / b }')
 			met=
 			if [[ $goal != - ]]; then
-				met=$(awk -v r="$ratio" -v g="$goal" 'BEGIN { print r <= g ? ", met" : ", not met" }')
-				goal="≤ $goal"
+				met=$(awk -v r="$ratio" -v a="$jl_wall" -v b="$peer_wall" -v g="$goal" 'BEGIN {
+					n = g; kind = sub(/^[+<]/, "", n) ? substr(g, 1, 1) : "ratio"
+					has = kind == "+" ? a - b : kind == "<" ? a : r
+					print has <= n ? ", met" : ", not met" }')
+				case $goal in
+				+*) goal="≤ ${goal#+} s more" ;;
+				\<*) goal="≤ ${goal#<} s" ;;
+				*) goal="≤ $goal" ;;
+				esac
 			fi
 			printf '| %s | %s | %s | %s | %s%s | %s, %s |\n' "$who" "$(in_ms "$peer_wall")" "$(in_ms "$jl_wall")" "$ratio" \
 				"$goal" "$met" "$(in_mb "$peer_rss")" "$(in_mb "$jl_rss")"
@@ -122,7 +131,7 @@ copies_are() { # folder, n
 [[ -x $jl ]] || { echo "bench: no program at $jl" >&2; exit 2; }
 [[ -x $measure ]] || { echo "bench: make bench builds $measure first" >&2; exit 2; }
 if (($# == 0)) || [[ -z $1 ]]; then
-	list=noop,cold,oneof,restore,fanout,memohit,hash,dump,scale
+	list=noop,cold,oneof,restore,fanout,memohit,hash,dump,scale,remote
 else
 	list=$1
 fi
