@@ -314,7 +314,7 @@ int jl_exec_hosts_new(const struct jl_hosts_config *config, struct jl_exec **ret
 		r = jl_exec_remote_new(config->loop,
 				       &(struct jl_remote_config){.name = host->name,
 								  .argv = host->argv,
-								  .ssh = host->ssh,
+								  .way = host->way,
 								  .agents = config->agents,
 								  .environ = config->environ,
 								  .workdir = config->workdir,

@@ -16,7 +16,7 @@ struct jl_host {                       /* all borrowed until the executor is fre
 	const char *executor;          /* its name in the manifest */
 	const char *name;
 	const char *const *argv;       /* as of struct jl_remote_config */
-	bool ssh;
+	enum jl_launch_way way;
 	uint32_t slots;                /* 0: as many as it says */
 	const char *const *tags;
 	uint32_t n_tags;

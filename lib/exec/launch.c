@@ -2,6 +2,7 @@
 #include "exec/launch.h"
 
 #include "base/file.h"
+#include "base/path.h"
 #include "digest/digest.h"
 #include "proc/spawn.h"
 
@@ -107,6 +108,25 @@ static void script(struct jl_buf *out, const struct jl_agent_files *files, const
 			"head -c $s >\"$t\" && chmod 700 \"$t\" && \"$t\" check $h && mv -f \"$t\" \"$a\" || "
 			"{ rm -f \"$t\"; echo \"$n bad $d\"; exit 3; }; fi; ");
 	jl_buf_str(out, "echo \"$n go\"; exec \"$a\"'");
+}
+
+void jl_launch_script(struct jl_buf *out, const struct jl_agent_files *files, const char *nonce)
+{
+	script(out, files, nonce);
+	jl_buf_char(out, '\n');
+}
+
+enum jl_launch_way jl_launch_way_of(const char *const *argv)
+{
+	static const char *const shells[] = {"sh", "bash", "dash", "ash"};
+	const char *last = "";
+	for (size_t i = 0; argv[i]; i++)
+		last = argv[i];
+	last += jl_path_base(last, strlen(last));
+	for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++)
+		if (strcmp(last, shells[i]) == 0)
+			return JL_LAUNCH_SHELL;
+	return JL_LAUNCH_AGENT;
 }
 
 const char *const *jl_launch_ssh(struct jl_arena *arena, const char *const *ssh, const char *host,

@@ -1,8 +1,9 @@
 /* struct jl_launch: starting an agent: a command that gives a byte stream, and how the agent is found at its other end.
  *
- * A plain command is the agent itself, wherever it runs. For ssh the command line ends in a small script for sh that looks for
- * the agent by its digest in the host's cache, asks for it when it is not there, checks it and becomes it. What is printed in
- * between (by rc files, say) is passed over: each side's words begin with a nonce.
+ * The command is the agent itself, wherever it runs, or a shell there. A shell is given a small script that looks for the agent by
+ * its digest in the host's cache, asks for it when it is not there, checks it and becomes it: ssh as the end of its command line,
+ * another as the first line that it reads. What is printed in between (by rc files, say) is passed over: each side's words begin
+ * with a nonce.
  */
 #ifndef JL_EXEC_LAUNCH_H
 #define JL_EXEC_LAUNCH_H
@@ -31,12 +32,19 @@ struct jl_agent_files {
 int jl_agent_files_find(struct jl_agent_files *f, struct jl_err *err) JL_MUST_CHECK;
 void jl_agent_files_release(struct jl_agent_files *f);
 
+enum jl_launch_way { JL_LAUNCH_AGENT, JL_LAUNCH_SHELL, JL_LAUNCH_SSH };
+/* JL_LAUNCH_SHELL when the last of the words is a shell's name ("docker exec -i web sh"), else JL_LAUNCH_AGENT. */
+enum jl_launch_way jl_launch_way_of(const char *const *argv);
+
 void jl_launch_nonce(char out[JL_NONCE]);
 /* May it be given to ssh as a host? Not empty, not beginning with '-', nothing that a shell would take for anything else. */
 bool jl_launch_host_ok(const char *host);
 /* The words of the command: those of `ssh` (NULL-terminated), then options, "--", the host and the script. In the arena. */
 const char *const *jl_launch_ssh(struct jl_arena *arena, const char *const *ssh, const char *host,
                                  const struct jl_agent_files *files, const char *nonce);
+/* The script for a shell that reads it, with its newline, appended. The shell may read ahead: nothing is to follow before what it
+ * says has come back. */
+void jl_launch_script(struct jl_buf *out, const struct jl_agent_files *files, const char *nonce);
 
 struct jl_launched {
 	pid_t pid;

@@ -224,6 +224,14 @@ static void closed(struct jl_link *l, const char *why)
 
 static const struct jl_link_ops link_ops = {.greeting = greeting, .message = message, .pull = pull, .closed = closed};
 
+static void send_script(struct remote *m)
+{
+	struct jl_buf line = JL_BUF_INIT;
+	jl_launch_script(&line, m->config.agents, m->nonce);
+	jl_link_raw(&m->link, line.data, line.len);
+	jl_buf_release(&line);
+}
+
 int jl_remote_connect(struct jl_exec *x, struct jl_err *err)
 {
 	struct remote *m = (struct remote *)x;
@@ -232,7 +240,7 @@ int jl_remote_connect(struct jl_exec *x, struct jl_err *err)
 	jl_launch_nonce(m->nonce);
 	jl_arena_release(&m->launch);
 	const char *const *argv = m->config.argv;
-	if (m->config.ssh)
+	if (m->config.way == JL_LAUNCH_SSH)
 		argv = jl_launch_ssh(&m->launch, argv, m->config.name, m->config.agents, m->nonce);
 	m->said_len = 0;
 	m->launched_ns = now_ns();
@@ -249,7 +257,9 @@ int jl_remote_connect(struct jl_exec *x, struct jl_err *err)
 	}
 	m->state = JL_REMOTE_CONNECTING;
 	jl_loop_arm(m->loop, &m->beat, m->launched_ns + m->config.connect_ns);
-	if (!m->config.ssh)
+	if (m->config.way == JL_LAUNCH_SHELL)
+		send_script(m);
+	else if (m->config.way == JL_LAUNCH_AGENT)
 		call(m);
 	return JL_OK;
 }
@@ -349,7 +359,7 @@ void jl_remote_info(const struct jl_exec *x, struct jl_remote_info *ret)
 int jl_exec_remote_new(struct jl_loop *loop, const struct jl_remote_config *config, struct jl_exec **ret, struct jl_err *err)
 {
 	static const struct jl_exec_ops ops = {"remote", remote_start, remote_poll, remote_cancel, remote_free};
-	if (config->ssh && !jl_launch_host_ok(config->name))
+	if (config->way == JL_LAUNCH_SSH && !jl_launch_host_ok(config->name))
 		return jl_err_set(err, JL_EINVAL, "\"%s\" is no name of a host", config->name);
 	struct remote *m = jl_calloc(1, sizeof(*m));
 	*m = (struct remote){.exec = {.ops = &ops},

@@ -15,9 +15,9 @@ struct jl_loop;
 
 struct jl_remote_config {              /* all borrowed until the executor is freed */
 	const char *name;              /* the host, as results and events name it */
-	const char *const *argv;       /* the launcher; for ssh the words before its options */
-	bool ssh;                      /* ... then `name` is given to it, and `agents` are brought along */
-	const struct jl_agent_files *agents;
+	const char *const *argv;       /* the launcher; for ssh the words before its options and `name` */
+	enum jl_launch_way way;
+	const struct jl_agent_files *agents; /* brought along, unless the launcher is the agent's */
 	const char *const *environ;    /* the launcher's, and what of a job's is the host's own */
 	const char *workdir;           /* where the launcher starts; NULL: where jl is */
 	uint32_t slots;                /* 0: as many as the host says */

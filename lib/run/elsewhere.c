@@ -38,13 +38,14 @@ static const char *const *ssh_words(struct jl_arena *arena, const char *const *e
 static void add_hosts(struct jl_elsewhere *w, const struct jl_executor *x, const char *const *ssh, struct jl_table *hosts)
 {
 	const char *const *launch = x->ssh ? ssh : words_of(&w->arena, &x->launch);
+	const enum jl_launch_way way = x->ssh ? JL_LAUNCH_SSH : jl_launch_way_of(launch);
 	for (uint32_t i = 0; i < x->hosts.n; i++) {
 		const struct jl_mhost *h = &x->hosts.at[i];
 		*(struct jl_host *)jl_table_add(hosts, 1) =
 			(struct jl_host){.executor = jl_arena_strdup(&w->arena, x->name.s),
 					 .name = jl_arena_strdup(&w->arena, h->name.s),
 					 .argv = launch,
-					 .ssh = x->ssh,
+					 .way = way,
 					 .slots = (uint32_t)h->slots,
 					 .tags = words_of(&w->arena, &h->tags),
 					 .n_tags = h->tags.n,
@@ -57,17 +58,18 @@ int jl_elsewhere_hosts(struct jl_elsewhere *w, const struct jl_manifest *m, cons
 {
 	struct jl_table hosts = JL_TABLE_INIT(struct jl_host);
 	const char *const *ssh = ssh_words(&w->arena, environ);
-	bool by_ssh = false;
+	bool by_shell = false;
 	int r = JL_OK;
 	for (uint32_t i = 0; i < m->n_executors; i++) {
 		add_hosts(w, &m->executors[i], ssh, &hosts);
-		by_ssh |= m->executors[i].ssh;
 	}
 	w->hosts = hosts.data;
 	w->n_hosts = hosts.len;
-	if (by_ssh)
+	for (uint32_t i = 0; i < w->n_hosts; i++)
+		by_shell |= w->hosts[i].way != JL_LAUNCH_AGENT;
+	if (by_shell)
 		r = jl_agent_files_find(&w->agents, err);
-	w->has_agents = by_ssh && r == JL_OK;
+	w->has_agents = by_shell && r == JL_OK;
 	return r;
 }
 

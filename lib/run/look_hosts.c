@@ -39,7 +39,7 @@ static int open_all(struct jl_elsewhere *w, const struct jl_project *p, struct j
 		const struct jl_host *h = &w->hosts[i];
 		const struct jl_remote_config config = {.name = h->name,
 							.argv = h->argv,
-							.ssh = h->ssh,
+							.way = h->way,
 							.agents = w->has_agents ? &w->agents : NULL,
 							.environ = p->opts->environ,
 							.workdir = p->root,

@@ -180,6 +180,25 @@ EOF2
 	all_gone "$XDG_CACHE_HOME"
 }
 
+@test "a launcher that ends in a shell: the agent is brought there once, past what the shell prints" {
+	write_manifest <<EOF2
+version: 1
+executors:
+  box: {type: command, launch: [env, "XDG_CACHE_HOME=$PWD/far", sh, -c, "echo welcome; echo a note >&2; exec \\"\$0\\"", sh], slots: 2}
+steps:
+  one: {command: "cat in > o; ls -A | wc -l", inputs: in, outputs: o, executor: box}
+EOF2
+	echo x >in
+	jl_ok run --events first
+	assert_equal "$(cat o)" x
+	assert_regex "$(cat first)" '"executor":"box"'
+	find far/jl/agent -maxdepth 1 -type f -printf '%f %T@\n' >agents
+	assert_equal "$(wc -l <agents)" 1
+	jl_ok run --force
+	find far/jl/agent -maxdepth 1 -type f -printf '%f %T@\n' | cmp - agents
+	all_gone "$PWD/far"
+}
+
 @test "jl hosts: those that are up, and why others are not" {
 	write_manifest <<EOF2
 version: 1
