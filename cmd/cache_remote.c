@@ -43,7 +43,7 @@ static int connect_all(struct jl_cache *c, struct jl_tier **ret, struct jl_err *
 int jl_cache_push(struct jl_cache *c, struct jl_err *err)
 {
 	struct jl_tier *t = NULL;
-	uint64_t unsent;
+	uint64_t unsent, kept = 0;
 
 	if (connect_all(c, &t, err) != JL_OK)
 		return jl_say_error(err);
@@ -56,13 +56,14 @@ int jl_cache_push(struct jl_cache *c, struct jl_err *err)
 
 		if (!jl_tier_stats(t, i, &st))
 			break;
+		kept += st.unsent;
 		if (st.sent)
 			jl_say("%s: %llu result%s sent", st.name, (unsigned long long)st.sent, st.sent == 1 ? "" : "s");
 	}
 	jl_tier_free(t);
 	if (unsent)
 		jl_say("%llu result%s not sent", (unsigned long long)unsent, unsent == 1 ? " was" : "s were");
-	return unsent ? JL_EXIT_MACHINE : JL_EXIT_OK;
+	return unsent + kept ? JL_EXIT_MACHINE : JL_EXIT_OK;
 }
 
 int jl_cache_pull(struct jl_cache *c, struct jl_err *err)

@@ -5,6 +5,8 @@
 #include "base/json.h"
 #include "base/path.h"
 #include "memo/variants.h"
+#include "run/event.h"
+#include "store/traffic.h"
 #include "store/uses.h"
 
 #include <string.h>
@@ -51,7 +53,52 @@ struct stats {
 	struct jl_care_sums sums;
 	uint64_t logical, disk, hits, saved_ms;
 	struct jl_table days;
+	struct jl_table remotes;
 };
+
+static void json_remotes(struct jl_json *j, const struct stats *st)
+{
+	jl_json_key(j, "remotes");
+	jl_json_begin(j, '[');
+	for (uint32_t i = 0; i < st->remotes.len; i++) {
+		const struct jl_traffic *t = JL_AT(st->remotes, struct jl_traffic, i);
+
+		jl_json_begin(j, '{');
+		jl_json_put_str(j, "remote", t->name);
+		jl_json_put_int(j, "hits", (int64_t)t->hits);
+		jl_json_put_int(j, "misses", (int64_t)t->misses);
+		jl_json_put_int(j, "refused", (int64_t)t->refused);
+		jl_json_put_int(j, "no_answer", (int64_t)t->failed);
+		jl_json_put_int(j, "sent", (int64_t)t->sent);
+		jl_json_put_int(j, "unsent", (int64_t)t->unsent);
+		jl_json_put_int(j, "bytes_in", (int64_t)t->bytes_in);
+		jl_json_put_int(j, "bytes_out", (int64_t)t->bytes_out);
+		jl_json_put_num(j, "waited_s", (double)t->waited_ms / 1000);
+		jl_json_end(j, '}');
+	}
+	jl_json_end(j, ']');
+}
+
+static void text_remotes(struct jl_buf *out, const struct stats *st)
+{
+	for (uint32_t i = 0; i < st->remotes.len; i++) {
+		const struct jl_traffic *t = JL_AT(st->remotes, struct jl_traffic, i);
+		const struct jl_remote_counts c = {.name = t->name,
+						   .hits = t->hits,
+						   .misses = t->misses,
+						   .refused = t->refused,
+						   .failed = t->failed,
+						   .sent = t->sent,
+						   .unsent = t->unsent,
+						   .bytes_in = t->bytes_in,
+						   .bytes_out = t->bytes_out,
+						   .waited_ns = (int64_t)t->waited_ms * JL_NS_MS};
+
+		jl_buf_str(out, "remote   ");
+		jl_remote_counts_show(out, &c);
+		jl_buf_char(out, '\n');
+	}
+}
 
 static void print_json(const struct jl_cache *c, const struct stats *st, struct jl_buf *out)
 {
@@ -95,6 +142,7 @@ static void print_json(const struct jl_cache *c, const struct stats *st, struct 
 		jl_json_end(&j, '}');
 	}
 	jl_json_end(&j, ']');
+	json_remotes(&j, st);
 	jl_json_end(&j, '}');
 	jl_buf_char(out, '\n');
 }
@@ -125,11 +173,12 @@ static void print_text(const struct jl_cache *c, const struct stats *st, struct 
 		jl_clock_show(out, (int64_t)d->saved_ms * JL_NS_MS);
 		jl_buf_char(out, '\n');
 	}
+	text_remotes(out, st);
 }
 
 int jl_cache_stats(struct jl_cache *c, struct jl_err *err)
 {
-	struct stats st = {.days = JL_TABLE_INIT(struct jl_day)};
+	struct stats st = {.days = JL_TABLE_INIT(struct jl_day), .remotes = JL_TABLE_INIT(struct jl_traffic)};
 	struct jl_buf out = JL_BUF_INIT;
 	int r = jl_care_sums(c->store, &st.sums, err);
 
@@ -137,6 +186,8 @@ int jl_cache_stats(struct jl_cache *c, struct jl_err *err)
 		r = jl_care_each(c->store, add_logical, &st.logical, err);
 	if (r == JL_OK)
 		r = jl_care_days(c->store, &st.days, err);
+	if (r == JL_OK)
+		r = jl_traffic_sums(&jl_io_system, jl_lookup_store_dir(&c->lookup), &st.remotes, err);
 	for (uint32_t i = 0; i < st.days.len; i++) {
 		st.hits += JL_AT(st.days, struct jl_day, i)->hits;
 		st.saved_ms += JL_AT(st.days, struct jl_day, i)->saved_ms;
@@ -147,6 +198,7 @@ int jl_cache_stats(struct jl_cache *c, struct jl_err *err)
 	else if (r == JL_OK)
 		print_text(c, &st, &out);
 	jl_table_release(&st.days);
+	jl_table_release(&st.remotes);
 	if (r == JL_OK)
 		return jl_print_buf(&out);
 	jl_buf_release(&out);

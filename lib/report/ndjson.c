@@ -12,6 +12,7 @@ static const char *const names[] = {
 	[JL_EVENT_STEP_OUTPUT] = "step_output",
 	[JL_EVENT_STEP_FINISHED] = "step_finished",
 	[JL_EVENT_WARNING] = "warning",
+	[JL_EVENT_REMOTE] = "remote",
 	[JL_EVENT_RUN_FINISHED] = "run_finished",
 };
 
@@ -74,6 +75,20 @@ static void put_totals(struct jl_json *j, const struct jl_event *e)
 		jl_json_put_int(j, "signal", e->end_signal);
 }
 
+static void put_remote(struct jl_json *j, const struct jl_remote_counts *c)
+{
+	jl_json_put_str(j, "remote", c->name);
+	jl_json_put_int(j, "hits", (int64_t)c->hits);
+	jl_json_put_int(j, "misses", (int64_t)c->misses);
+	jl_json_put_int(j, "refused", (int64_t)c->refused);
+	jl_json_put_int(j, "no_answer", (int64_t)c->failed);
+	jl_json_put_int(j, "sent", (int64_t)c->sent);
+	jl_json_put_int(j, "unsent", (int64_t)c->unsent);
+	jl_json_put_int(j, "bytes_in", (int64_t)c->bytes_in);
+	jl_json_put_int(j, "bytes_out", (int64_t)c->bytes_out);
+	put_seconds(j, "waited_s", c->waited_ns);
+}
+
 void jl_ndjson_add(struct jl_buf *out, const struct jl_event *e)
 {
 	struct jl_json j = {.out = out};
@@ -104,6 +119,9 @@ void jl_ndjson_add(struct jl_buf *out, const struct jl_event *e)
 		break;
 	case JL_EVENT_WARNING:
 		jl_json_put_str(&j, "text", e->text);
+		break;
+	case JL_EVENT_REMOTE:
+		put_remote(&j, e->remote);
 		break;
 	case JL_EVENT_RUN_FINISHED:
 		put_totals(&j, e);

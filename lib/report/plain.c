@@ -207,6 +207,15 @@ static void show_warning(struct jl_plain *p, const struct jl_event *e)
 	jl_out_printf(o, "\n");
 }
 
+static void show_remote(struct jl_plain *p, const struct jl_remote_counts *c)
+{
+	struct jl_out *o = jl_screen_line(&p->screen, 2);
+
+	jl_out_printf(o, "remote ");
+	jl_remote_counts_show(&o->buf, c);
+	jl_out_printf(o, "\n");
+}
+
 static void event(struct jl_sink *s, const struct jl_event *e)
 {
 	struct jl_plain *p = (struct jl_plain *)s;
@@ -226,6 +235,10 @@ static void event(struct jl_sink *s, const struct jl_event *e)
 		break;
 	case JL_EVENT_WARNING:
 		show_warning(p, e);
+		break;
+	case JL_EVENT_REMOTE:
+		if (p->opts.verbose && !p->opts.quiet)
+			show_remote(p, e->remote);
 		break;
 	case JL_EVENT_RUN_FINISHED:
 		jl_screen_flush_now(&p->screen);

@@ -17,6 +17,7 @@ enum jl_event_type {
 	JL_EVENT_STEP_OUTPUT,
 	JL_EVENT_STEP_FINISHED,
 	JL_EVENT_WARNING,      /* text; step may be NULL */
+	JL_EVENT_REMOTE,       /* remote; at the end, for each shared store that was turned to */
 	JL_EVENT_RUN_FINISHED,
 	/* from here on for displays only */
 	JL_EVENT_PROGRESS,     /* counts or time moved, before each wait and when a sink's wake_ns is there; total, eta_ns. With
@@ -47,6 +48,17 @@ struct jl_counts {             /* instances; total grows while late steps expand
 	uint32_t running, would_run, would_restore, maybe;
 	int64_t saved_ns;      /* stored durations of what was not run again */
 };
+
+struct jl_remote_counts {      /* of one shared store in this run */
+	const char *name;
+	uint64_t hits, misses, refused, failed; /* keys asked for: taken, not there, not believed, no answer */
+	uint64_t sent, unsent; /* results that were to be put there */
+	uint64_t bytes_in, bytes_out;
+	int64_t waited_ns;     /* while it was asked for something */
+};
+/* "ci: 3 hits, 1 miss, 2 sent, …": a line without its newline; what is 0 is left out. */
+struct jl_buf;
+void jl_remote_counts_show(struct jl_buf *out, const struct jl_remote_counts *c);
 
 struct jl_event {
 	enum jl_event_type type;
@@ -84,6 +96,7 @@ struct jl_event {
 	const char *log;       /* a failure's log file, relative to the workspace, or NULL */
 
 	const char *text;      /* WARNING */
+	const struct jl_remote_counts *remote; /* REMOTE */
 	uint64_t total;        /* PROGRESS: how many there are, as far as is known now; 0: nothing is */
 	int64_t eta_ns;        /* PROGRESS: from now to the end, by the durations that are known; 0: too few are */
 	int end_signal;        /* RUN_FINISHED: the signal that ended the run, or 0 */

@@ -2,6 +2,7 @@
 #ifndef JL_RUN_REMOTES_H
 #define JL_RUN_REMOTES_H
 
+#include "run/event.h"
 #include "run/project.h"
 #include "store/tier.h"
 
@@ -10,5 +11,10 @@
 int jl_remotes_connect(struct jl_project *p, struct jl_store *local, bool reads,
 		       void (*tell)(void *ctx, const char *text), void *ctx, struct jl_tier **ret,
 		       struct jl_err *err) JL_MUST_CHECK;
+/* How long the end of a run waits for what is still to be sent. */
+int64_t jl_remotes_finish_ns(struct jl_project *p);
+/* It is finished: how each remote did that was turned to, told, and noted in the store at `dir` (NULL: not). */
+void jl_remotes_account(const struct jl_tier *t, const char *dir,
+			void (*tell)(void *ctx, const struct jl_remote_counts *counts), void *ctx);
 
 #endif

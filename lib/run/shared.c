@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define ASKED_MAX 512u               /* keys that are asked for at once */
-#define FINISH_NS (30 * JL_NS_S)     /* after the last step, for what is still to be sent */
 
 struct waiter {
 	struct jl_tier_ask ask; /* first */
@@ -152,12 +151,18 @@ void jl_shared_offer(struct jl_engine *e, const struct jl_digest *key)
 /* A signal ends the waiting, too. */
 static uint64_t wait_sent(struct jl_engine *e)
 {
-	const int64_t until = e->clock->now_ns(e->clock) + FINISH_NS;
+	const int64_t until = e->clock->now_ns(e->clock) + jl_remotes_finish_ns(e->p);
 	while (!e->slots.signal && jl_tier_open(e->shared.tier) > 0 && e->clock->now_ns(e->clock) < until) {
 		if (jl_loop_once(e->local.loop, until, NULL) < 0)
 			break;
 	}
 	return jl_tier_finish(e->shared.tier, 0);
+}
+
+static void tell_counts(void *ctx, const struct jl_remote_counts *counts)
+{
+	struct jl_event ev = {.type = JL_EVENT_REMOTE, .remote = counts};
+	jl_engine_emit(ctx, &ev);
 }
 
 void jl_shared_close(struct jl_engine *e)
@@ -170,6 +175,7 @@ void jl_shared_close(struct jl_engine *e)
 			jl_engine_warn(e, NULL,
 				       "%llu result%s not sent to the remotes",
 				       (unsigned long long)unsent, unsent == 1 ? " was" : "s were");
+		jl_remotes_account(s->tier, e->opts->store ? NULL : jl_project_store_dir(e->p), tell_counts, e);
 		jl_loop_remove(e->local.loop, &s->watch.watch);
 		jl_tier_free(s->tier);
 	}

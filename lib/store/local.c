@@ -274,7 +274,7 @@ static bool is_ours(const char *name)
 {
 	static const char *const names[] = {".",    "..",   "ac",   "cas",   "tmp",     "quarantine", "prog",
 	                                    "live", "pins", "uses", "index", "version", "flight",     "days", "owners",
-	                                    "secret", "stamps", "lost+found"};
+	                                    "secret", "stamps", "remotes", "lost+found"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(name, names[i]) == 0)

@@ -51,6 +51,13 @@ static void settle(struct sending *s, int status, const struct jl_err *err)
 
 	if (status == JL_OK) {
 		to->sent++;
+	} else if (s->call.op == JL_TALK_PUT && status == JL_EINVAL) {
+		/* Who may not write there now may not later: the others are spared the trouble. */
+		to->unsent++;
+		if (!to->denied)
+			jl_tier_warn(s->t, "remote \"%s\": a result was not stored there: %.700s; nothing more is sent to it",
+				     to->remote.name, err->text);
+		to->denied = true;
 	} else {
 		to->unsent++;
 		s->all = false;
@@ -162,7 +169,8 @@ static void looked(struct jl_peer_call *c, int status, const struct jl_err *err)
 		next_blob(s);
 		return;
 	}
-	if (status != JL_OK && status != JL_ENOTFOUND) {
+	/* Some stores do not tell what is not there to those who may not list. */
+	if (status != JL_OK && status != JL_ENOTFOUND && status != JL_EINVAL) {
 		settle(s, status, err);
 		return;
 	}
@@ -193,7 +201,8 @@ static void next_slot(struct sending *s)
 		close(s->fd);
 	s->fd = -1;
 	s->blob = 0;
-	while (s->slot < s->offer.n && !(slot_of(s)->writes && jl_tier_takes(slot_of(s), &s->offer.key)))
+	while (s->slot < s->offer.n &&
+	       !(slot_of(s)->writes && !slot_of(s)->denied && jl_tier_takes(slot_of(s), &s->offer.key)))
 		s->slot++;
 	if (s->slot == s->offer.n)
 		end(s);

@@ -10,7 +10,8 @@
  * Remotes are asked in the order they were added; what a later one had is sent to the writable ones before it. A remote that fails
  * is a miss. Nothing from a remote is believed that jl_envelope_check() refuses or that is not its digest's; what is refused is
  * counted, told once a remote, and a miss. By its algorithm a key says which remotes may hold it: XXH3 is for those alone that
- * allow it. What the objects of a remote are called: docs/formats/remote.md.
+ * allow it. One that does not let us write is not sent anything more.
+ * What the objects of a remote are called: docs/formats/remote.md.
  */
 #ifndef JL_STORE_TIER_H
 #define JL_STORE_TIER_H
@@ -61,7 +62,8 @@ void jl_tier_offer(struct jl_tier *t, const struct jl_digest *key);
 void jl_tier_tell(struct jl_tier *t, void (*warn)(void *ctx, const char *text), void *ctx);
 /* Results that were offered and are not done with; the descriptor becomes readable when there are none any more. */
 uint64_t jl_tier_open(struct jl_tier *t);
-/* Wait until all that was offered is sent, `bound_ns` at most. How many results were not, in all. */
+/* Wait until all that was offered is sent, `bound_ns` at most. How many results were not, in all; a remote that does not let us
+ * write does not count, and is told. */
 uint64_t jl_tier_finish(struct jl_tier *t, int64_t bound_ns);
 /* Of remote i; false: there is none. After finish() exact. */
 bool jl_tier_stats(const struct jl_tier *t, uint32_t i, struct jl_tier_stats *ret);

@@ -13,6 +13,7 @@ struct jl_tier_slot {
 	struct jl_peer remote;
 	char *group;
 	bool reads, writes, allow_xxh3, told;
+	bool denied; /* it does not let us write: nothing more is sent */
 	struct jl_sign_keys keys;
 	uint64_t hits, misses, refused, failed, sent, unsent;
 	uint32_t asking; /* fetches that wait for it */

@@ -61,6 +61,52 @@ another_user() {
 	find "$SHARED" -type f | sort | cmp - "$BATS_TEST_TMPDIR/before"
 }
 
+@test "the mode of a remote can come from the environment: the job that may fill it says so" {
+	manifest read
+	JL_REMOTE_CI_MODE=readwrite jl_ok run
+	[ "$(find "$SHARED/ac" -type f | wc -l)" = 2 ]
+	another_user reader
+	manifest readwrite
+	echo "d c" >in.txt
+	JL_REMOTE_CI_MODE="read" jl_ok run
+	[ "$(find "$SHARED/ac" -type f | wc -l)" = 2 ]
+	echo "f e" >in.txt
+	JL_REMOTE_CI_MODE=rw jl_ok run
+	assert_stderr_has 'remote "ci": $JL_REMOTE_CI_MODE is to be read, write or readwrite; the remote is not used'
+	[ "$(find "$SHARED/ac" -type f | wc -l)" = 2 ]
+}
+
+@test "what a remote was good for: told by -v and events, and summed up in the store" {
+	jl_ok run -v --events "$BATS_TEST_TMPDIR/events"
+	assert_stderr_has 'remote ci: 2 misses, 2 sent, '
+	python3 - "$BATS_TEST_TMPDIR/events" <<-'END'
+		import json, sys
+		e = [json.loads(l) for l in open(sys.argv[1])]
+		r = [x for x in e if x["event"] == "remote"]
+		assert len(r) == 1 and r[0]["remote"] == "ci" and r[0]["misses"] == r[0]["sent"] == 2 and r[0]["hits"] == 0, r
+		assert r[0]["bytes_out"] > 400000 and e[-1]["event"] == "run_finished", r
+	END
+	jl_ok run
+	refute_stderr_has 'remote ci'
+	rm -r .jl "$JL_STORE"/ac "$JL_STORE"/cas "$JL_STORE"/index
+	jl_ok run
+	rm -r .jl "$JL_STORE"/ac "$JL_STORE"/cas "$JL_STORE"/index
+	find "$SHARED/cas" -type f -exec truncate -s 1000 {} \;
+	jl_ok run
+	rm -r "$SHARED" && echo >"$SHARED"
+	echo "x y" >in.txt
+	jl_ok run
+	jl_ok cache stats
+	[[ $output == *'remote   ci: 2 hits, 3 misses, 1 refused, 2 without an answer, 4 sent, 2 not sent, '*' in, '*' out, waited '* ]]
+	jl_ok cache stats --json
+	python3 - "$output" <<-'END'
+		import json, sys
+		r = json.loads(sys.argv[1])["remotes"]
+		assert len(r) == 1 and r[0]["refused"] == 1 and r[0]["no_answer"] == 2, r
+		assert r[0]["bytes_out"] > 400000 and r[0]["waited_s"] > 0, r
+	END
+}
+
 @test "a remote that is only written to is not asked" {
 	jl_ok run
 	another_user writer

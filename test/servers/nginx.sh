@@ -6,8 +6,9 @@
 #     nginx.sh stop FOLDER
 #
 # Prints NGINX_HTTP, NGINX_HTTPS, NGINX_MTLS (URLs), NGINX_CA, NGINX_PEM (the server's certificate and key in one),
-# NGINX_CERT and NGINX_KEY (a client's), NGINX_LOG. Every URL has four folders: /open/ for all; /private/ for user writer,
-# password sekret, or reader, legible; /ci/ that all read and writer alone writes; /bearer/ for the token t0ken. The log has a
+# NGINX_CERT and NGINX_KEY (a client's), NGINX_LOG. Every URL has five folders: /open/ for all; /private/ for user writer,
+# password sekret, or reader, legible; /ci/ that all read and writer alone writes; /team/ that writer and reader
+# read, and where reader is told 403 when he writes; /bearer/ for the token t0ken. The log has a
 # line a request: METHOD URI STATUS PROTOCOL USER RANGE IF_NONE_MATCH, "-" for what was not said.
 # shellcheck source=test/servers/common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
@@ -41,6 +42,7 @@ write_config() { # ports
 			log_format short '\$request_method \$request_uri \$status \$server_protocol '
 				'\$remote_user \$http_range \$http_if_none_match';
 			map \$http_authorization \$bearer { default 0; "Bearer t0ken" 1; }
+			map "\$request_method \$remote_user" \$forbidden { default 0; "PUT reader" 1; }
 			access_log $dir/access.log short;
 			client_body_temp_path $dir/temp/body;
 			proxy_temp_path $dir/temp/proxy;
@@ -65,13 +67,14 @@ write_config() { # ports
 		location /open/ { }
 		location /private/ { auth_basic store; auth_basic_user_file $dir/users; }
 		location /ci/ { limit_except GET { auth_basic store; auth_basic_user_file $dir/writers; } }
+		location /team/ { auth_basic store; auth_basic_user_file $dir/users; if (\$forbidden) { return 403; } }
 		location /bearer/ { if (\$bearer = 0) { return 401; } }
 	CONFIG
 }
 
 start() {
 	local ports try
-	mkdir -p "$dir/temp" "$dir"/data/{open,private,ci,bearer}
+	mkdir -p "$dir/temp" "$dir"/data/{open,private,ci,team,bearer}
 	(certificates) >"$dir/openssl.log" 2>&1 || die "no certificates: $(cat "$dir/openssl.log")"
 	for try in 1 2 3 4 5; do
 		read -ra ports < <(free_ports 3)

@@ -104,6 +104,73 @@ assert_refused() { # what is said
 	[[ $stderr == *"was not stored there: HTTP 40"* ]]
 }
 
+@test "nginx: two identities: one fills it, the other reads and never tries to write" {
+	nginx_start
+	export JL_REMOTE_CI_CACERT=$NGINX_CA CI_KEYS="main 0123456789abcdef0123456789"
+	manifest "$NGINX_HTTPS/team/jl" read 'sign: $CI_KEYS, namespace: main'
+	JL_REMOTE_CI_MODE=readwrite JL_REMOTE_CI_USER=writer JL_REMOTE_CI_PASSWORD=sekret jl_ok run
+	assert_counts ran=2
+	refute_stderr_has remote
+	[ "$(nginx_count '^PUT /team/jl/main/ac/.* 201 HTTP/2.0 writer ')" = 2 ]
+	another_user reader
+	export JL_REMOTE_CI_USER=reader JL_REMOTE_CI_PASSWORD=legible
+	jl_ok run
+	assert_counts restored=2
+	refute_stderr_has remote
+	cmp "$WS/big" big
+	echo "d c" >in.txt
+	jl_ok run
+	assert_counts ran=2
+	refute_stderr_has remote
+	[ "$(nginx_count ' reader ')" -gt 0 ]
+	[ "$(nginx_count '^GET .* reader ')" = "$(nginx_count ' reader ')" ]
+	# Without the keys nothing of it is believed.
+	echo "b a" >in.txt
+	another_user outsider
+	CI_KEYS=others\ 0123456789abcdef assert_refused "it is signed by a key that is not known"
+	another_user keyless
+	unset CI_KEYS
+	assert_refused '"sign": the variable "CI_KEYS" is not set; the remote is not used'
+}
+
+@test "nginx: who says that he writes and may not is told once, and tries no more" {
+	nginx_start
+	export JL_REMOTE_CI_CACERT=$NGINX_CA JL_REMOTE_CI_USER=reader JL_REMOTE_CI_PASSWORD=legible
+	write_manifest <<-END
+		version: 1
+		store: {remotes: [{name: ci, url: "$NGINX_HTTPS/team/jl", mode: readwrite}]}
+		steps:
+		  many: {foreach: {from: 1, to: 60}, command: "echo \${{ item }} > \${{ output }}", outputs: "\${{ item }}.txt"}
+	END
+	jl_ok run --offline
+	# All are offered at once, and 16 of them are on their way when the first answer comes.
+	run_jl cache push
+	assert_status 3
+	assert_stderr_has 'remote "ci": a result was not stored there: HTTP 403; nothing more is sent to it'
+	[ "$(grep -c 'remote "ci"' <<<"$stderr")" = 1 ]
+	[ "$(nginx_count '^PUT .* 403 ')" -le 16 ]
+	[ "$(nginx_count '^PUT .* 201 ')" = 0 ]
+	rm -r .jl "$JL_STORE" ./*.txt
+	jl_ok run
+	assert_counts ran=60
+	refute_stderr_has "not sent"
+}
+
+@test "S39 what cannot be sent in time is given up, and said" {
+	nginx_start
+	proxy_start --to "$NGINX_HTTP" --http
+	proxy_set stall=0
+	manifest "http://127.0.0.1:$PROXY_PORT/open/jl" write
+	JL_REMOTE_FINISH=300ms jl_ok run
+	assert_counts ran=2
+	assert_stderr_has "2 results were not sent to the remotes"
+	jl_ok run
+	assert_counts fresh=2
+	proxy_set
+	jl_ok cache push
+	assert_stderr_has "ci: 2 results sent"
+}
+
 @test "S38 truncated, wrong length, a page with status 200, a redirect elsewhere, another byte: each is a miss" {
 	nginx_start
 	proxy_start --to "$NGINX_HTTP" --http
