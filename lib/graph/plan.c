@@ -150,7 +150,7 @@ static bool remotes_in(const struct jl_plan *p, const struct jl_plan_head *h, ui
 	if (h->n_remotes > UINT32_MAX / JL_PLAN_REMOTE || !range_in(h->remotes, h->n_remotes * JL_PLAN_REMOTE, p->refs.len))
 		return false;
 	for (uint32_t i = 0; i < h->n_remotes; i++)
-		if (!refs_in(p, h->remotes + i * JL_PLAN_REMOTE, 4, n_text))
+		if (!refs_in(p, h->remotes + i * JL_PLAN_REMOTE, JL_PLAN_REMOTE_TEXTS, n_text))
 			return false;
 	return true;
 }

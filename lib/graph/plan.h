@@ -16,7 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define JL_PLAN_REMOTE 6u
+#define JL_PLAN_REMOTE 6u       /* refs of a remote; the first of them are texts */
+#define JL_PLAN_REMOTE_TEXTS 4u
 #define JL_PLAN_FORMAT 8 /* raised whenever the meaning of a table changes */
 
 #define JL_PLAN_POOLS_MAX 62u

@@ -40,6 +40,16 @@ static uint32_t move_refs(struct mover *m, uint32_t first, uint32_t n, bool text
 	return n ? at : 0;
 }
 
+static uint32_t move_remotes(struct mover *m, uint32_t first, uint32_t n)
+{
+	uint32_t at = m->to.refs.len;
+	for (uint32_t i = 0; i < n; i++, first += JL_PLAN_REMOTE) {
+		move_refs(m, first, JL_PLAN_REMOTE_TEXTS, true);
+		move_refs(m, first + JL_PLAN_REMOTE_TEXTS, JL_PLAN_REMOTE - JL_PLAN_REMOTE_TEXTS, false);
+	}
+	return n ? at : 0;
+}
+
 static uint32_t move_ports(struct mover *m, uint32_t first, uint32_t n)
 {
 	uint32_t at = m->to.ports.len;
@@ -122,6 +132,7 @@ void jl_compact(struct jl_project *p)
 	h->env = move_refs(&m, h->env, h->n_env, true);
 	h->includes = move_refs(&m, h->includes, h->n_includes, false);
 	h->pools = move_refs(&m, h->pools, h->n_pools, false);
+	h->remotes = move_remotes(&m, h->remotes, h->n_remotes);
 	h->manifest = move_text(&m, h->manifest);
 	h->store_dir = move_text(&m, h->store_dir);
 	jl_table_reserve(&m.to.rules, p->plan.rules.len);

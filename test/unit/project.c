@@ -167,6 +167,37 @@ static void test_reuse(void **state)
 	world_free(w);
 }
 
+/* A manifest that was edited: its plan is packed when the project is closed, and holds for the next run. */
+static void test_packed(void **state)
+{
+	(void)state;
+	static const char *const manifests[] = {
+		"store: {remotes: [{name: r, url: \"file:///r\", mode: write}, {name: s, url: \"s3://b\", namespace: n}]}\n"
+		"steps:\n  a: {command: [x]}\n",
+		"store: {remotes: [{name: r, url: \"file:///r\", mode: write}, {name: s, url: \"s3://b\", namespace: n}]}\n"
+		"steps:\n  b: {command: [y], tags: [t]}\n"};
+	struct world *w = world_new(manifests[0]);
+	struct jl_remote_settings r;
+	struct jl_project *p;
+	for (int i = 0; i < 2; i++) {
+		world_manifest(w, manifests[i]);
+		p = open_project(w);
+		assert_true(p->compiled);
+		close_project(p);
+	}
+	p = open_project(w);
+	assert_false(p->compiled);
+	assert_true(jl_project_remote(p, 0, &r));
+	assert_string_equal(r.url, "file:///r");
+	assert_int_equal(r.mode, JL_REMOTE_WRITE);
+	assert_true(jl_project_remote(p, 1, &r));
+	assert_string_equal(r.url, "s3://b");
+	assert_string_equal(r.group, "n");
+	assert_false(jl_project_remote(p, 2, &r));
+	close_project(p);
+	world_free(w);
+}
+
 static void expect_fault(const char *manifest, uint32_t line, const char *part)
 {
 	struct world *w = world_new(manifest);
@@ -236,7 +267,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_compile_path), cmocka_unit_test(test_waits),    cmocka_unit_test(test_late_rules),
-		cmocka_unit_test(test_reuse),        cmocka_unit_test(test_overlaps), cmocka_unit_test(test_find),
+		cmocka_unit_test(test_reuse),    cmocka_unit_test(test_packed),   cmocka_unit_test(test_overlaps),
+		cmocka_unit_test(test_find),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
