@@ -70,7 +70,7 @@ int main(void)
 	if (jl_transport_open(&transport, &err) != JL_OK) {
 		say(err.text);
 	} else {
-		if (jl_serve_welcome(&s, "http", JL_TALK_CAN_PUT | JL_TALK_CAN_RANGE) == JL_OK)
+		if (jl_serve_welcome(&s, "http", JL_TALK_CAN_PUT | JL_TALK_CAN_RANGE | JL_TALK_CAN_FETCH) == JL_OK)
 			status = serve(&s, &place, &transport);
 		jl_transport_release(&transport);
 	}

@@ -1,10 +1,15 @@
 /* See objects.h. */
 #include "http/objects.h"
 
+#include "base/url.h"
+#include "http/conditions.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define REDIRECTS_MAX 5u
+#define SETTING_MAX   1000u /* bytes of an ETag that is passed on */
 
 struct jl_object {
 	struct jl_object *next;
@@ -19,6 +24,8 @@ struct jl_object {
 	bool found;  /* FOUND was sent */
 	bool broken; /* jl has gone */
 	unsigned redirects;
+	struct jl_conditions conditions;
+	struct jl_buf url; /* where it was asked for last */
 };
 
 void jl_objects_open(struct jl_objects *o, const struct jl_place *place, struct jl_transport *transport,
@@ -36,6 +43,8 @@ static void end(struct jl_object *q)
 	*at = q->next;
 	jl_transfer_release(&q->transfer);
 	jl_buf_release(&q->body);
+	jl_conditions_release(&q->conditions);
+	jl_buf_release(&q->url);
 	free(q);
 }
 
@@ -58,21 +67,48 @@ static bool is_good(const struct jl_object *q)
 {
 	const long status = jl_transfer_status(&q->transfer);
 
-	if (q->op == JL_TALK_GET && q->transfer.from)
-		return status == 206;
+	if (q->op == JL_TALK_GET && q->transfer.from && (status == 206 || !q->conditions.fetch))
+		return status == 206 &&
+		       jl_conditions_begins(jl_transfer_header(&q->transfer, "Content-Range"), q->transfer.from);
 	return q->op == JL_TALK_PUT ? status >= 200 && status < 300 : status == 200;
+}
+
+/* What content it is, and from which byte on it comes. */
+static void add_about(struct jl_object *q, struct jl_buf *out)
+{
+	static const char *const headers[][2] = {{"etag", "ETag"}, {"modified", "Last-Modified"}};
+	char from[24];
+
+	if (jl_transfer_status(&q->transfer) != 206) /* all of it, whatever was wanted */
+		q->transfer.from = 0;
+	snprintf(from, sizeof(from), "%llu", (unsigned long long)q->transfer.from);
+	jl_talk_add_setting(out, "from", from);
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		const char *value = jl_transfer_header(&q->transfer, headers[i][1]);
+
+		if (value && strlen(value) < SETTING_MAX)
+			jl_talk_add_setting(out, headers[i][0], value);
+	}
 }
 
 static bool tell_found(struct jl_object *q)
 {
 	const uint64_t length = jl_transfer_length(&q->transfer);
+	struct jl_buf about = JL_BUF_INIT;
+	bool ok;
 
 	if (q->found)
 		return true;
 	q->found = true;
-	return tell(q, &(struct jl_talk){.type = JL_TALK_FOUND,
-					 .id = q->id,
-					 .size = length == JL_TALK_UNKNOWN ? length : length + q->transfer.from});
+	if (q->conditions.fetch)
+		add_about(q, &about);
+	ok = tell(q, &(struct jl_talk){.type = JL_TALK_FOUND,
+				       .id = q->id,
+				       .size = length == JL_TALK_UNKNOWN ? length : length + q->transfer.from,
+				       .data = about.data,
+				       .len = about.len});
+	jl_buf_release(&about);
+	return ok;
 }
 
 static bool take_body(struct jl_transfer *t, const void *data, size_t len)
@@ -129,6 +165,10 @@ static enum jl_talk_error kind_of(long status)
 /* Where the place's objects are, or what a redirect said. */
 static void start(struct jl_object *q, const char *url)
 {
+	if (url != q->url.data) {
+		jl_buf_clear(&q->url);
+		jl_buf_str(&q->url, url);
+	}
 	q->transfer.who = jl_place_who(q->all->place, url);
 	jl_transfer_start(q->all->transport, &q->transfer, url);
 }
@@ -139,10 +179,31 @@ static bool follow(struct jl_object *q)
 	const char *url = jl_transfer_redirect(&q->transfer);
 
 	if (!url || q->op == JL_TALK_PUT || ++q->redirects > REDIRECTS_MAX ||
-	    !jl_url_may_follow(q->all->place->base, url, q->all->place->hosts))
+	    !jl_url_may_follow(q->all->place->base, url, q->conditions.any_host ? "*" : q->all->place->hosts))
 		return false;
 	start(q, url);
 	return true;
+}
+
+/* What jl has a part of is shorter than that by now, or the part was all of it: all anew, then. */
+static bool begin_anew(struct jl_object *q)
+{
+	if (!q->conditions.fetch || !q->transfer.from)
+		return false;
+	q->transfer.from = 0;
+	start(q, q->url.data);
+	return true;
+}
+
+static void refuse_redirect(struct jl_object *q, long status)
+{
+	const char *url = jl_transfer_redirect(&q->transfer);
+	struct jl_buf host = JL_BUF_INIT;
+
+	jl_url_host(url ? url : "", &host);
+	(void)!jl_serve_fail(q->all->serve, q->id, JL_TALK_REFUSED, "HTTP %ld to %s, a place that is not allowed", status,
+			     host.len ? host.data : "nowhere");
+	jl_buf_release(&host);
 }
 
 static void done(struct jl_transfer *t, const char *error, enum jl_talk_error kind)
@@ -156,10 +217,14 @@ static void done(struct jl_transfer *t, const char *error, enum jl_talk_error ki
 	} else if (is_good(q)) {
 		if (q->op == JL_TALK_PUT || tell_found(q))
 			tell(q, &(struct jl_talk){.type = JL_TALK_END, .id = q->id});
+	} else if (status == 304 && q->conditions.fetch) {
+		(void)!jl_serve_fail(s, q->id, JL_TALK_UNCHANGED, "unchanged");
 	} else if (status >= 300 && status < 400) {
 		if (follow(q))
 			return;
-		(void)!jl_serve_fail(s, q->id, JL_TALK_REFUSED, "HTTP %ld to a place that is not allowed", status);
+		refuse_redirect(q, status);
+	} else if ((status == 416 || status == 206) && begin_anew(q)) {
+		return;
 	} else {
 		(void)!jl_serve_fail(s, q->id, kind_of(status), "HTTP %ld", status);
 	}
@@ -177,11 +242,24 @@ static struct jl_object *find(struct jl_objects *o, uint32_t id)
 	return q;
 }
 
+static void add_one(void *ctx, const char *name, const char *value)
+{
+	jl_transfer_add(ctx, name, value);
+}
+
+static void add_conditions(struct jl_transfer *t)
+{
+	const struct jl_object *q = t->ctx;
+
+	jl_conditions_headers(&q->conditions, t->from > 0, add_one, t);
+}
+
 static void begin(struct jl_objects *o, const struct jl_talk *m)
 {
 	struct jl_object *q = jl_calloc(1, sizeof(*q));
 	struct jl_buf url = JL_BUF_INIT;
 	struct jl_transfer *t = &q->transfer;
+	char *path = NULL;
 
 	*q = (struct jl_object){.next = o->first,
 				.all = o,
@@ -189,7 +267,8 @@ static void begin(struct jl_objects *o, const struct jl_talk *m)
 				.op = m->type,
 				.size = m->type == JL_TALK_PUT ? m->size : 0,
 				.credit = JL_TALK_WINDOW,
-				.body = JL_BUF_INIT};
+				.body = JL_BUF_INIT,
+				.url = JL_BUF_INIT};
 	o->first = q;
 	t->method = m->type == JL_TALK_GET    ? JL_TRANSFER_GET
 		    : m->type == JL_TALK_HEAD ? JL_TRANSFER_HEAD
@@ -201,9 +280,21 @@ static void begin(struct jl_objects *o, const struct jl_talk *m)
 	t->give = give_body;
 	t->done = done;
 	t->ctx = q;
-	jl_buf_printf(&url, "%s/%.*s", o->place->base, (int)m->name_len, m->name);
+	if (m->type == JL_TALK_GET) {
+		jl_conditions_take(&q->conditions, m);
+		path = jl_talk_setting(m, "path");
+	}
+	if (q->conditions.fetch)
+		t->prepare = add_conditions;
+	/* With a slash behind the base, no path leads to another server. */
+	jl_buf_printf(&url, "%s/", o->place->base);
+	if (path)
+		jl_buf_str(&url, path + (path[0] == '/'));
+	else
+		jl_buf_add(&url, m->name, m->name_len);
 	start(q, url.data);
 	jl_buf_release(&url);
+	free(path);
 }
 
 static int fail(struct jl_object *q, const char *why)

@@ -111,7 +111,7 @@ static size_t on_read(char *to, size_t one, size_t n, void *ctx)
 	return len > 0 ? (size_t)len : len == 0 ? CURL_READFUNC_PAUSE : CURL_READFUNC_ABORT;
 }
 
-static void add_header(struct jl_transfer *t, const char *name, const char *value)
+void jl_transfer_add(struct jl_transfer *t, const char *name, const char *value)
 {
 	struct jl_buf line = JL_BUF_INIT;
 	struct curl_slist *list;
@@ -140,10 +140,10 @@ static void identify(struct jl_transfer *t)
 		curl_easy_setopt(c, CURLOPT_SSLKEY, who->key);
 	if (who->sign) {
 		curl_easy_setopt(c, CURLOPT_AWS_SIGV4, who->sign);
-		add_header(t, "x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+		jl_transfer_add(t, "x-amz-content-sha256", "UNSIGNED-PAYLOAD");
 	}
 	if (who->session)
-		add_header(t, "x-amz-security-token", who->session);
+		jl_transfer_add(t, "x-amz-security-token", who->session);
 	if (who->user) {
 		curl_easy_setopt(c, CURLOPT_USERNAME, who->user);
 		curl_easy_setopt(c, CURLOPT_PASSWORD, who->password ? who->password : "");
@@ -151,7 +151,7 @@ static void identify(struct jl_transfer *t)
 			curl_easy_setopt(c, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
 	} else if (who->token) {
 		jl_buf_printf(&bearer, "Bearer %s", who->token);
-		add_header(t, "Authorization", bearer.data);
+		jl_transfer_add(t, "Authorization", bearer.data);
 		explicit_bzero(bearer.data, bearer.len);
 	} else {
 		curl_easy_setopt(c, CURLOPT_NETRC, (long)(who->netrc ? CURL_NETRC_OPTIONAL : CURL_NETRC_IGNORED));
@@ -171,7 +171,7 @@ static void set_method(struct jl_transfer *t)
 		curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)t->size);
 		curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
 		curl_easy_setopt(c, CURLOPT_READDATA, t);
-		add_header(t, "Content-Type", "application/octet-stream");
+		jl_transfer_add(t, "Content-Type", "application/octet-stream");
 	}
 	if (t->method == JL_TRANSFER_GET && t->from) {
 		snprintf(range, sizeof(range), "%llu-", (unsigned long long)t->from);
@@ -208,9 +208,11 @@ void jl_transfer_start(struct jl_transport *all, struct jl_transfer *t, const ch
 	if (t->ca)
 		curl_easy_setopt(c, CURLOPT_CAINFO, t->ca);
 	if (!t->who || !t->who->sign) /* libcurl would sign it, and not send it */
-		add_header(t, "Expect", "");
+		jl_transfer_add(t, "Expect", "");
 	identify(t);
 	set_method(t);
+	if (t->prepare)
+		t->prepare(t);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
 	t->running = curl_multi_add_handle(all->multi, c) == CURLM_OK;
 	jl_bug_if(!t->running);
@@ -254,6 +256,13 @@ uint64_t jl_transfer_length(const struct jl_transfer *t)
 	return length < 0 ? JL_TALK_UNKNOWN : (uint64_t)length;
 }
 
+const char *jl_transfer_header(const struct jl_transfer *t, const char *name)
+{
+	struct curl_header *header;
+
+	return curl_easy_header(t->easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK ? header->value : NULL;
+}
+
 const char *jl_transfer_redirect(const struct jl_transfer *t)
 {
 	char *url = NULL;
@@ -277,6 +286,8 @@ static bool is_listed(const char *hosts, const char *host)
 {
 	const size_t len = strlen(host);
 
+	if (hosts && strcmp(hosts, "*") == 0)
+		return true;
 	for (const char *at = hosts; at && *at; at = *strchrnul(at, ',') ? strchrnul(at, ',') + 1 : NULL)
 		if (strcspn(at, ",") == len && strncasecmp(at, host, len) == 0)
 			return true;

@@ -42,6 +42,8 @@ struct jl_transfer {
 	uint64_t from;                     /* GET: the first byte wanted */
 	const struct jl_transfer_who *who; /* NULL: nobody */
 	const char *ca;                    /* a file of certificates to believe; NULL: the system's */
+	/* Add headers of its own by jl_transfer_add(); NULL: none. */
+	void (*prepare)(struct jl_transfer *t);
 	/* Of the answer's body, after its head: false, not now, and jl_transfer_go_on() is called later. NULL: not wanted. */
 	bool (*take)(struct jl_transfer *t, const void *data, size_t len);
 	/* PUT: fill in the next bytes: how many, 0: none now, and jl_transfer_go_on() is called later; -1: give it up. */
@@ -67,6 +69,7 @@ void jl_transport_wait(struct jl_transport *all, int fd, int ms);
 
 /* A transfer is all zero at first. The URL is copied. */
 void jl_transfer_start(struct jl_transport *all, struct jl_transfer *t, const char *url);
+void jl_transfer_add(struct jl_transfer *t, const char *name, const char *value); /* only in prepare() */
 void jl_transfer_go_on(struct jl_transfer *t);
 /* Ends it, if it runs, without done(). */
 void jl_transfer_release(struct jl_transfer *t);
@@ -74,13 +77,15 @@ void jl_transfer_release(struct jl_transfer *t);
 /* Of the answer, in take() and done(). */
 long jl_transfer_status(const struct jl_transfer *t);     /* 0: there was none */
 uint64_t jl_transfer_length(const struct jl_transfer *t); /* of its body; JL_TALK_UNKNOWN */
+/* The value of a header; valid until the transfer starts again. NULL: it has none of that name. */
+const char *jl_transfer_header(const struct jl_transfer *t, const char *name);
 /* Where a redirect leads; valid until the transfer starts again. NULL: nowhere. */
 const char *jl_transfer_redirect(const struct jl_transfer *t);
 
 /* Is the scheme, host and port of both the same? */
 bool jl_url_same_origin(const char *a, const char *b);
-/* May what is asked for at `base` be asked for at `url`? On the same host or one of `hosts` ("a,b"; NULL: none), and never from
- * https to http. */
+/* May what is asked for at `base` be asked for at `url`? On the same host or one of `hosts` ("a,b"; NULL: none; "*": any), and
+ * never from https to http. */
 bool jl_url_may_follow(const char *base, const char *url, const char *hosts);
 
 #endif

@@ -1,4 +1,5 @@
 /* `remotes:` of a store: who is asked when the local store does not know. */
+#include "base/url.h"
 #include "manifest/reader.h"
 
 #include <string.h>
@@ -14,7 +15,7 @@ static bool is_group(const char *s)
 
 static const char *url_fault(const char *url)
 {
-	const char *colon = strchr(url, ':'), *host, *at;
+	const char *colon = strchr(url, ':');
 
 	if (!colon || colon == url || strspn(url, "abcdefghijklmnopqrstuvwxyz0123456789+-") < (size_t)(colon - url) ||
 	    !colon[1])
@@ -23,9 +24,7 @@ static const char *url_fault(const char *url)
 		if ((unsigned char)*s <= ' ' || *s == 0x7f)
 			return "\"url\" holds a blank or a control character; write it as %20";
 	}
-	host = strncmp(colon, "://", 3) == 0 ? colon + 3 : colon + 1;
-	at = strchr(host, '@');
-	if (at && at < host + strcspn(host, "/?#"))
+	if (jl_url_has_user(url))
 		return "no user or password in \"url\": they come from variables or ~/.netrc, see jl-remotes in the "
 		       "manual";
 	return NULL;

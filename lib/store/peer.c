@@ -15,6 +15,7 @@
 #define DELAY_NS     (50 * JL_NS_MS)      /* before the second try; four times that before the third */
 #define FAILURES_MAX 4u                   /* calls that fail one after the other */
 #define MOVED        ((uint64_t)64 << 10) /* so much content is progress */
+#define MUCH         ((uint64_t)1 << 20)  /* so much of a download is worth another three tries */
 #define OUT_MAX      ((size_t)256 << 10)
 #define READ         ((size_t)256 << 10)
 #define END_MS       500
@@ -191,9 +192,13 @@ static void begin(struct jl_peer *r, struct jl_peer_call *c)
 	c->more_wanted = c->op == JL_TALK_PUT;
 	if (c->restart)
 		c->restart(c);
-	jl_talk_put(&r->out,
-		    &(struct jl_talk){
-			    .type = c->op, .id = c->id, .name = c->name, .size = c->op == JL_TALK_PUT ? c->size : 0});
+	c->at = c->began_at = c->from;
+	jl_talk_put(&r->out, &(struct jl_talk){.type = c->op,
+					       .id = c->id,
+					       .name = c->name,
+					       .size = c->op == JL_TALK_PUT ? c->size : c->from,
+					       .data = c->settings ? c->settings->data : NULL,
+					       .len = c->settings ? c->settings->len : 0});
 }
 
 static void progress(struct jl_peer *r)
@@ -245,8 +250,17 @@ static void failed(struct jl_peer *r, struct jl_peer_call *c, const struct jl_ta
 	snprintf(text, sizeof(text), "%.*s", (int)m->len, (const char *)m->data);
 	for (char *s = text; *s; s++)
 		*s = (unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s;
+	if (c->about && c->at >= c->began_at + MUCH)
+		c->tries = 1;
 	if (m->count == JL_TALK_TEMPORARY && c->tries < TRIES) {
 		again(r, c);
+		return;
+	}
+	if (m->count == JL_TALK_UNCHANGED && c->about) {
+		r->failures = 0;
+		progress(r);
+		c->unchanged = true;
+		finish(r, c, JL_OK, &err);
 		return;
 	}
 	if (m->count == JL_TALK_NOT_FOUND || m->count == JL_TALK_REFUSED)
@@ -259,8 +273,21 @@ static void failed(struct jl_peer *r, struct jl_peer_call *c, const struct jl_ta
 	}
 	jl_err_set(&err, status, "%s", text);
 	finish(r, c, status, &err);
-	if (r->failures >= FAILURES_MAX && !r->dead)
+	if (r->failures >= FAILURES_MAX && !r->dead && !r->lenient)
 		jl_peer_give_up(r, text);
+}
+
+static void take_found(struct jl_peer *r, struct jl_peer_call *c, const struct jl_talk *m)
+{
+	struct jl_err err = JL_ERR_INIT;
+	int status = JL_OK;
+
+	c->found = m->size;
+	if (c->about)
+		status = c->about(c, m, &err);
+	c->at = c->began_at = c->from;
+	if (status != JL_OK)
+		cancel(r, c, status, &err);
 }
 
 static void take_data(struct jl_peer *r, struct jl_peer_call *c, const struct jl_talk *m)
@@ -318,8 +345,8 @@ static bool take(struct jl_peer *r, const struct jl_talk *m)
 		return true;
 	switch (m->type) {
 	case JL_TALK_FOUND:
-		c->found = m->size;
 		progress(r);
+		take_found(r, c, m);
 		return true;
 	case JL_TALK_CREDIT:
 		c->credit += m->count;

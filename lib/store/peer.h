@@ -30,11 +30,18 @@ struct jl_peer_call {
 	 * said. `found`: the size of the object, if it was told. May start further calls, and free this one. */
 	void (*done)(struct jl_peer_call *c, int status, const struct jl_err *err);
 	uint64_t found;
+	/* GET of a helper that can fetch (docs/formats/helper.md): restart() may set the first byte wanted and the settings, which it
+	 * lends; about(): the answer's settings, and `from` is the first byte that comes. NULL: a plain GET. A download that
+	 * moved a good deal before it was cut is tried again as if for the first time. `unchanged`: there is nothing new. */
+	uint64_t from;
+	const struct jl_buf *settings;
+	int (*about)(struct jl_peer_call *c, const struct jl_talk *found, struct jl_err *err);
+	bool unchanged;
 	/* private */
 	struct jl_peer_call *next;
 	uint32_t id;
 	unsigned tries;
-	uint64_t at, credit;
+	uint64_t at, began_at, credit;
 	int64_t due_ns;
 	bool more_wanted;
 };
@@ -47,6 +54,7 @@ struct jl_peer {
 	char *name, *url;
 	bool write; /* objects will be put */
 	int64_t patience_ns;
+	bool lenient; /* calls that fail one after the other do not end it */
 	void (*warn)(void *ctx, const char *text);
 	void *warn_ctx;
 	uint64_t bytes_in, bytes_out, calls; /* of content; calls that were begun, with every try */

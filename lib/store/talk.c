@@ -28,14 +28,14 @@ bool jl_talk_name_ok(const char *name, size_t len)
 enum { COUNT = 1, SIZE = 2, NAME = 4, DATA = 8 };
 static const uint8_t fields[] = {
 	[JL_TALK_HELLO] = COUNT | SIZE | NAME | DATA,
-	[JL_TALK_GET] = SIZE | NAME,
+	[JL_TALK_GET] = SIZE | NAME | DATA,
 	[JL_TALK_HEAD] = NAME,
 	[JL_TALK_PUT] = SIZE | NAME,
 	[JL_TALK_DATA] = DATA,
 	[JL_TALK_END] = 0,
 	[JL_TALK_CANCEL] = 0,
 	[JL_TALK_CREDIT] = COUNT,
-	[JL_TALK_FOUND] = SIZE,
+	[JL_TALK_FOUND] = SIZE | DATA,
 	[JL_TALK_ERROR] = COUNT | DATA,
 };
 
@@ -107,9 +107,9 @@ void jl_talk_add_setting(struct jl_buf *settings, const char *name, const char *
 	jl_buf_bytes(settings, value, strlen(value));
 }
 
-char *jl_talk_setting(const struct jl_talk *hello, const char *name)
+char *jl_talk_setting(const struct jl_talk *m, const char *name)
 {
-	struct jl_cur c = {hello->data, (const uint8_t *)hello->data + hello->len, 0};
+	struct jl_cur c = {m->data, (const uint8_t *)m->data + m->len, 0};
 
 	while (!c.bad && c.at < c.end) {
 		size_t n, v;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "base/url.h"
 #include "store/kind.h"
 #include "store/tier_priv.h"
 
@@ -206,33 +207,13 @@ struct jl_tier *jl_tier_new(struct jl_store *local,
 	return t;
 }
 
-/* Without encryption anybody on the way may answer. */
-static bool is_open_to_all(const char *url)
-{
-	static const char *const loopback[] = {"localhost", "127.", "[::1]"};
-
-	if (strncmp(url, "http://", 7) != 0)
-		return false;
-	for (size_t i = 0; i < sizeof(loopback) / sizeof(loopback[0]); i++) {
-		const char *host = url + 7;
-		size_t len = strlen(loopback[i]);
-
-		if (strncmp(host, loopback[i], len) != 0)
-			continue;
-		if (loopback[i][len - 1] != '.' ? strchr(":/", host[len]) != NULL
-						: strspn(host, "0123456789.") == strcspn(host, ":/?#"))
-			return false;
-	}
-	return true;
-}
-
 int jl_tier_add(struct jl_tier *t, struct jl_tier_remote *o, struct jl_err *err)
 {
 	struct jl_tier_slot *s;
 
 	if (t->n == JL_TIER_REMOTES)
 		return jl_err_set(err, JL_EINVAL, "more than %u remotes", JL_TIER_REMOTES);
-	if (is_open_to_all(o->url) && !o->keys.at.len)
+	if (jl_url_is_open_to_all(o->url) && !o->keys.at.len)
 		return jl_err_set(
 			err, JL_EINVAL,
 			"remote \"%s\": over plain http results must be signed; give it \"sign\", or use https",
