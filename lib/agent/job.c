@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/glob.h"
 #include "base/path.h"
+#include "exec/same.h"
 #include "manifest/shell.h"
 
 #include <dirent.h>
@@ -147,14 +148,43 @@ static int place_input(struct jl_far_job *j, struct jl_home *h, uint32_t index, 
 	return r;
 }
 
+/* An input in the folder that both sides have: what changed there is seen here, or the job does not run. */
+static int look_shared(const struct jl_far_job *j, const struct jl_cargo_in *in, struct jl_err *err)
+{
+	struct stat st;
+	jl_same_look(j->root_fd, in->path);
+	bool there = fstatat(j->root_fd, in->path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	bool same = there && (in->kind == JL_KIND_FILE ? S_ISREG(st.st_mode) && (uint64_t)st.st_size == in->size
+			      : in->kind == JL_KIND_DIR ? S_ISDIR(st.st_mode) : S_ISLNK(st.st_mode));
+	if (same)
+		return JL_OK;
+	return jl_err_set(err, JL_ECHANGED, "\"sync: shared\", and input \"%s\" is %s", in->path,
+			  there ? "another there" : "not there");
+}
+
+static int set_up_shared(struct jl_far_job *j, struct jl_err *err)
+{
+	int r = JL_OK;
+	j->root_fd = open(j->start.shared, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (j->root_fd < 0)
+		return jl_err_sys(err, errno, "cannot open \"%s\"", j->start.shared);
+	for (uint32_t i = 0; r == JL_OK && i < j->start.n_ins; i++)
+		r = look_shared(j, &j->start.ins[i].in, err);
+	return r;
+}
+
 int jl_far_job_set_up(struct jl_far_job *j, struct jl_home *h, struct jl_err *err)
 {
 	char work[40], tmp[40];
+	bool made;
 	int r = JL_OK;
 	snprintf(j->name, sizeof(j->name), "%llu", (unsigned long long)j->id);
 	snprintf(work, sizeof(work), "%s/w", j->name);
 	snprintf(tmp, sizeof(tmp), "%s/tmp", j->name);
-	if (mkdirat(h->run_fd, j->name, 0700) == 0 && mkdirat(h->run_fd, work, 0777) == 0 && mkdirat(h->run_fd, tmp, 0700) == 0)
+	made = mkdirat(h->run_fd, j->name, 0700) == 0 && mkdirat(h->run_fd, tmp, 0700) == 0;
+	if (made && j->start.shared)
+		return set_up_shared(j, err);
+	if (made && mkdirat(h->run_fd, work, 0777) == 0)
 		j->root_fd = openat(h->run_fd, work, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (j->root_fd < 0)
 		return jl_err_sys(err, errno, "cannot make a folder for the job");
@@ -194,6 +224,8 @@ static int shorten_script(struct jl_far_job *j, const struct jl_home *h, struct 
 int jl_far_job_finish(struct jl_far_job *j, const struct jl_home *h, struct jl_err *err)
 {
 	int r = shorten_script(j, h, err);
+	if (j->start.shared)
+		return r;
 	if (r == JL_OK && strcmp(j->start.workdir, ".") != 0)
 		r = jl_file_mkdirs(&jl_io_system, j->root_fd, j->start.workdir, 0777, err);
 	for (uint32_t i = 0; r == JL_OK && i < j->start.n_outs; i++) {
@@ -351,6 +383,8 @@ static int walk_below(const struct walk *w, const char *dir, unsigned depth, str
 int jl_far_job_collect(struct jl_far_job *j, struct jl_err *err)
 {
 	int r = JL_OK;
+	if (j->start.shared)
+		return r;
 	for (uint32_t i = 0; r == JL_OK && i < j->start.n_outs; i++) {
 		const struct jl_cargo_out *out = &j->start.outs[i];
 		struct walk w = {.j = j, .declared = i};

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/machine.h"
 #include "exec/host_env.h"
+#include "exec/same.h"
 #include "proc/spawn.h"
 
 #include <errno.h>
@@ -115,18 +116,22 @@ static void output(void *ctx, uint64_t id, int stream, const void *data, size_t 
 /* ---- the start of a job ---- */
 
 /* A stream that is a file below the job's folder. */
-static int open_stream(const struct jl_far_job *j, int number, int *ret, struct jl_err *err)
+static int open_stream(const struct jl_far_job *j, int number, int fds[3], struct jl_err *err)
 {
 	const int flags = number == 0 ? O_RDONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
 	const char *path = j->start.stream[number];
 	if (!path)
 		return JL_OK;
+	if (number == 2 && j->start.stream[1] && strcmp(path, j->start.stream[1]) == 0) { /* one file, one place in it */
+		fds[2] = fcntl(fds[1], F_DUPFD_CLOEXEC, 3);
+		return fds[2] < 0 ? jl_err_sys(err, errno, "cannot open \"%s\"", path) : JL_OK;
+	}
 	int low = jl_file_open_beneath(j->root_fd, path, flags, number == 0 ? 0 : 0666);
 	if (low < 0)
 		return jl_err_sys(err, errno, "cannot open \"%s\"", path);
-	*ret = fcntl(low, F_DUPFD_CLOEXEC, 3);
+	fds[number] = fcntl(low, F_DUPFD_CLOEXEC, 3);
 	close(low);
-	return *ret < 0 ? jl_err_sys(err, errno, "cannot open \"%s\"", path) : JL_OK;
+	return fds[number] < 0 ? jl_err_sys(err, errno, "cannot open \"%s\"", path) : JL_OK;
 }
 
 static int spawn_job(struct jl_serve *s, struct jl_far_job *j, int64_t *ret_pid, struct jl_err *err)
@@ -134,7 +139,10 @@ static int spawn_job(struct jl_serve *s, struct jl_far_job *j, int64_t *ret_pid,
 	struct jl_buf text = JL_BUF_INIT, workdir = JL_BUF_INIT;
 	struct jl_table env = JL_TABLE_INIT(char *);
 	int fds[3] = {-1, 0, 0}, r = JL_OK;
-	jl_buf_printf(&workdir, "%s/run/%s/%s/w", s->home.dir, s->home.name, j->name);
+	if (j->start.shared)
+		jl_buf_str(&workdir, j->start.shared);
+	else
+		jl_buf_printf(&workdir, "%s/run/%s/%s/w", s->home.dir, s->home.name, j->name);
 	jl_buf_printf(&text, "TMPDIR=%s/run/%s/%s/tmp", s->home.dir, s->home.name, j->name);
 	if (strcmp(j->start.workdir, ".") != 0)
 		jl_buf_printf(&workdir, "/%s", j->start.workdir);
@@ -143,7 +151,7 @@ static int spawn_job(struct jl_serve *s, struct jl_far_job *j, int64_t *ret_pid,
 	*(const char **)jl_table_add(&env, 1) = s->home.mark;
 	*(const char **)jl_table_add(&env, 1) = NULL;
 	for (int i = 0; i < 3 && r == JL_OK; i++)
-		r = open_stream(j, i, &fds[i], err);
+		r = open_stream(j, i, fds, err);
 	const struct jl_job job = {.id = j->id,
 				   .label = j->start.label,
 				   .argv = j->start.argv,
@@ -218,7 +226,7 @@ static int take_call(struct jl_serve *s, const struct jl_msg_call *call, struct 
 {
 	struct jl_err why = JL_ERR_INIT;
 	struct utsname u;
-	char arch[80], boot[64], line[80];
+	char arch[80], boot[64], line[80], shared[JL_SAME_TEXT] = "";
 	if (s->called)
 		return jl_err_set(err, JL_ECORRUPT, "called twice");
 	s->called = true;
@@ -241,6 +249,8 @@ static int take_call(struct jl_serve *s, const struct jl_msg_call *call, struct 
 	uname(&u);
 	snprintf(arch, sizeof(arch), "linux-%.64s", u.machine);
 	boot_id(boot);
+	if (call->shared)
+		jl_same_read(call->shared, shared);
 	jl_serve_say(s, JL_LANE_CONTROL,
 	    &(struct jl_msg){.type = JL_MSG_HELLO,
 			     .hello = {.version = JL_AGENT_VERSION,
@@ -250,7 +260,8 @@ static int take_call(struct jl_serve *s, const struct jl_msg_call *call, struct 
 				       .arch = arch,
 				       .host = u.nodename,
 				       .boot_id = boot,
-				       .program = JL_VERSION}});
+				       .program = JL_VERSION,
+				       .shared = shared}});
 	return JL_OK;
 }
 

@@ -3,6 +3,9 @@
  * The job runs in a fresh folder that holds `ins` and nothing else. When it has ended, what is there of `outs` lies beneath
  * root_fd before done() is called, each file whole and checked; nothing that is not declared is written. What has been there
  * under the same name is replaced, so the caller makes room before. Paths are clean, relative, below the root.
+ *
+ * Where the other side has the same file system (`shared`) the job runs in the root itself: `ins` are looked at there, so that what
+ * changed here is seen there, and the job leaves what it leaves.
  */
 #ifndef JL_EXEC_CARGO_H
 #define JL_EXEC_CARGO_H
@@ -34,6 +37,8 @@ struct jl_cargo_out {
 struct jl_cargo {
 	int root_fd;               /* borrowed; good until done(), as `have` */
 	enum jl_digest_algo algo;  /* of the outputs' digests; JL_DIGEST_NONE: XXH3 */
+	const char *shared;        /* the root's absolute path, which is the same folder there: the job runs in it, and nothing is
+	                            * sent; NULL: a fresh folder */
 	const char *workdir;       /* below the root; "." is the root itself */
 	const struct jl_cargo_in *ins;
 	uint32_t n_ins;

@@ -111,11 +111,12 @@ static void changed(void *ctx, struct jl_exec *x, const char *why)
 {
 	struct member *m = ctx;
 	struct hosts *h = m->hosts;
-	(void)x;
+	struct jl_remote_info info;
+	jl_remote_info(x, &info);
 	if (!why) {
 		m->tries = 0;
 		m->was_up = true;
-	} else if (++m->tries >= (m->was_up ? TRIES : TRIES_FIRST)) {
+	} else if (info.unfit || ++m->tries >= (m->was_up ? TRIES : TRIES_FIRST)) {
 		m->aside = true;
 	} else {
 		m->waits = true;
@@ -318,6 +319,7 @@ int jl_exec_hosts_new(const struct jl_hosts_config *config, struct jl_exec **ret
 								  .agents = config->agents,
 								  .environ = config->environ,
 								  .workdir = config->workdir,
+								  .shared = host->shared,
 								  .slots = host->slots,
 								  .silence_ns = host->silence_ns,
 								  .connect_ns = host->connect_ns,

@@ -17,6 +17,7 @@ struct jl_host {                       /* all borrowed until the executor is fre
 	const char *name;
 	const char *const *argv;       /* as of struct jl_remote_config */
 	enum jl_launch_way way;
+	bool shared;                   /* as of struct jl_remote_config */
 	uint32_t slots;                /* 0: as many as it says */
 	const char *const *tags;
 	uint32_t n_tags;

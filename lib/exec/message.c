@@ -40,6 +40,7 @@ static void put_digest(struct jl_buf *out, const struct jl_digest *d)
 static void put_start(struct jl_buf *out, const struct jl_msg_start *s)
 {
 	put_text(out, s->label);
+	put_text(out, s->shared);
 	put_text(out, s->workdir);
 	put_texts(out, s->argv);
 	put_texts(out, s->envp);
@@ -112,6 +113,7 @@ static void put_body(struct jl_buf *out, const struct jl_msg *m)
 		jl_buf_u64(out, m->call.cache_bytes);
 		jl_buf_u32(out, m->call.slots);
 		jl_buf_u32(out, m->call.umask);
+		put_text(out, m->call.shared);
 		break;
 	case JL_MSG_HELLO:
 		jl_buf_u32(out, m->hello.version);
@@ -122,6 +124,7 @@ static void put_body(struct jl_buf *out, const struct jl_msg *m)
 		put_text(out, m->hello.host);
 		put_text(out, m->hello.boot_id);
 		put_text(out, m->hello.program);
+		put_text(out, m->hello.shared);
 		break;
 	case JL_MSG_START: put_start(out, &m->start); break;
 	case JL_MSG_NEED:
@@ -203,6 +206,14 @@ static const char *optional_path(struct jl_cur *c, struct jl_arena *arena)
 	return read_path(c, arena, false);
 }
 
+/* NULL: none. */
+static const char *absolute_path(struct jl_cur *c, struct jl_arena *arena)
+{
+	const char *s = read_text(c, arena);
+	c->bad |= s[0] && (s[0] != '/' || strlen(s) > PATH_MOST);
+	return s[0] ? s : NULL;
+}
+
 /* How many things follow, each of which takes `least` bytes: so that room for them is in proportion to what was sent. */
 static uint32_t read_count(struct jl_cur *c, size_t least)
 {
@@ -271,6 +282,7 @@ static void read_in(struct jl_cur *c, struct jl_arena *arena, struct jl_msg_in *
 static void read_start(struct jl_cur *c, struct jl_arena *arena, struct jl_msg_start *ret)
 {
 	ret->label = read_text(c, arena);
+	ret->shared = absolute_path(c, arena);
 	ret->workdir = read_path(c, arena, true);
 	ret->argv = read_texts(c, arena);
 	ret->envp = read_texts(c, arena);
@@ -381,6 +393,7 @@ static void read_call(struct jl_cur *c, struct jl_arena *arena, struct jl_msg_ca
 	ret->cache_bytes = jl_cur_u64(c);
 	ret->slots = jl_cur_u32(c);
 	ret->umask = jl_cur_u32(c);
+	ret->shared = absolute_path(c, arena);
 	c->bad |= strlen(ret->nonce) > 64 || ret->umask > 0777 || ret->silence_ms > INT32_MAX || ret->slots > JL_AGENT_SLOTS_MAX;
 }
 
@@ -394,6 +407,7 @@ static void read_hello(struct jl_cur *c, struct jl_arena *arena, struct jl_msg_h
 	ret->host = read_text(c, arena);
 	ret->boot_id = read_text(c, arena);
 	ret->program = read_text(c, arena);
+	ret->shared = read_text(c, arena);
 	c->bad |= ret->slots == 0 || ret->slots > JL_AGENT_SLOTS_MAX;
 }
 

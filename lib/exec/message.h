@@ -41,6 +41,7 @@ struct jl_msg_call {
 	uint64_t cache_bytes; /* what the contents kept there may take; 0: the agent's own default */
 	uint32_t slots;      /* jobs at once; 0: as many as it has processors */
 	uint32_t umask;      /* of jobs */
+	const char *shared;  /* a file for the agent to read (exec/same.h); "": none */
 };
 struct jl_msg_hello {
 	uint32_t version;
@@ -48,6 +49,7 @@ struct jl_msg_hello {
 	uint64_t memory;     /* bytes */
 	uint64_t pid;
 	const char *arch, *host, *boot_id, *program; /* "linux-x86_64", its name, the kernel's, the agent's version */
+	const char *shared;  /* what is in the file that CALL names; "": it cannot be read */
 };
 struct jl_msg_in {
 	struct jl_cargo_in in;
@@ -55,6 +57,7 @@ struct jl_msg_in {
 };
 struct jl_msg_start {
 	const char *label, *workdir;
+	const char *shared;  /* as of struct jl_cargo; NULL: a folder of its own */
 	const char *const *argv, *const *envp; /* NULL-terminated */
 	const char *stream[3];
 	bool script;         /* as of struct jl_job */

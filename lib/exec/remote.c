@@ -85,6 +85,7 @@ static void lost(struct remote *m, const char *why)
 	else
 		snprintf(m->why, sizeof(m->why), "%s", why);
 	m->state = JL_REMOTE_DOWN;
+	jl_same_withdraw(&m->same);
 	m->before_sent += m->link.sent;
 	m->before_received += m->link.received;
 	jl_link_release(&m->link);
@@ -115,16 +116,20 @@ static void beat(struct jl_timer *t)
 	jl_loop_arm(m->loop, &m->beat, next < heard + silence ? next : heard + silence);
 }
 
-static void call(struct remote *m)
+static int call(struct remote *m, struct jl_err *err)
 {
+	/* A host that shares the folder has ended what it runs before this side gives it up and runs it elsewhere. */
+	int64_t silence = m->config.shared ? m->config.silence_ns / 2 : 2 * m->config.silence_ns;
+	int r = m->config.shared ? jl_same_offer(&m->same, m->config.workdir, err) : JL_OK;
 	const struct jl_msg msg = {.type = JL_MSG_CALL,
 				   .call = {.version_min = JL_AGENT_VERSION,
 					    .version_max = JL_AGENT_VERSION,
 					    .nonce = m->nonce,
-					    .silence_ms = (uint64_t)(2 * m->config.silence_ns / JL_NS_MS),
+					    .silence_ms = (uint64_t)(silence / JL_NS_MS),
 					    .slots = m->config.slots,
-					    .umask = jl_file_umask()}};
-	jl_bug_if(jl_link_send(&m->link, JL_LANE_CONTROL, &msg, NULL) != JL_OK);
+					    .umask = jl_file_umask(),
+					    .shared = m->same.path.len ? m->same.path.data : ""}};
+	return r == JL_OK ? jl_link_send(&m->link, JL_LANE_CONTROL, &msg, err) : r;
 }
 
 /* The agent's program, whole: it is needed before anything else can be said. */
@@ -159,7 +164,7 @@ static int64_t greeting(struct jl_link *l, const char *data, size_t len, bool *r
 		switch (g) {
 		case JL_GREET_NONE: return (int64_t)used;
 		case JL_GREET_AGENT: *ret_done = true; return (int64_t)used;
-		case JL_GREET_GO: call(m); break;
+		case JL_GREET_GO: r = call(m, err); break;
 		case JL_GREET_SEND: r = send_program(m, word, err); break;
 		case JL_GREET_ABSENT:
 			r = jl_err_set(err, JL_EUNSUPPORTED,
@@ -178,6 +183,11 @@ static int take_hello(struct remote *m, const struct jl_msg_hello *h, struct jl_
 {
 	if (m->state != JL_REMOTE_CONNECTING || h->version != JL_AGENT_VERSION)
 		return jl_err_set(err, JL_ECORRUPT, "the agent speaks another version of the protocol");
+	jl_same_withdraw(&m->same);
+	m->unfit = m->config.shared && strcmp(h->shared, m->same.text) != 0;
+	if (m->unfit)
+		return jl_err_set(err, JL_EINVAL, "\"sync: shared\", and it has not this workspace at \"%s\"; without that line inputs "
+				  "and outputs are sent", m->config.workdir);
 	m->state = JL_REMOTE_UP;
 	m->slots = h->slots;
 	m->memory = h->memory;
@@ -250,6 +260,10 @@ int jl_remote_connect(struct jl_exec *x, struct jl_err *err)
 	r = jl_link_open(&m->link, m->loop, &link_ops, m->launched.in_fd, m->launched.out_fd, err);
 	if (r == JL_OK)
 		r = jl_loop_add(m->loop, &m->errors, m->launched.err_fd, EPOLLIN, err);
+	if (r == JL_OK && m->config.way == JL_LAUNCH_SHELL)
+		send_script(m);
+	else if (r == JL_OK && m->config.way == JL_LAUNCH_AGENT)
+		r = call(m, err);
 	if (r != JL_OK) {
 		jl_link_release(&m->link);
 		end_launcher(m, 0);
@@ -257,10 +271,6 @@ int jl_remote_connect(struct jl_exec *x, struct jl_err *err)
 	}
 	m->state = JL_REMOTE_CONNECTING;
 	jl_loop_arm(m->loop, &m->beat, m->launched_ns + m->config.connect_ns);
-	if (m->config.way == JL_LAUNCH_SHELL)
-		send_script(m);
-	else if (m->config.way == JL_LAUNCH_AGENT)
-		call(m);
 	return JL_OK;
 }
 
@@ -333,6 +343,7 @@ static void remote_free(struct jl_exec *x)
 	jl_loop_disarm(m->loop, &m->beat);
 	jl_loop_disarm(m->loop, &m->soon);
 	jl_sends_release(&m->sends);
+	jl_same_withdraw(&m->same);
 	jl_arena_release(&m->names);
 	jl_arena_release(&m->launch);
 	free(m);
@@ -353,7 +364,8 @@ void jl_remote_info(const struct jl_exec *x, struct jl_remote_info *ret)
 				       .arch = m->arch,
 				       .boot_id = m->boot_id,
 				       .program = m->program,
-				       .why = m->why};
+				       .why = m->why,
+				       .unfit = m->unfit};
 }
 
 int jl_exec_remote_new(struct jl_loop *loop, const struct jl_remote_config *config, struct jl_exec **ret, struct jl_err *err)
@@ -369,6 +381,7 @@ int jl_exec_remote_new(struct jl_loop *loop, const struct jl_remote_config *conf
 			     .errors = {.ready = errors_ready, .fd = -1},
 			     .beat = {.fired = beat},
 			     .soon = {.fired = soon},
+			     .same = {.path = JL_BUF_INIT},
 			     .slots = config->slots,
 			     .link = {.in_fd = -1, .out_fd = -1},
 			     .arch = "",

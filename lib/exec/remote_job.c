@@ -134,7 +134,7 @@ static int write_start(struct remote *m, struct remote_job *j, const struct jl_j
 	int r = JL_OK;
 	for (uint32_t i = 0; r == JL_OK && i < c->n_ins; i++) {
 		ins[i].in = c->ins[i];
-		if (c->ins[i].kind != JL_KIND_FILE || c->ins[i].size > JL_MSG_INLINE_MAX ||
+		if (c->shared || c->ins[i].kind != JL_KIND_FILE || c->ins[i].size > JL_MSG_INLINE_MAX ||
 		    total + c->ins[i].size > INLINE_TOTAL)
 			continue;
 		total += c->ins[i].size;
@@ -146,6 +146,7 @@ static int write_start(struct remote *m, struct remote_job *j, const struct jl_j
 			  &(struct jl_msg){.type = JL_MSG_START,
 					   .id = j->wire,
 					   .start = {.label = job->label,
+						     .shared = c->shared,
 						     .workdir = c->workdir,
 						     .argv = job->argv,
 						     .envp = travelling(m, j, job->envp),
@@ -297,6 +298,8 @@ static int take_ended(struct remote *m, struct remote_job *j, const struct jl_ms
 					   .sys_ns = e->sys_ns,
 					   .max_rss_kib = e->max_rss_kib};
 	snprintf(j->why, sizeof(j->why), "%.*s", (int)sizeof(j->why) - 1, e->why);
+	for (uint32_t i = 0; j->cargo.shared && i < j->cargo.n_outs; i++)
+		jl_same_look(j->cargo.root_fd, j->cargo.outs[i].path);
 	if (e->n_outs == 0) {
 		jl_remote_job_end(m, j);
 		return JL_OK;

@@ -5,6 +5,7 @@
 #include "exec/landing.h"
 #include "exec/link.h"
 #include "exec/remote.h"
+#include "exec/same.h"
 #include "exec/transfer.h"
 
 struct remote_job {
@@ -32,7 +33,8 @@ struct remote {
 	char said[300];              /* ... its last line */
 	size_t said_len;
 	char nonce[JL_NONCE];
-	bool sending;                /* the agent's program */
+	struct jl_same same;         /* until it has answered */
+	bool unfit;
 	struct jl_timer beat, soon;
 	int64_t launched_ns, pinged_ns, round_trip_ns, connected_ns;
 	uint32_t slots;

@@ -96,6 +96,7 @@ static bool read_executor(struct jl_reader *r, const struct jl_yaml *name, struc
 	if (r->msgs->errors > errors)
 		return false;
 	ret->ssh = keys.type.s && strcmp(keys.type.s, "ssh") == 0;
+	ret->shared = keys.shared;
 	ret->launch = keys.launch;
 	ret->silence_ns = keys.silence_ns;
 	ret->connect_ns = keys.connect_ns;

@@ -188,6 +188,7 @@ struct jl_mhosts {
 struct jl_executor {
 	struct jl_mtext name;
 	bool ssh;                    /* else a command */
+	bool shared;                 /* its hosts have the workspace under the same name */
 	struct jl_mtexts launch;     /* of a command: its words */
 	struct jl_mhosts hosts;      /* of a command: one */
 	int64_t silence_ns, connect_ns; /* 0: the default */

@@ -170,11 +170,7 @@ static bool reads_top_key(struct jl_reader *r, const struct jl_yaml *name, const
 	}
 	*set |= UINT64_C(1) << row;
 	lines[row] = name->line;
-	if (key->type == JL_TYPE_LATER)
-		jl_read_fault(r, name,
-			      "key \"%s\" is known to the format but not supported by this version; take it out",
-			      name->s);
-	return key->type != JL_TYPE_LATER;
+	return true;
 }
 
 static int read_top(struct jl_reader *r)

@@ -60,6 +60,7 @@ struct jl_executor_keys {
 	struct jl_mhosts hosts;
 	struct jl_mtexts launch, tags;
 	int64_t slots, silence_ns, connect_ns;
+	bool shared;
 };
 struct jl_host_keys {
 	struct jl_mtext host;

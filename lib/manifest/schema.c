@@ -8,10 +8,6 @@
 #define FIELD(type, field) offsetof(type, field), sizeof(((type *)0)->field)
 #define STEP(field)        FIELD(struct jl_step, field)
 #define BOTH               (JL_IN_STEP | JL_IN_DEFAULTS)
-#define LATER(name, where)                                                                                             \
-	{                                                                                                              \
-		name, where, JL_TYPE_LATER, 0, 0, 0, "Known to the format, not supported by this version."             \
-	}
 
 static const struct jl_schema_key keys[] = {
 	/* of a step; where a default makes sense, of defaults */
@@ -115,7 +111,8 @@ static const struct jl_schema_key keys[] = {
 	 "A host that says nothing for so long is lost: 30s."},
 	{"connect", JL_IN_EXECUTOR, JL_TYPE_DURATION, FIELD(struct jl_executor_keys, connect_ns), 0,
 	 "How long connecting may take: 20s."},
-	LATER("sync", JL_IN_EXECUTOR),
+	{"sync", JL_IN_EXECUTOR, JL_TYPE_SYNC, FIELD(struct jl_executor_keys, shared), 0,
+	 "content: inputs and outputs are sent; shared: the hosts have this workspace under the same name, and steps run in it."},
 	/* of a host that is a mapping */
 	{"host", JL_IN_HOST, JL_TYPE_TEXT, FIELD(struct jl_host_keys, host), 0,
 	 "Its name, as ssh knows it."},

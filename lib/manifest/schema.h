@@ -62,7 +62,7 @@ enum jl_schema_type {
 	JL_TYPE_STORE,
 	JL_TYPE_REMOTES, /* in a struct jl_store_keys */
 	JL_TYPE_INCLUDE,
-	JL_TYPE_LATER, /* known to the format, not supported by this version */
+	JL_TYPE_SYNC, /* content or shared, in a bool: is it shared? */
 };
 
 enum jl_schema_merge { JL_MERGE_OVERRIDE, JL_MERGE_BY_NAME, JL_MERGE_ADD }; /* of a default with the step's own value */

@@ -117,7 +117,7 @@ static const char *type_of(enum jl_schema_type type)
 	case JL_TYPE_INCLUDE:
 		return "\"anyOf\":[{" REF("path") "},{" REF("include") "},{\"type\":\"array\",\"items\":{\"anyOf\":["
 								       "{" REF("path") "},{" REF("include") "}]}}]";
-	case JL_TYPE_LATER: return "\"not\":{}";
+	case JL_TYPE_SYNC: return "\"enum\":[\"content\",\"shared\"]";
 	}
 	return "";
 }

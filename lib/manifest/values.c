@@ -295,6 +295,16 @@ static void read_condition(struct jl_reader *r, const struct jl_yaml *node, cons
 			      jl_messages_show(r->msgs, text.s));
 }
 
+static void read_sync(struct jl_reader *r, const struct jl_yaml *node, const char *key, bool *ret)
+{
+	if (node->kind != JL_YAML_SCALAR)
+		jl_read_wrong_type(r, node, key, "content or shared");
+	else if (strcmp(node->s, "shared") != 0 && strcmp(node->s, "content") != 0)
+		jl_read_fault(r, node, "\"%s\" wants content or shared, not \"%s\"", key, jl_messages_show(r->msgs, node->s));
+	else
+		*ret = node->s[0] == 's';
+}
+
 void jl_read_vars(struct jl_reader *r, const struct jl_yaml *node, const struct jl_schema_key *key, struct jl_vars *ret)
 {
 	bool env = key->type == JL_TYPE_ENV;
@@ -496,6 +506,7 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 	case JL_TYPE_RESOURCES: jl_read_resources(r, node, (struct jl_resources *)(void *)field); break;
 	case JL_TYPE_POOLS: jl_read_pools(r, node); break;
 	case JL_TYPE_EXECUTORS: jl_read_executors(r, node); break;
+	case JL_TYPE_SYNC: read_sync(r, node, key->name, (bool *)field); break;
 	case JL_TYPE_HOSTS: jl_read_hosts(r, node, (struct jl_mhosts *)(void *)field); break;
 	case JL_TYPE_TOOLS: jl_read_tools(r, node, (struct jl_mtexts *)(void *)field); break;
 	case JL_TYPE_ENV:
@@ -506,7 +517,6 @@ void jl_read_value(struct jl_reader *r, const struct jl_yaml *node, const struct
 	case JL_TYPE_DEFAULTS:
 	case JL_TYPE_STORE:
 	case JL_TYPE_INCLUDE:
-	case JL_TYPE_LATER: jl_bug_if(true); /* read.c's */
 	}
 }
 
@@ -544,13 +554,6 @@ uint64_t jl_read_map(struct jl_reader *r, const struct jl_yaml *map, unsigned wh
 
 		if (!key) {
 			jl_read_unknown_key(r, name, where);
-			continue;
-		}
-		if (key->type == JL_TYPE_LATER) {
-			jl_read_fault(
-				r, name,
-				"key \"%s\" is known to the format but not supported by this version; take it out",
-				name->s);
 			continue;
 		}
 		set |= UINT64_C(1) << jl_schema_bit(key);

@@ -85,6 +85,8 @@ static int add_file(struct jl_cargo_room *c, struct jl_engine *e, const struct j
 				 .digest = f->digest};
 	if (in.kind == JL_KIND_ABSENT)
 		return JL_OK;
+	if (jl_path_escapes(in.path) && c->cargo.shared)
+		return JL_OK; /* there it is what it is there */
 	if (jl_path_escapes(in.path))
 		return jl_err_set(err, JL_EINVAL,
 				  "input \"%s\" lies outside of the workspace and cannot be brought to another host; "
@@ -134,7 +136,7 @@ static void add_outputs(struct jl_cargo_room *c, struct jl_engine *e, const stru
 }
 
 int jl_cargo_make(struct jl_cargo_room *c, struct jl_engine *e, const struct jl_running *run, const char *workdir,
-		  struct jl_err *err)
+		  bool shared, struct jl_err *err)
 {
 	const struct jl_inst *t = jl_engine_inst(e, run->inst);
 	int r = JL_OK;
@@ -142,7 +144,8 @@ int jl_cargo_make(struct jl_cargo_room *c, struct jl_engine *e, const struct jl_
 		*JL_AT(c->seen, uint8_t, *JL_AT(c->marked, uint32_t, i)) = 0;
 	c->marked.len = c->ins.len = c->outs.len = 0;
 	jl_arena_release(&c->arena);
-	c->cargo = (struct jl_cargo){.root_fd = jl_engine_files(e)->root_fd, .algo = jl_engine_files(e)->algo};
+	c->cargo = (struct jl_cargo){.root_fd = jl_engine_files(e)->root_fd, .algo = jl_engine_files(e)->algo,
+				     .shared = shared ? e->p->root : NULL};
 	for (uint32_t i = 0; r == JL_OK && i < run->what.inputs.len; i++) {
 		const struct jl_job_input *in = JL_AT(run->what.inputs, struct jl_job_input, i);
 		r = add_file(c, e, t, in->file, LINKS_MOST, err);

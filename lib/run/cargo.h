@@ -19,8 +19,9 @@ struct jl_cargo_room {
 };
 void jl_cargo_init(struct jl_cargo_room *c);
 void jl_cargo_release(struct jl_cargo_room *c);
-/* `workdir` is relative to the workspace. JL_EINVAL: an input lies outside of it. */
+/* `workdir` is relative to the workspace. `shared`: it runs in the workspace itself, and nothing is sent. JL_EINVAL: an input lies
+ * outside of it. */
 int jl_cargo_make(struct jl_cargo_room *c, struct jl_engine *e, const struct jl_running *r, const char *workdir,
-                  struct jl_err *err) JL_MUST_CHECK;
+                  bool shared, struct jl_err *err) JL_MUST_CHECK;
 
 #endif

@@ -46,6 +46,7 @@ static void add_hosts(struct jl_elsewhere *w, const struct jl_executor *x, const
 					 .name = jl_arena_strdup(&w->arena, h->name.s),
 					 .argv = launch,
 					 .way = way,
+					 .shared = x->shared,
 					 .slots = (uint32_t)h->slots,
 					 .tags = words_of(&w->arena, &h->tags),
 					 .n_tags = h->tags.n,
@@ -159,6 +160,16 @@ const char *jl_elsewhere_of(const struct jl_engine *e, uint32_t inst)
 	return r->flags & JL_RULE_INTERACTIVE || strcmp(name, "local") == 0 ? "" : name;
 }
 
+bool jl_elsewhere_shared(const struct jl_engine *e, uint32_t inst)
+{
+	const struct jl_elsewhere *w = &e->elsewhere;
+	const char *name = jl_elsewhere_of(e, inst);
+	for (uint32_t i = 0; i < w->n_hosts; i++)
+		if (strcmp(w->hosts[i].executor, name) == 0)
+			return w->hosts[i].shared;
+	return false;
+}
+
 static const struct jl_where *where_of(struct jl_engine *e, uint32_t inst)
 {
 	struct jl_elsewhere *w = &e->elsewhere;
@@ -195,7 +206,7 @@ static int have(void *ctx, const struct jl_digest *digest, uint64_t size, int ds
 int jl_elsewhere_job(struct jl_engine *e, struct jl_running *r, const char *workdir, struct jl_job *job, struct jl_err *err)
 {
 	struct jl_elsewhere *w = &e->elsewhere;
-	int status = jl_cargo_make(&w->cargo, e, r, workdir, err);
+	int status = jl_cargo_make(&w->cargo, e, r, workdir, jl_elsewhere_shared(e, r->inst), err);
 	if (status != JL_OK)
 		return status;
 	w->cargo.cargo.have = have;
@@ -221,6 +232,8 @@ bool jl_elsewhere_lost(struct jl_engine *e, struct jl_running *r)
 		return false;
 	}
 	jl_engine_warn(e, jl_engine_label(e, r->inst), "host \"%s\" was lost; the step runs again", r->job.result.host);
+	if (jl_elsewhere_shared(e, r->inst))
+		jl_place_failed(e, r->inst); /* what it left is in the workspace */
 	jl_needs_give(e, r);
 	e->needs.turn = JL_NONE; /* it may have to wait for a host now */
 	jl_engine_again(e, r->node);

@@ -19,6 +19,8 @@ void jl_elsewhere_release(struct jl_elsewhere *w); /* the same, given back */
 
 /* The executor of an instance, a name of the manifest; "" is this machine. */
 const char *jl_elsewhere_of(const struct jl_engine *e, uint32_t inst);
+/* Do its hosts have this workspace, so that it runs in that? */
+bool jl_elsewhere_shared(const struct jl_engine *e, uint32_t inst);
 /* May it be started without waiting for a slot of a host? */
 bool jl_elsewhere_room(struct jl_engine *e, uint32_t inst);
 /* Put into *job where it runs and what travels; good until the next call. JL_EINVAL: an input cannot travel. */

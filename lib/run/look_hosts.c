@@ -43,6 +43,7 @@ static int open_all(struct jl_elsewhere *w, const struct jl_project *p, struct j
 							.agents = w->has_agents ? &w->agents : NULL,
 							.environ = p->opts->environ,
 							.workdir = p->root,
+							.shared = h->shared,
 							.slots = h->slots,
 							.silence_ns = h->silence_ns,
 							.connect_ns = h->connect_ns,

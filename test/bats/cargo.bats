@@ -70,3 +70,106 @@ box() { # slots, the rest of the manifest on stdin
 	assert_status 1
 	assert_stderr_has "argument 1 is 140000 bytes long, the system takes at most 131071; put it into a file"
 }
+
+shared() { # further keys of the executor, the steps on stdin
+	printf 'version: 1\nexecutors:\n  near: {type: command, launch: ["%s"], slots: 2, sync: shared%s}\ndefaults: {executor: near}\n' "$(agent)" "$1" >joblib.yaml
+	cat >>joblib.yaml
+}
+
+@test "sync: shared: a step runs in the workspace itself, as it would here" {
+	shared '' <<'EOF2'
+steps:
+  one: {command: "pwd; cat hidden; ls -A o; cat in > o/one; chmod 750 o/one; ln -s one o/l; mkdir o/none", inputs: in, outputs: o/}
+  two: {command: "cat; echo err >&2; test -d \"$TMPDIR\"", stdin: o/l, stdout: sub/upper, stderr: sub/upper}
+  three: {command: "cat ../../far > three; pwd > where", inputs: [../far, sub/upper], outputs: [sub/three, sub/where], workdir: sub}
+EOF2
+	echo in >in
+	echo hidden >hidden
+	echo far >../far
+	jl_ok run --events events
+	assert_counts ran=3
+	assert_output "$WS"$'\nhidden'
+	assert_regex "$(cat events)" '"executor":"near","host":"near"'
+	assert_file sub/upper $'in\nerr'
+	assert_file sub/three far
+	assert_file sub/where "$WS/sub"
+	assert_equal "$(stat -c %a o/one)" 750
+	tree_content o sub >there
+	jl_ok run
+	assert_counts fresh=3
+	assert_equal "$(find .jl -name '.tmp-*'; find "$XDG_CACHE_HOME/jl/agent/run" -mindepth 1)" ""
+	# A result is stored as that of a step here, under the same key.
+	rm -r .jl o sub
+	jl_ok run
+	assert_counts restored=3
+	rm -r .jl o sub "$JL_STORE"
+	jl_ok run --executor local --events here
+	assert_equal "$(tree_content o sub)" "$(cat there)"
+	assert_equal "$(event_keys here)" "$(event_keys events)"
+	# What is in the way goes to the trash, and former outputs go, as here.
+	echo mine >o/mine
+	echo more >>in
+	jl_ok run
+	assert_regex "$output" 'hidden'
+	assert_trashed o/mine
+	assert_equal "$(ls o)" $'l\nnone\none'
+}
+
+@test "sync: shared: a failed step's outputs, a missing one, an input changed meanwhile: as here" {
+	shared '' <<'EOF2'
+steps:
+  a: {command: "echo part > o; exit 3", inputs: in, outputs: o}
+  b: {command: "true", inputs: in, outputs: p}
+  c: {command: "echo more >> moved; cp moved q", inputs: moved, outputs: q}
+EOF2
+	touch in moved
+	run_jl run -k
+	assert_status 1
+	assert_equal "$(cat .jl/failed/a/o)" part
+	assert_no_file o
+	assert_stderr_has 'a failed: exit 3'
+	refute_stderr_has 'only its declared inputs'
+	assert_stderr_has 'output "p" was not made'
+	assert_stderr_has 'c: not stored: '
+	assert_file q more
+}
+
+# Another file system at the other end: its root has no such workspace.
+elsewhere() { printf '#!/bin/sh\nexec unshare -rm sh -c "mount -t tmpfs none %s && exec %s"\n' "$WS" "$(agent)" >"$BATS_TEST_TMPDIR/bin/elsewhere"; }
+
+@test "sync: shared is not believed: a host without this workspace is set aside, and the others do the work" {
+	unshare -rm true 2>/dev/null || skip "no user namespaces here"
+	elsewhere
+	chmod +x "$BATS_TEST_TMPDIR/bin/elsewhere"
+	write_manifest <<-END
+		version: 1
+		executors: {far: {type: command, launch: [elsewhere], sync: shared}}
+		steps: {a: {command: "tally a", inputs: in, executor: far}}
+	END
+	touch in
+	run_jl run
+	assert_status 1
+	assert_stderr_has "jl: warning: host \"far\" of \"far\": \"sync: shared\", and it has not this workspace at \"$WS\""
+	assert_equal "$(grep -c 'host "far" of' <<<"$stderr")" 1
+	assert_stderr_has 'no host of "far" can be had'
+	assert_tallies 0
+	run_jl hosts
+	assert_status 1
+	assert_output --partial '"sync: shared", and it has not this workspace'
+	sed -i 's/, sync: shared//' joblib.yaml
+	jl_ok run
+	assert_tallies 1
+}
+
+@test "S34: sync: shared: what a lost host left in the workspace is a failure's, and the step runs again" {
+	shared '' <<EOF2
+steps:
+  a: {command: "test ! -e o; if mkdir $BATS_TEST_TMPDIR/gone 2>/dev/null; then echo part > o; kill -9 \$PPID; sleep 1000; fi; echo whole > o", inputs: in, outputs: o}
+EOF2
+	touch in
+	jl_ok run
+	assert_file o whole
+	assert_stderr_has 'host "near" was lost; the step runs again'
+	assert_equal "$(cat .jl/failed/a/o)" part
+	assert_equal "$(trashed)" ""
+}

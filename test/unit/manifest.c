@@ -208,29 +208,6 @@ static void unknown_keys(void **state)
 	EXPECT_ALL(faults);
 }
 
-/* Every row of the table that says so, wherever it stands. */
-static void keys_of_later_versions(void **state)
-{
-	char text[200], wanted[200];
-
-	(void)state;
-	for (uint32_t i = 0; i < jl_schema_count(); i++) {
-		const struct jl_schema_key *key = jl_schema_at(i);
-		bool step = key->where & JL_IN_STEP, store = key->where & JL_IN_STORE, executor = key->where & JL_IN_EXECUTOR;
-
-		if (key->type != JL_TYPE_LATER)
-			continue;
-		snprintf(text, sizeof(text), STEP "%s%s: x%s\n",
-			 step ? "    " : store ? "store: {" : executor ? "executors: {x: {" : "",
-			 key->name,
-			 store ? "}" : executor ? "}}" : "");
-		snprintf(wanted, sizeof(wanted),
-			 "5:%d: key \"%s\" is known to the format but not supported by this version; take it out\n",
-			 step ? 5 : store ? 9 : executor ? 17 : 1, key->name);
-		expect_len(text, strlen(text), wanted);
-	}
-}
-
 static void depfile_faults(void **state)
 {
 	static const struct fault faults[] = {
@@ -947,7 +924,6 @@ int main(void)
 		cmocka_unit_test(structure_faults),
 		cmocka_unit_test(yaml_faults),
 		cmocka_unit_test(unknown_keys),
-		cmocka_unit_test(keys_of_later_versions),
 		cmocka_unit_test(depfile_faults),
 		cmocka_unit_test(condition_faults),
 		cmocka_unit_test(matrix_faults),

@@ -170,6 +170,8 @@ static const struct sample samples[] = {
 	{JL_IN_EXECUTOR, "connect", "5s", "soon", 0,
 	 "\"connect\": \"soon\" is not a duration: write a number and ms, s, m, h or d, as in 500ms or 1.5h",
 	 "hosts.bats: S36: a host that cannot be had is told and left alone; without any the steps fail and say why"},
+	{JL_IN_EXECUTOR, "sync", "shared", "maybe", 0, "\"sync\" wants content or shared, not \"maybe\"",
+	 "cargo.bats: sync: shared: a step runs in the workspace itself, as it would here"},
 	{JL_IN_HOST, "host", "carol", "[a]", -7, "a host wants \"host\", its name",
 	 "hosts.bats: the same keys, records and outputs here and there; a result made there is a hit here"},
 	{JL_IN_HOST, "slots", "2", "few", 0, "\"slots\" wants a whole number in decimal, not \"few\"",
@@ -334,7 +336,7 @@ static void each_key_has_its_samples(void **state)
 	for (uint32_t i = 0; i < jl_schema_count(); i++) {
 		const struct jl_schema_key *key = jl_schema_at(i);
 
-		for (unsigned where = 1; where <= key->where && key->type != JL_TYPE_LATER; where <<= 1) {
+		for (unsigned where = 1; where <= key->where; where <<= 1) {
 			const struct sample *s = sample_of(key, where);
 
 			if (!(key->where & where))
