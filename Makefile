@@ -263,7 +263,7 @@ help:
 	@echo 'make test-engines   the same for what needs an engine of containers'
 	@echo 'make realwork   in full what make test runs in short: the project built by itself, 2,000 steps under 20 seeds'
 	@echo 'make demo       run joblib.yaml.example three times'
-	@echo 'make bench      measure against other tools into build/bench.md; BENCH=noop,cold,oneof,restore,fanout,memohit,hash,dump,scale,remote'
+	@echo 'make bench      measure against other tools into build/bench.md; BENCH=noop,cold,oneof,restore,fanout,memohit,hash,dump,scale,remote,ssh,sshdata'
 	@echo 'make lint       shellcheck, cppcheck, the order of layers; make format: clang-format'
 	@echo 'make fuzz       FUZZ=NAME a target (all), MINUTES=N for each, ENGINE=libfuzzer, afl or gcc'
 	@echo 'make coverage   which lines tests reach'

@@ -73,6 +73,9 @@ packages() {
 		nginx          file:/usr/sbin/nginx
 		openssl        cmd:openssl
 		curl           cmd:curl
+		openssh-server file:/usr/sbin/sshd
+		openssh-client cmd:ssh
+		rsync          cmd:rsync
 		python3-joblib file:/usr/lib/python3/dist-packages/joblib/__init__.py
 	END
 	lint) cat <<-'END' ;;

@@ -131,19 +131,21 @@ copies_are() { # folder, n
 [[ -x $jl ]] || { echo "bench: no program at $jl" >&2; exit 2; }
 [[ -x $measure ]] || { echo "bench: make bench builds $measure first" >&2; exit 2; }
 if (($# == 0)) || [[ -z $1 ]]; then
-	list=noop,cold,oneof,restore,fanout,memohit,hash,dump,scale,remote
+	list=noop,cold,oneof,restore,fanout,memohit,hash,dump,scale,remote,ssh,sshdata
 else
 	list=$1
 fi
 absent=()
 # shellcheck source=/dev/null
 . "$here/tree.sh"
+# shellcheck source=/dev/null
+. "$here/host.sh"
 {
 	echo "# Benches, $(date -u +%Y-%m-%d)"
 	echo
 	echo "$(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)," \
 		"$(awk '/^MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GiB, $(stat -f -c %T "$work") below ${work%/*};" \
-		"medians of $turns turns. Peers: $(for p in ninja make tup parallel xargs; do
+		"medians of $turns turns. Peers: $(for p in ninja make tup parallel xargs rsync; do
 			printf '%s ' "$p"; { $p --version 2>/dev/null || echo absent; } | head -n 1 | grep -oE '[0-9]+(\.[0-9]+)+|[0-9]{6,}|absent' | head -n 1; done | paste -sd, | sed 's/,/, /g')."
 } | tee "$out"
 for name in ${list//,/ }; do
