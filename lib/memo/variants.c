@@ -288,12 +288,23 @@ static void writer_release(struct writer *w)
 	jl_map_release(&w->file_map);
 }
 
+static void put_all(const struct writer *w, const struct jl_digest *base, struct jl_buf *out)
+{
+	struct jl_buf body = JL_BUF_INIT;
+	size_t start = out->len;
+	put_body(&body, w, base);
+	jl_frame_begin(&frame, body.len, out);
+	jl_buf_add(out, body.data, body.len);
+	jl_frame_end(out, start);
+	jl_buf_release(&body);
+}
+
 int jl_variants_add(const struct jl_variants *old, const struct jl_digest *base, const char *const *paths,
 		    const struct jl_variant_file *files, uint32_t n, struct jl_buf *out, struct jl_err *err)
 {
 	struct writer w;
 	uint32_t n_old = JL_VARIANTS_MAX - 1;
-	size_t size, start = out->len;
+	size_t size;
 	for (;;) {
 		writer_init(&w);
 		n_old = gather(&w, old, n_old, paths, files, n);
@@ -306,16 +317,63 @@ int jl_variants_add(const struct jl_variants *old, const struct jl_digest *base,
 	int r = size <= JL_VARIANTS_BYTES_MAX
 			? JL_OK
 			: jl_err_set(err, JL_ELIMIT, "its dependencies take more than %zu bytes", JL_VARIANTS_BYTES_MAX);
-	if (r == JL_OK) {
-		struct jl_buf body = JL_BUF_INIT;
-		put_body(&body, &w, base);
-		jl_frame_begin(&frame, body.len, out);
-		jl_buf_add(out, body.data, body.len);
-		jl_frame_end(out, start);
-		jl_buf_release(&body);
-	}
+	if (r == JL_OK)
+		put_all(&w, base, out);
 	writer_release(&w);
 	return r;
+}
+
+static bool has_key(const struct jl_digest *keys, uint32_t n, const struct jl_digest *key)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (jl_digest_equal(&keys[i], key))
+			return true;
+	return false;
+}
+
+/* `most` of them at most. */
+static void gather_both(struct writer *w, const struct jl_variants *const sides[2],
+			const struct jl_digest keys[2][JL_VARIANTS_MAX], uint32_t most)
+{
+	uint32_t *memo[2] = {jl_calloc(sides[0]->n_files + 1u, sizeof(uint32_t)),
+			     jl_calloc(sides[1]->n_files + 1u, sizeof(uint32_t))};
+	for (uint32_t i = 0; i < JL_VARIANTS_MAX; i++) {
+		for (int side = 0; side < 2; side++) {
+			bool twice = i >= sides[side]->n || w->n == most ||
+				     has_key(keys[side], i, &keys[side][i]) ||
+				     has_key(keys[!side], side ? i + 1 : i, &keys[side][i]);
+			if (!twice)
+				add_old(w, sides[side], &sides[side]->at[i], memo[side]);
+		}
+	}
+	free(memo[0]);
+	free(memo[1]);
+}
+
+bool jl_variants_merge(const struct jl_variants *a, const struct jl_variants *b, struct jl_buf *out)
+{
+	const struct jl_variants *const sides[2] = {a, b};
+	struct jl_digest keys[2][JL_VARIANTS_MAX] = {0};
+	struct jl_buf scratch = JL_BUF_INIT;
+	struct writer w;
+	bool news = false;
+	for (int side = 0; side < 2; side++)
+		for (uint32_t i = 0; i < sides[side]->n; i++)
+			jl_variants_key(sides[side], i, &scratch, &keys[side][i]);
+	jl_buf_release(&scratch);
+	for (uint32_t i = 0; i < a->n; i++)
+		news |= !has_key(keys[1], b->n, &keys[0][i]);
+	for (uint32_t most = JL_VARIANTS_MAX; news && most > 0; most /= 2) {
+		writer_init(&w);
+		gather_both(&w, sides, keys, most);
+		bool fits = size_of(&w) <= JL_VARIANTS_BYTES_MAX;
+		if (fits)
+			put_all(&w, &a->base, out);
+		writer_release(&w);
+		if (fits)
+			return true;
+	}
+	return false;
 }
 
 void jl_variants_key(const struct jl_variants *v, uint32_t variant, struct jl_buf *scratch, struct jl_digest *ret)

@@ -172,8 +172,10 @@ struct jl_record *jl_found_lookup(struct jl_engine *e, uint32_t inst, struct jl_
 			*(struct jl_job_input *)jl_table_add(&d->found, 1) = l.now[v->files[at->files[k]].path];
 		d->later = i > 0;
 	}
-	if (!rec)
+	if (!rec) {
+		jl_shared_missed(e, &d->base); /* others may have found other variants */
 		jl_found_reset(d);
+	}
 	free(l.now);
 	free(l.state);
 	jl_variants_free(v);

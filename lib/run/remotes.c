@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "memo/record.h"
+#include "memo/variants.h"
 #include "run/scope.h"
 #include "store/traffic.h"
 
@@ -94,9 +95,29 @@ static void add(struct jl_project *p, struct jl_tier *t, const struct jl_remote_
 	jl_sign_keys_release(&o.keys);
 }
 
+/* Lists of variants (run/found.h): whoever ran the step has his own to add. */
+static int merge(const void *new, size_t new_len, const void *old, size_t old_len, struct jl_buf *out)
+{
+	struct jl_variants *a = NULL, *b = NULL;
+	int r = jl_variants_decode(new, new_len, &a, NULL);
+	if (r == JL_OK)
+		r = jl_variants_decode(old, old_len, &b, NULL);
+	if (r == JL_EUNSUPPORTED) /* a later program's: it stays as it is */
+		r = JL_ENOTFOUND;
+	else if (r != JL_OK || !jl_digest_equal(&a->base, &b->base))
+		r = JL_ECORRUPT;
+	else
+		r = jl_variants_merge(a, b, out) ? JL_OK : JL_ENOTFOUND;
+	jl_variants_free(a);
+	jl_variants_free(b);
+	return r;
+}
+
 int jl_remotes_connect(struct jl_project *p, struct jl_store *local, bool reads,
 		       void (*tell)(void *ctx, const char *text), void *ctx, struct jl_tier **ret, struct jl_err *err)
 {
+	static const struct jl_tier_records records = {
+		.contents_of = jl_record_contents, .is_list = jl_variants_is, .merge = merge};
 	const char *patience = jl_scope_getenv(p, "JL_REMOTE_PATIENCE");
 	struct jl_remote_settings settings;
 	struct jl_tier *t;
@@ -108,7 +129,7 @@ int jl_remotes_connect(struct jl_project *p, struct jl_store *local, bool reads,
 	int64_t finish_ns;
 	if (finish && jl_clock_parse(finish, &finish_ns, err) != JL_OK)
 		return jl_err_add(err, "$JL_REMOTE_FINISH");
-	t = jl_tier_new(local, jl_record_contents, patience_ns);
+	t = jl_tier_new(local, &records, patience_ns);
 	for (uint32_t i = 0; jl_project_remote(p, i, &settings); i++)
 		add(p, t, &settings, reads, tell, ctx);
 	r = jl_tier_start(t, err);

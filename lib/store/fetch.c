@@ -137,12 +137,38 @@ static void begin_part(struct fetch *f, const struct jl_envelope_blob *b)
 	jl_peer_start(&slot_of(f)->remote, &p->call);
 }
 
+/* What the local store has found out by itself stays beside what comes. */
+static int put_list(struct fetch *f)
+{
+	struct jl_store *local = f->t->local;
+	struct jl_buf old = JL_BUF_INIT, both = JL_BUF_INIT;
+	const void *record = f->env.record;
+	size_t len = f->env.record_len;
+	int status = local->ops->get_record(local, &f->ask->key, &old, NULL);
+
+	if (status == JL_OK)
+		status = f->t->records->merge(record, len, old.data, old.len, &both);
+	if (status == JL_OK) {
+		record = both.data;
+		len = both.len;
+	}
+	/* JL_ENOTFOUND of what is there: it has all of it already. */
+	status = status == JL_ENOTFOUND && old.len ? JL_OK
+						   : local->ops->put_record(local, &f->ask->key, record, len, &f->err);
+	jl_buf_release(&old);
+	jl_buf_release(&both);
+	return status;
+}
+
 /* The blobs are there: now the record counts. */
 static void finish(struct fetch *f)
 {
-	if (f->status == JL_OK)
-		f->status = f->t->local->ops->put_record(f->t->local, &f->ask->key, f->env.record, f->env.record_len,
-							 &f->err);
+	struct jl_store *local = f->t->local;
+
+	if (f->status == JL_OK && jl_tier_is_list(f->t, f->env.record, f->env.record_len))
+		f->status = put_list(f);
+	else if (f->status == JL_OK)
+		f->status = local->ops->put_record(local, &f->ask->key, f->env.record, f->env.record_len, &f->err);
 	settle(f, f->status, &f->err);
 }
 
@@ -177,7 +203,7 @@ static int check_blobs(const struct fetch *f, struct jl_err *err)
 	struct jl_table named = JL_TABLE_INIT(struct jl_envelope_blob);
 	int status = JL_OK;
 
-	f->t->contents_of(f->env.record, f->env.record_len, &named);
+	f->t->records->contents_of(f->env.record, f->env.record_len, &named);
 	for (uint32_t i = 0; i < named.len && status == JL_OK; i++) {
 		const struct jl_envelope_blob *n = JL_AT(named, struct jl_envelope_blob, i);
 		bool there = false;

@@ -17,6 +17,7 @@ struct sending {
 	struct jl_tier *t;
 	struct jl_tier_offer offer;
 	uint32_t slot, blob;
+	struct jl_buf theirs; /* of a list: the envelope that is there */
 	struct jl_buf record, bytes; /* bytes: small contents one after the other, then the envelope behind them */
 	struct jl_table blobs;       /* struct jl_envelope_blob */
 	struct jl_table inside;      /* size_t by blob: where it is in `bytes`, or NOT_INSIDE */
@@ -40,6 +41,7 @@ static void end(struct sending *s)
 		close(s->fd);
 	jl_buf_release(&s->record);
 	jl_buf_release(&s->bytes);
+	jl_buf_release(&s->theirs);
 	jl_table_release(&s->blobs);
 	jl_table_release(&s->inside);
 	free(s);
@@ -100,12 +102,12 @@ static void envelope_done(struct jl_peer_call *c, int status, const struct jl_er
 	settle((struct sending *)c, status, err);
 }
 
-static void send_envelope(struct sending *s)
+static void send_envelope(struct sending *s, const struct jl_buf *record)
 {
 	struct jl_envelope env = {.key = s->offer.key,
 				  .group = slot_of(s)->group,
-				  .record = s->record.data,
-				  .record_len = s->record.len,
+				  .record = record->data,
+				  .record_len = record->len,
 				  .blobs = JL_TABLE_INIT(struct jl_envelope_blob)};
 	struct jl_buf out = JL_BUF_INIT;
 	struct jl_err err = JL_ERR_INIT;
@@ -129,6 +131,56 @@ static void send_envelope(struct sending *s)
 	else
 		settle(s, status, &err);
 	jl_buf_release(&out);
+}
+
+/* ---- a list is merged with the one that is there ---- */
+
+static void again(struct jl_peer_call *c)
+{
+	jl_buf_clear(&((struct sending *)c)->theirs);
+}
+
+static int take(struct jl_peer_call *c, const void *data, size_t len, struct jl_err *err)
+{
+	int r = jl_buf_add(&((struct sending *)c)->theirs, data, len);
+
+	return r == JL_OK ? r : jl_err_set(err, r, "it is too long");
+}
+
+/* What others put there at this moment may get lost: a miss, no more. */
+static void got_theirs(struct jl_peer_call *c, int status, const struct jl_err *err)
+{
+	struct sending *s = (struct sending *)c;
+	const struct jl_tier_slot *to = slot_of(s);
+	struct jl_buf both = JL_BUF_INIT;
+	struct jl_envelope env;
+
+	if (status == JL_EBUSY) {
+		settle(s, status, err);
+		return;
+	}
+	if (status == JL_OK)
+		status = jl_envelope_read(s->theirs.data, s->theirs.len, &env, NULL);
+	if (status == JL_OK) {
+		status = jl_envelope_check(&env, s->theirs.data, &s->offer.key, to->group, &to->keys, NULL);
+		if (status == JL_OK)
+			status = s->t->records->merge(s->record.data, s->record.len, env.record, env.record_len, &both);
+		jl_envelope_release(&env);
+		if (status == JL_ENOTFOUND) { /* nothing to add */
+			settle(s, JL_OK, NULL);
+			return;
+		}
+	}
+	send_envelope(s, status == JL_OK ? &both : &s->record);
+	jl_buf_release(&both);
+}
+
+static void get_theirs(struct sending *s)
+{
+	s->call = (struct jl_peer_call){
+		.op = JL_TALK_GET, .size = JL_ENVELOPE_MAX, .restart = again, .data = take, .done = got_theirs};
+	jl_tier_name(slot_of(s), "ac", &s->offer.key, s->call.name);
+	jl_peer_start(&slot_of(s)->remote, &s->call);
 }
 
 /* ---- contents ---- */
@@ -189,8 +241,10 @@ static void next_blob(struct sending *s)
 {
 	while (s->blob < s->blobs.len && is_inside(s, s->blob))
 		s->blob++;
-	if (s->blob == s->blobs.len)
-		send_envelope(s);
+	if (s->blob == s->blobs.len && jl_tier_is_list(s->t, s->record.data, s->record.len))
+		get_theirs(s);
+	else if (s->blob == s->blobs.len)
+		send_envelope(s, &s->record);
 	else
 		start(s, JL_TALK_HEAD, "cas", &blob_of(s)->digest, 0, NULL, looked);
 }
@@ -252,6 +306,7 @@ void jl_tier_send(struct jl_tier *t, const struct jl_tier_offer *offer)
 	*s = (struct sending){.t = t,
 			      .offer = *offer,
 			      .record = JL_BUF_INIT,
+			      .theirs = JL_BUF_INIT,
 			      .bytes = JL_BUF_INIT,
 			      .blobs = JL_TABLE_INIT(struct jl_envelope_blob),
 			      .inside = JL_TABLE_INIT(size_t),
@@ -259,7 +314,7 @@ void jl_tier_send(struct jl_tier *t, const struct jl_tier_offer *offer)
 			      .all = true};
 	status = t->local->ops->get_record(t->local, &offer->key, &s->record, &err);
 	if (status == JL_OK) {
-		t->contents_of(s->record.data, s->record.len, &s->blobs);
+		t->records->contents_of(s->record.data, s->record.len, &s->blobs);
 		status = read_small(s, &err);
 	}
 	if (status == JL_OK) {

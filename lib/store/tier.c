@@ -184,14 +184,12 @@ static void *work(void *ctx)
 
 /* ---- life ---- */
 
-struct jl_tier *jl_tier_new(struct jl_store *local,
-			    void (*contents_of)(const void *record, size_t len, struct jl_table *out),
-			    int64_t patience_ns)
+struct jl_tier *jl_tier_new(struct jl_store *local, const struct jl_tier_records *records, int64_t patience_ns)
 {
 	struct jl_tier *t = jl_calloc(1, sizeof(*t));
 
 	*t = (struct jl_tier){.local = local,
-			      .contents_of = contents_of,
+			      .records = records,
 			      .patience_ns = patience_ns ? patience_ns : PATIENCE_NS,
 			      .wake_fd = -1,
 			      .event_fd = -1,

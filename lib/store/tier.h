@@ -2,7 +2,7 @@
  * taken from there and sent. One thread does all of it, so nobody waits who does not want to: a run asks for keys as they become
  * known, goes on, and looks the key up again in the local store once it is told that the answer is there.
  *
- *     jl_tier_new(&t, local, contents_of, 0);  jl_tier_add(t, &remote);  jl_tier_start(t, &err);
+ *     t = jl_tier_new(local, &records, 0);  jl_tier_add(t, &remote);  jl_tier_start(t, &err);
  *     jl_tier_ask(t, &ask);  ... jl_tier_fd(t) becomes readable ...  while ((ask = jl_tier_taken(t))) ...
  *     jl_tier_offer(t, &key);
  *     unsent = jl_tier_finish(t, 30 * JL_NS_S);  jl_tier_free(t);
@@ -41,11 +41,19 @@ struct jl_tier_ask { /* the caller's until it is taken back */
 };
 
 struct jl_tier;
-/* `local` is borrowed, open for writing, and its warnings are the tier's to pass on (jl_tier_tell). contents_of: append struct
- * jl_envelope_blob for each blob that a record names, without its bytes. patience_ns: peer.h; 0: 1.5 s. */
-struct jl_tier *jl_tier_new(struct jl_store *local,
-			    void (*contents_of)(const void *record, size_t len, struct jl_table *out),
-			    int64_t patience_ns);
+/* What is in records is for others to know. Called by the tier's thread. */
+struct jl_tier_records {
+	/* Append struct jl_envelope_blob for each blob that it names, without its bytes. */
+	void (*contents_of)(const void *record, size_t len, struct jl_table *out);
+	/* A list of things found out, to which each side has its own to add: it is merged with what is there, never put in its
+	 * place. NULL: there is no such record. */
+	bool (*is_list)(const void *record, size_t len);
+	/* Append the list of both to `out`. JL_ENOTFOUND: `old` lacks nothing that `new` has. JL_ECORRUPT: `old` cannot be used. */
+	int (*merge)(const void *new, size_t new_len, const void *old, size_t old_len, struct jl_buf *out);
+};
+/* `local` is borrowed, open for writing, and its warnings are the tier's to pass on (jl_tier_tell); so is `records`.
+ * patience_ns: peer.h; 0: 1.5 s. */
+struct jl_tier *jl_tier_new(struct jl_store *local, const struct jl_tier_records *records, int64_t patience_ns);
 /* Before the start. JL_EINVAL: its URL is one that may not be used so. */
 int jl_tier_add(struct jl_tier *t, struct jl_tier_remote *remote, struct jl_err *err) JL_MUST_CHECK;
 int jl_tier_start(struct jl_tier *t, struct jl_err *err) JL_MUST_CHECK;

@@ -27,7 +27,7 @@ struct jl_tier_offer {
 
 struct jl_tier {
 	struct jl_store *local;
-	void (*contents_of)(const void *record, size_t len, struct jl_table *out);
+	const struct jl_tier_records *records;
 	int64_t patience_ns;
 	struct jl_tier_slot *at[JL_TIER_REMOTES];
 	uint32_t n;
@@ -66,6 +66,10 @@ void jl_tier_failed(struct jl_tier *t, struct jl_tier_slot *s, int status, const
 void jl_tier_answer(struct jl_tier *t, struct jl_tier_ask *ask, bool found);
 void jl_tier_offer_to(struct jl_tier *t, const struct jl_digest *key, uint32_t n);
 void jl_tier_sent(struct jl_tier *t, bool all);
+static inline bool jl_tier_is_list(const struct jl_tier *t, const void *record, size_t len)
+{
+	return t->records->is_list && t->records->is_list(record, len);
+}
 
 /* Begin: they free themselves. */
 void jl_tier_fetch(struct jl_tier *t, struct jl_tier_ask *ask);

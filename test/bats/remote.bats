@@ -163,6 +163,47 @@ another_user() {
 	[ "$(cat "$TALLY")" = one ]
 }
 
+@test "users who ran a step with different headers find each other's results" {
+	write_manifest <<-END
+		version: 1
+		store: {remotes: [{name: ci, url: "file://$SHARED", mode: readwrite}]}
+		steps:
+		  one:
+		    command: "tally one; cat in.txt extra.h > out.txt; echo 'out.txt: extra.h' > out.d"
+		    inputs: in.txt
+		    outputs: out.txt
+		    depfile: out.d
+	END
+	echo A >extra.h
+	jl_ok run
+	another_user bob
+	echo B >extra.h
+	jl_ok run
+	another_user carol
+	echo A >extra.h
+	jl_ok run
+	assert_counts restored=1
+	another_user dave
+	echo B >extra.h
+	jl_ok run
+	assert_counts restored=1
+	assert_equal "$(cat out.txt)" $'b a\nB'
+	# Who has a list of his own asks for what it lacks, and adds to it.
+	echo C >extra.h
+	jl_ok run
+	assert_counts ran=1
+	cd "$WS"
+	export HOME=$BATS_TEST_TMPDIR/home JL_STORE=$BATS_TEST_TMPDIR/store
+	: >"$TALLY"
+	for header in C B A; do
+		echo $header >extra.h
+		jl_ok run
+		assert_counts restored=1
+		assert_equal "$(cat out.txt)" "b a"$'\n'"$header"
+	done
+	[ ! -s "$TALLY" ]
+}
+
 @test "S41 what is not signed by a known key, or was altered, is a miss" {
 	echo "ci 0123456789abcdef0123456789" >"$BATS_TEST_TMPDIR/keys"
 	jl_ok run # not signed

@@ -37,6 +37,31 @@ static void contents_of(const void *record, size_t len, struct jl_table *out)
 		memcpy(jl_table_add(out, 1), (const char *)record + at, one);
 }
 
+/* A list of these tests: "list" and letters. */
+static bool is_list(const void *record, size_t len)
+{
+	return len > 4 && memcmp(record, "list", 4) == 0;
+}
+
+static int merge(const void *new, size_t new_len, const void *old, size_t old_len, struct jl_buf *out)
+{
+	const char *a = new, *b = old;
+	bool news = false;
+
+	if (!is_list(old, old_len))
+		return JL_ECORRUPT;
+	jl_buf_add(out, old, old_len);
+	for (size_t i = 4; i < new_len; i++) {
+		if (!memchr(b + 4, a[i], old_len - 4)) {
+			jl_buf_char(out, a[i]);
+			news = true;
+		}
+	}
+	return news ? JL_OK : JL_ENOTFOUND;
+}
+
+static const struct jl_tier_records records = {.contents_of = contents_of, .is_list = is_list, .merge = merge};
+
 static void add(struct side *s, const struct tmpdir *dir, const char *folder, const char *group, const char *keys,
 		bool writes)
 {
@@ -53,7 +78,7 @@ static void add(struct side *s, const struct tmpdir *dir, const char *folder, co
 static void init(struct side *s)
 {
 	*s = (struct side){.local = jl_store_mem_new()};
-	s->tier = jl_tier_new(s->local, contents_of, PATIENCE);
+	s->tier = jl_tier_new(s->local, &records, PATIENCE);
 }
 
 static void open_side(struct side *s, const struct tmpdir *dir, const char *group, const char *keys)
@@ -342,6 +367,61 @@ static void remotes_are_asked_in_order(void **state)
 	close_side(&b);
 }
 
+static void put_list(struct side *s, const struct jl_digest *key, const char *text)
+{
+	assert_int_equal(s->local->ops->put_record(s->local, key, text, strlen(text), NULL), JL_OK);
+}
+
+static void assert_list(struct side *s, const struct jl_digest *key, const char *text)
+{
+	struct jl_buf record = JL_BUF_INIT;
+
+	assert_int_equal(s->local->ops->get_record(s->local, key, &record, NULL), JL_OK);
+	assert_int_equal(record.len, strlen(text));
+	assert_memory_equal(record.data, text, record.len);
+	jl_buf_release(&record);
+}
+
+static void send_list(const struct tmpdir *dir, const char *keys, const char *text, bool sent)
+{
+	const struct jl_digest key = key_of("list");
+	struct side a;
+
+	open_side(&a, dir, "", keys);
+	put_list(&a, &key, text);
+	jl_tier_offer(a.tier, &key);
+	assert_int_equal(jl_tier_finish(a.tier, PATIENCE), 0);
+	assert_int_equal(stats(&a).bytes_out > 0, sent);
+	close_side(&a);
+}
+
+/* What each side has found out is added to what is there, in both directions; what cannot be believed is not. */
+static void lists_are_merged(void **state)
+{
+	static const char sign[] = "ci 0123456789abcdef0\n";
+	const struct jl_digest key = key_of("list");
+	struct side b;
+
+	send_list(*state, NULL, "lista", true);
+	send_list(*state, NULL, "listbc", true);
+	send_list(*state, NULL, "listca", false);
+	open_side(&b, *state, "", NULL);
+	assert_true(ask(&b, &key));
+	assert_list(&b, &key, "listabc");
+	put_list(&b, &key, "listxb");
+	assert_true(ask(&b, &key));
+	assert_list(&b, &key, "listxbac");
+	put_list(&b, &key, "listxabc");
+	assert_true(ask(&b, &key));
+	assert_list(&b, &key, "listxabc");
+	close_side(&b);
+	send_list(*state, sign, "listd", true);
+	open_side(&b, *state, "", sign);
+	assert_true(ask(&b, &key));
+	assert_list(&b, &key, "listd");
+	close_side(&b);
+}
+
 /* S39: a helper that is not there, or says nothing: told once, and every key is a miss at once. */
 static void a_dead_remote_is_left_alone(void **state)
 {
@@ -360,7 +440,7 @@ static void a_dead_remote_is_left_alone(void **state)
 	assert_int_equal(fchmodat(dir->fd, "jl-store-mute", 0755, 0), 0);
 	snprintf(with, sizeof(with), "%s:%s", dir->path, path);
 	setenv("PATH", with, 1);
-	a.tier = jl_tier_new(a.local, contents_of, 50 * JL_NS_MS);
+	a.tier = jl_tier_new(a.local, &records, 50 * JL_NS_MS);
 	assert_int_equal(jl_tier_add(a.tier, &gone, NULL), JL_OK);
 	assert_int_equal(jl_tier_add(a.tier, &mute, NULL), JL_OK);
 	assert_int_equal(jl_tier_start(a.tier, NULL), JL_OK);
@@ -441,6 +521,7 @@ int main(void)
 		IN_FOLDER(damage_is_a_miss),
 		IN_FOLDER(by_a_weak_name_nothing_goes_out_or_comes_in),
 		IN_FOLDER(remotes_are_asked_in_order),
+		IN_FOLDER(lists_are_merged),
 		IN_FOLDER(a_dead_remote_is_left_alone),
 		cmocka_unit_test(plain_http_wants_signatures),
 	};

@@ -149,6 +149,52 @@ static void keys(void **state)
 	jl_buf_release(&scratch);
 }
 
+/* `wanted`: "" where a has nothing that b lacks. */
+static void expect_merged(const struct jl_buf *a, const struct jl_buf *b, const char *wanted)
+{
+	struct jl_variants *x = decode(a), *y = decode(b);
+	struct jl_buf out = JL_BUF_INIT;
+	assert_int_equal(jl_variants_merge(x, y, &out), wanted[0] != '\0');
+	if (wanted[0])
+		expect(&out, wanted);
+	else
+		assert_int_equal(out.len, 0);
+	jl_variants_free(x);
+	jl_variants_free(y);
+	jl_buf_release(&out);
+}
+
+static void two_lists_become_one(void **state)
+{
+	(void)state;
+	struct jl_buf a = JL_BUF_INIT, b = JL_BUF_INIT, many = JL_BUF_INIT, others = JL_BUF_INIT;
+	add(&a, "both=1");
+	add(&a, "a=2");
+	add(&a, "a=1");
+	add(&b, "b=1");
+	add(&b, "both=1");
+	expect_merged(&a, &b, "a;both;a;b;");
+	expect_merged(&b, &a, "both;a;b;a;");
+	expect_merged(&a, &a, "");
+	add(&b, "a=1");
+	add(&b, "a=2");
+	expect_merged(&a, &b, "");
+	expect_merged(&b, &a, "a;a;both;b;");
+	/* Each side keeps its newest. */
+	for (unsigned i = 0; i < JL_VARIANTS_MAX; i++) {
+		char words[40];
+		snprintf(words, sizeof(words), "m%02u=x", i);
+		add(&many, words);
+		snprintf(words, sizeof(words), "o%02u=x", i);
+		add(&others, words);
+	}
+	expect_merged(&many, &others, "m15;o15;m14;o14;m13;o13;m12;o12;m11;o11;m10;o10;m09;o09;m08;o08;");
+	jl_buf_release(&a);
+	jl_buf_release(&b);
+	jl_buf_release(&many);
+	jl_buf_release(&others);
+}
+
 static void too_large(void **state)
 {
 	(void)state;
@@ -258,7 +304,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(order),   cmocka_unit_test(the_oldest_drops_out), cmocka_unit_test(keys),
-		cmocka_unit_test(too_large), cmocka_unit_test(damage),	       cmocka_unit_test(bad_paths),
+		cmocka_unit_test(two_lists_become_one), cmocka_unit_test(too_large), cmocka_unit_test(damage),	       cmocka_unit_test(bad_paths),
 		cmocka_unit_test(golden),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
