@@ -95,7 +95,7 @@ bool jl_launch_host_ok(const char *host)
 }
 
 /* One line that every shell takes as it is in single quotes: no quote, backslash, newline or '!' in it. */
-static void script(struct jl_buf *out, const struct jl_agent_files *files, const char *nonce)
+static void script(struct jl_buf *out, const struct jl_agent_files *files, const char *nonce, size_t ahead)
 {
 	jl_buf_printf(out, "exec sh -c 'umask 077; n=%s; d=\"${XDG_CACHE_HOME:-$HOME/.cache}/jl/agent\"; m=$(uname -sm); ", nonce);
 	jl_buf_str(out, "case \"$m\" in ");
@@ -104,7 +104,10 @@ static void script(struct jl_buf *out, const struct jl_agent_files *files, const
 		jl_buf_printf(out, "\"%s\") h=%s s=%llu;; ", f->system, f->hex, (unsigned long long)f->size);
 	}
 	jl_buf_str(out, "*) echo \"$n absent $m\"; exit 3;; esac; a=\"$d/$h\"; ");
-	jl_buf_str(out, "if test -x \"$a\"; then :; else t=\"$d/.new-$$\"; mkdir -p \"$d\" && echo \"$n send $m\" && "
+	jl_buf_str(out, "if test -x \"$a\"; then :; else t=\"$d/.new-$$\"; ");
+	if (ahead)
+		jl_buf_printf(out, "head -c %zu >/dev/null; ", ahead);
+	jl_buf_str(out, "mkdir -p \"$d\" && echo \"$n send $m\" && "
 			"head -c $s >\"$t\" && chmod 700 \"$t\" && \"$t\" check $h && mv -f \"$t\" \"$a\" || "
 			"{ rm -f \"$t\"; echo \"$n bad $d\"; exit 3; }; fi; ");
 	jl_buf_str(out, "echo \"$n go\"; exec \"$a\"'");
@@ -112,7 +115,7 @@ static void script(struct jl_buf *out, const struct jl_agent_files *files, const
 
 void jl_launch_script(struct jl_buf *out, const struct jl_agent_files *files, const char *nonce)
 {
-	script(out, files, nonce);
+	script(out, files, nonce, 0);
 	jl_buf_char(out, '\n');
 }
 
@@ -130,7 +133,7 @@ enum jl_launch_way jl_launch_way_of(const char *const *argv)
 }
 
 const char *const *jl_launch_ssh(struct jl_arena *arena, const char *const *ssh, const char *host,
-				 const struct jl_agent_files *files, const char *nonce)
+				 const struct jl_agent_files *files, const char *nonce, size_t ahead)
 {
 	static const char *const options[] = {"-T", "-o", "BatchMode=yes", "--"};
 	const size_t n_options = sizeof(options) / sizeof(options[0]);
@@ -143,7 +146,7 @@ const char *const *jl_launch_ssh(struct jl_arena *arena, const char *const *ssh,
 		argv[at++] = ssh[i];
 	for (size_t i = 0; i < n_options; i++)
 		argv[at++] = options[i];
-	script(&line, files, nonce);
+	script(&line, files, nonce, ahead);
 	argv[at++] = host;
 	argv[at++] = jl_arena_strdup(arena, line.data);
 	jl_buf_release(&line);

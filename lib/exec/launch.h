@@ -39,9 +39,10 @@ enum jl_launch_way jl_launch_way_of(const char *const *argv);
 void jl_launch_nonce(char out[JL_NONCE]);
 /* May it be given to ssh as a host? Not empty, not beginning with '-', nothing that a shell would take for anything else. */
 bool jl_launch_host_ok(const char *host);
-/* The words of the command: those of `ssh` (NULL-terminated), then options, "--", the host and the script. In the arena. */
+/* The words of the command: those of `ssh` (NULL-terminated), then options, "--", the host and the script. In the arena. `ahead`
+ * bytes for the agent are sent at once; a host that has no agent passes over them, and they are sent again after its "go". */
 const char *const *jl_launch_ssh(struct jl_arena *arena, const char *const *ssh, const char *host,
-                                 const struct jl_agent_files *files, const char *nonce);
+                                 const struct jl_agent_files *files, const char *nonce, size_t ahead);
 /* The script for a shell that reads it, with its newline, appended. The shell may read ahead: nothing is to follow before what it
  * says has come back. */
 void jl_launch_script(struct jl_buf *out, const struct jl_agent_files *files, const char *nonce);

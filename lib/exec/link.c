@@ -128,13 +128,18 @@ static bool fill(struct jl_link *l)
 	for (int i = 0; i < 2; i++) {
 		if (l->lane[i].len == 0)
 			continue;
-		struct jl_buf empty = l->now;
-		l->now = l->lane[i];
-		l->lane[i] = empty;
-		return true;
+		/* Both lanes together where they are short: each write wakes everybody on the way. */
+		if (l->now.len > 0 && l->now.len + l->lane[i].len <= WRITE_SIZE) {
+			jl_buf_add(&l->now, l->lane[i].data, l->lane[i].len);
+			jl_buf_clear(&l->lane[i]);
+		} else if (l->now.len == 0) {
+			struct jl_buf empty = l->now;
+			l->now = l->lane[i];
+			l->lane[i] = empty;
+		}
 	}
-	if (!l->greeted)
-		return false;
+	if (l->now.len > 0 || !l->greeted)
+		return l->now.len > 0;
 	while (l->now.len < WRITE_SIZE / 2 && l->ops->pull && l->ops->pull(l, &l->now))
 		;
 	return l->now.len > 0;
@@ -152,10 +157,12 @@ static void watch_out(struct jl_link *l, bool on)
 }
 
 /* To a socket without a signal when nobody reads there any more. */
-static ssize_t write_some(const struct jl_link *l, const void *data, size_t len)
+static ssize_t write_some(struct jl_link *l, const void *data, size_t len)
 {
-	ssize_t n = send(l->out_fd, data, len, MSG_NOSIGNAL);
-	return n < 0 && errno == ENOTSOCK ? write(l->out_fd, data, len) : n;
+	ssize_t n = l->no_socket ? -1 : send(l->out_fd, data, len, MSG_NOSIGNAL);
+	if (n < 0 && !l->no_socket)
+		l->no_socket = errno == ENOTSOCK;
+	return l->no_socket ? write(l->out_fd, data, len) : n;
 }
 
 void jl_link_flush(struct jl_link *l)

@@ -34,6 +34,7 @@ struct jl_link {
 	struct jl_watch in, out;   /* .fd of in: -1 when closed */
 	int in_fd, out_fd;         /* owned; -1: closed */
 	bool greeted, blocked;     /* blocked: the out descriptor took no more */
+	bool no_socket;            /* the out descriptor is a pipe */
 	struct jl_wire_in frames;
 	struct jl_buf head;        /* bytes of the greeting so far */
 	struct jl_buf lane[2];     /* by enum jl_lane; whole frames */

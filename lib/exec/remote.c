@@ -116,7 +116,7 @@ static void beat(struct jl_timer *t)
 	jl_loop_arm(m->loop, &m->beat, next < heard + silence ? next : heard + silence);
 }
 
-static int call(struct remote *m, struct jl_err *err)
+static int put_call(struct remote *m, struct jl_buf *out, struct jl_err *err)
 {
 	/* A host that shares the folder has ended what it runs before this side gives it up and runs it elsewhere. */
 	int64_t silence = m->config.shared ? m->config.silence_ns / 2 : 2 * m->config.silence_ns;
@@ -129,7 +129,18 @@ static int call(struct remote *m, struct jl_err *err)
 					    .slots = m->config.slots,
 					    .umask = jl_file_umask(),
 					    .shared = m->same.path.len ? m->same.path.data : ""}};
-	return r == JL_OK ? jl_link_send(&m->link, JL_LANE_CONTROL, &msg, err) : r;
+	return r == JL_OK ? jl_msg_put(out, &msg, err) : r;
+}
+
+static int call(struct remote *m, struct jl_err *err)
+{
+	struct jl_buf msg = JL_BUF_INIT;
+	int r = m->called ? JL_OK : put_call(m, &msg, err);
+	if (msg.len)
+		jl_link_raw(&m->link, msg.data, msg.len);
+	m->called = true;
+	jl_buf_release(&msg);
+	return r;
 }
 
 /* The agent's program, whole: it is needed before anything else can be said. */
@@ -146,6 +157,7 @@ static int send_program(struct remote *m, const char *system, struct jl_err *err
 		jl_link_raw(&m->link, bytes.data, bytes.len);
 	else
 		jl_err_set(err, r, "it asks for an agent for \"%s\"", system);
+	m->called = false; /* what was said ahead was passed over */
 	jl_buf_release(&bytes);
 	return r;
 }
@@ -242,6 +254,39 @@ static void send_script(struct remote *m)
 	jl_buf_release(&line);
 }
 
+/* Start the launcher; what it has to be told at once is queued. */
+static int launch(struct remote *m, struct jl_err *err)
+{
+	const char *const *argv = m->config.argv;
+	struct jl_buf ahead = JL_BUF_INIT;
+	int r = JL_OK;
+	m->called = m->config.way == JL_LAUNCH_SSH;
+	if (m->called) { /* without waiting for its "go": a way there and back less */
+		r = put_call(m, &ahead, err);
+		argv = jl_launch_ssh(&m->launch, argv, m->config.name, m->config.agents, m->nonce, ahead.len);
+	}
+	m->launched_ns = now_ns();
+	if (r == JL_OK)
+		r = jl_launch_start(argv, m->config.environ, m->config.workdir, &m->launched, err);
+	if (r == JL_OK) {
+		r = jl_link_open(&m->link, m->loop, &link_ops, m->launched.in_fd, m->launched.out_fd, err);
+		if (r == JL_OK)
+			r = jl_loop_add(m->loop, &m->errors, m->launched.err_fd, EPOLLIN, err);
+		if (r == JL_OK && m->config.way == JL_LAUNCH_SHELL)
+			send_script(m);
+		else if (r == JL_OK && m->config.way == JL_LAUNCH_AGENT)
+			r = call(m, err);
+		else if (r == JL_OK)
+			jl_link_raw(&m->link, ahead.data, ahead.len);
+		if (r != JL_OK) {
+			jl_link_release(&m->link);
+			end_launcher(m, 0);
+		}
+	}
+	jl_buf_release(&ahead);
+	return r;
+}
+
 int jl_remote_connect(struct jl_exec *x, struct jl_err *err)
 {
 	struct remote *m = (struct remote *)x;
@@ -249,26 +294,10 @@ int jl_remote_connect(struct jl_exec *x, struct jl_err *err)
 		return JL_OK;
 	jl_launch_nonce(m->nonce);
 	jl_arena_release(&m->launch);
-	const char *const *argv = m->config.argv;
-	if (m->config.way == JL_LAUNCH_SSH)
-		argv = jl_launch_ssh(&m->launch, argv, m->config.name, m->config.agents, m->nonce);
 	m->said_len = 0;
-	m->launched_ns = now_ns();
-	int r = jl_launch_start(argv, m->config.environ, m->config.workdir, &m->launched, err);
+	int r = launch(m, err);
 	if (r != JL_OK)
 		return r;
-	r = jl_link_open(&m->link, m->loop, &link_ops, m->launched.in_fd, m->launched.out_fd, err);
-	if (r == JL_OK)
-		r = jl_loop_add(m->loop, &m->errors, m->launched.err_fd, EPOLLIN, err);
-	if (r == JL_OK && m->config.way == JL_LAUNCH_SHELL)
-		send_script(m);
-	else if (r == JL_OK && m->config.way == JL_LAUNCH_AGENT)
-		r = call(m, err);
-	if (r != JL_OK) {
-		jl_link_release(&m->link);
-		end_launcher(m, 0);
-		return r;
-	}
 	m->state = JL_REMOTE_CONNECTING;
 	jl_loop_arm(m->loop, &m->beat, m->launched_ns + m->config.connect_ns);
 	return JL_OK;

@@ -33,6 +33,7 @@ struct remote {
 	char said[300];              /* ... its last line */
 	size_t said_len;
 	char nonce[JL_NONCE];
+	bool called;                 /* CALL was sent, and nothing has passed over it */
 	struct jl_same same;         /* until it has answered */
 	bool unfit;
 	struct jl_timer beat, soon;

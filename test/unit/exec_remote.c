@@ -132,16 +132,21 @@ static int set_up(void **state)
 	return exec && root >= 0 ? 0 : -1;
 }
 
+static void end(void)
+{
+	exec->ops->free(exec);
+	jl_loop_free(loop);
+	memset(&seen.jobs[0], 0, sizeof(seen.jobs[0])); /* another's: see run() */
+	jl_buf_init(&seen.jobs[0].out, JL_BUF_MAX);
+	jl_buf_init(&seen.jobs[0].err, JL_BUF_MAX);
+	seen_release(&seen);
+}
+
 static int tear_down(void **state)
 {
 	(void)state;
 	char runs[4300];
-	exec->ops->free(exec);
-	jl_loop_free(loop);
-	memset(&seen.jobs[0], 0, sizeof(seen.jobs[0]));
-	jl_buf_init(&seen.jobs[0].out, JL_BUF_MAX);
-	jl_buf_init(&seen.jobs[0].err, JL_BUF_MAX);
-	seen_release(&seen);
+	end();
 	close(root);
 	snprintf(runs, sizeof(runs), "%s/jl/agent/run", cache);
 	assert_int_equal(entries(runs), 0); /* nothing of a run stays on the host */
@@ -321,6 +326,42 @@ static void test_noise(void **state)
 	assert_string_equal(seen.jobs[0].out.data, "hello\n");
 }
 
+/* Over ssh, with the agent in the host's cache: this "ssh" lets nothing back before it has the head of a message. The first time the
+ * agent is not there, which takes another way there and back. */
+static void test_called_ahead(void **state)
+{
+	(void)state;
+	static char ssh[20000];
+	const char *const argv[] = {"sh", "-c", ssh, NULL};
+	struct utsname u;
+	struct jl_digest digest;
+	struct jl_agent_file file = {.path = agent};
+	struct jl_agent_files files = {.at = JL_TABLE_INIT(struct jl_agent_file), .arena = JL_ARENA_INIT};
+	int fd = open(agent, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && uname(&u) == 0);
+	assert_int_equal(jl_digest_fd(&jl_io_system, fd, &digest, &file.size, NULL), JL_OK);
+	close(fd);
+	jl_digest_hex(&digest, file.hex);
+	file.system = jl_arena_printf(&files.arena, "Linux %s", u.machine);
+	*(struct jl_agent_file *)jl_table_add(&files.at, 1) = file;
+	snprintf(ssh, sizeof(ssh),
+		 "for line; do :; done; head -c 8 >'%s/head'; test -s '%s/head' || exit; "
+		 "{ cat '%s/head' -; } | XDG_CACHE_HOME='%s/far' sh -c \"$line\"", dir, dir, dir, dir);
+	for (int i = 0; i < 2; i++) {
+		end();
+		const struct jl_remote_config config = {.name = "far", .argv = argv, .way = JL_LAUNCH_SSH, .agents = &files,
+							.environ = (const char *const *)environ, .slots = 4};
+		assert_int_equal(jl_loop_new(&loop, NULL), JL_OK);
+		assert_int_equal(jl_exec_remote_new(loop, &config, &exec, NULL), JL_OK);
+		seen_init(&seen, exec);
+		run("echo hello", NULL);
+		assert_ok();
+		assert_string_equal(seen.jobs[0].out.data, "hello\n");
+	}
+	jl_table_release(&files.at);
+	jl_arena_release(&files.arena);
+}
+
 int main(void)
 {
 	struct utsname u;
@@ -351,6 +392,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lost, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_launcher, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_noise, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_called_ahead, set_up, tear_down),
 	};
 	failed += cmocka_run_group_tests_name("agent alone", tests, NULL, NULL);
 	(void)!jl_file_remove(&jl_io_system, AT_FDCWD, cache, NULL);
