@@ -6,6 +6,7 @@
 #include "memo/depfile.h"
 #include "memo/key.h"
 #include "memo/variants.h"
+#include "run/elsewhere.h"
 #include "run/expand.h"
 #include "run/shared.h"
 #include "run/stamps.h"
@@ -401,6 +402,16 @@ static bool take_all(struct taking *k)
 	return ok;
 }
 
+/* Does the state of the file here say what the step used? In a folder of its own on another host there are its declared inputs, what
+ * it made itself, and the host's own files, none of which is news. In a workspace that the host has, too, what lies outside of it may
+ * be the host's own. */
+static bool is_ours(const struct taking *k, const char *path)
+{
+	if (!jl_elsewhere_is(k->e, k->r))
+		return true;
+	return jl_elsewhere_shared(k->e, k->r->inst) && path[0] != '/' && !jl_path_escapes(path);
+}
+
 /* The files that the depfile names, as it was left. */
 static bool read_depfile(struct taking *k, const char *path)
 {
@@ -419,7 +430,8 @@ static bool read_depfile(struct taking *k, const char *path)
 	const char *dep = deps.data;
 	for (uint32_t i = 0; r == JL_OK && i < n; i++) {
 		place(k, dep, &clean);
-		*(uint32_t *)jl_table_add(&k->ids, 1) = jl_files_id(files, clean.data, clean.len);
+		if (is_ours(k, clean.data))
+			*(uint32_t *)jl_table_add(&k->ids, 1) = jl_files_id(files, clean.data, clean.len);
 		dep += strlen(dep) + 1;
 	}
 	jl_buf_release(&text);

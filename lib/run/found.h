@@ -2,6 +2,8 @@
  * has two halves: the base key, of all that is declared, by which the store lists what was found before (memo/variants.h), and
  * the full key, of the base and the files found, by which the result is stored.
  *
+ * What ran on another host has no found dependencies but in a workspace that is that host's, too: its headers are not these.
+ *
  * The state keeps each instance's list of files, so that `fresh` needs no store. A file that is gone is as good as one
  * that changed: never an error.
  */

@@ -173,3 +173,78 @@ EOF2
 	assert_equal "$(cat .jl/failed/a/o)" part
 	assert_equal "$(trashed)" ""
 }
+
+# A compiler, as far as depfiles go: cc.sh OUT SOURCE HEADER...; the depfile is OUT.d.
+compiler() {
+	cat >cc.sh <<-'END'
+		#!/bin/sh
+		out=$1; shift
+		cat "$@" >"$out" && echo "$out: $*" >"$out.d"
+	END
+	chmod +x cc.sh
+}
+
+@test "a depfile on a host: declared headers count, the host's own do not, an undeclared one is not there" {
+	compiler
+	mkdir -p inc "$BATS_TEST_TMPDIR/sys"
+	echo c >a.c
+	echo h >inc/a.h
+	echo other >inc/b.h
+	echo stdio >"$BATS_TEST_TMPDIR/sys/stdio.h"
+	box 2 <<EOF2
+defaults: {executor: box}
+steps:
+  all: {command: "./cc.sh \${{ output }} a.c inc/a.h", inputs: [a.c, inc/], outputs: a.o, depfile: a.o.d}
+  sys: {command: "./cc.sh \${{ output }} a.c inc/a.h $BATS_TEST_TMPDIR/sys/stdio.h", inputs: [a.c, inc/a.h], outputs: s.o, depfile: s.o.d}
+  not: {command: "./cc.sh \${{ output }} a.c inc/b.h", inputs: a.c, outputs: n.o, depfile: n.o.d, manual: true}
+  none: {command: "touch \${{ output }}", inputs: a.c, outputs: z.o, depfile: z.o.d, manual: true}
+EOF2
+	jl_ok run --events there
+	assert_counts ran=2
+	assert_file a.o.d "a.o: a.c inc/a.h"
+	jl_ok run
+	assert_counts fresh=2
+	# The one header is another's on that host: what it is here says nothing.
+	echo changed >"$BATS_TEST_TMPDIR/sys/stdio.h"
+	jl_ok run
+	assert_counts fresh=2
+	echo changed >>inc/a.h
+	jl_ok run
+	assert_counts ran=2
+	run_jl run not
+	assert_status 1
+	assert_stderr_has 'inc/b.h: No such file'
+	assert_stderr_has 'only its declared inputs are there'
+	jl_ok run none
+	assert_stderr_has 'not stored: its depfile "z.o.d" was not written'
+	# A hit anywhere, and the same key where only declared headers are used.
+	rm -r .jl ./*.o ./*.d
+	jl_ok run
+	assert_counts restored=2
+	rm -r .jl ./*.o ./*.d "$JL_STORE"
+	jl_ok run --executor local --events here
+	assert_counts ran=2
+	sed -i 's/changed//; /^$/d' inc/a.h
+	jl_ok run --executor local --events here
+	assert_equal "$(event_keys here | grep ^all)" "$(event_keys there | grep ^all)"
+	refute [ "$(event_keys here | grep ^sys)" = "$(event_keys there | grep ^sys)" ]
+}
+
+@test "a depfile with sync: shared: what it names in the workspace counts, what is outside does not" {
+	compiler
+	mkdir -p "$BATS_TEST_TMPDIR/sys"
+	echo c >a.c
+	echo h >a.h
+	echo stdio >"$BATS_TEST_TMPDIR/sys/stdio.h"
+	shared '' <<EOF2
+steps:
+  a: {command: "./cc.sh \${{ output }} a.c a.h ../sys/stdio.h $BATS_TEST_TMPDIR/sys/stdio.h \$PWD/a.h", inputs: a.c, outputs: a.o, depfile: a.o.d}
+EOF2
+	jl_ok run
+	echo changed >"$BATS_TEST_TMPDIR/sys/stdio.h"
+	jl_ok run
+	assert_counts fresh=1
+	echo changed >a.h
+	jl_ok run
+	assert_counts ran=1
+}
