@@ -15,6 +15,7 @@ struct jl_want {                /* a content that is on its way */
 	uint32_t index;
 	char name[128];
 	int fd;
+	bool resumed;        /* a part of it was there from before: if it is wrong in the end, that part may be at fault */
 	struct jl_receive rx;
 };
 

@@ -42,6 +42,7 @@ int jl_wants_ask(struct jl_serve *s, struct jl_far_job *j, struct jl_err *err)
 			break;
 		}
 		jl_receive_init(&w->rx, w->fd, in->size, at);
+		w->resumed = at > 0;
 		s->wants = w;
 		*(struct jl_msg_want *)jl_table_add(&asked, 1) = (struct jl_msg_want){.index = index, .from = at};
 	}
@@ -64,6 +65,16 @@ void jl_wants_let_go(struct jl_serve *s, uint64_t id)
 		if (j->phase == JL_FAR_WANTING && j->id != id && jl_wants_ask(s, j, &err) != JL_OK)
 			jl_serve_refuse(s, j, err.text);
 	}
+}
+
+/* What was there from before was not the beginning of it: all of it once more. */
+static void ask_again(struct jl_serve *s, struct jl_want *w)
+{
+	const struct jl_msg_want want = {.index = w->index};
+	(void)!ftruncate(w->fd, 0); /* all is written over in any case, and its size is looked at */
+	jl_receive_init(&w->rx, w->fd, w->rx.size, 0);
+	w->resumed = false;
+	jl_serve_say(s, JL_LANE_CONTROL, &(struct jl_msg){.type = JL_MSG_NEED, .id = w->id, .want = {.at = &want, .n = 1}});
 }
 
 /* A content is whole: put it where it is missing. The last that waits gets the file itself. */
@@ -122,12 +133,17 @@ int jl_wants_data(struct jl_serve *s, const struct jl_msg *m, struct jl_err *err
 	if (r == 0)
 		return JL_OK;
 	if (r == 1) {
-		r = jl_home_put(&s->home, &w->digest, w->rx.size, w->fd, &why);
-		if (r != JL_OK && r != JL_ECHANGED) { /* not kept, so not checked yet */
+		bool kept = jl_home_has(&s->home, &w->digest); /* by another agent, meanwhile */
+		r = kept ? JL_OK : jl_home_put(&s->home, &w->digest, w->rx.size, w->fd, &why);
+		if (kept || (r != JL_OK && r != JL_ECHANGED)) { /* then it was not checked */
 			r = jl_digest_fd_as((enum jl_digest_algo)w->digest.algo, &jl_io_system, w->fd, &is, &size, &why);
 			if (r == JL_OK && !jl_digest_equal(&is, &w->digest))
 				r = jl_err_set(&why, JL_ECHANGED, "it changed while it was sent");
 		}
+	}
+	if (r == JL_ECHANGED && w->resumed) {
+		ask_again(s, w);
+		return JL_OK;
 	}
 	struct jl_want whole = *w;
 	whole.next = NULL;

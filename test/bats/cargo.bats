@@ -248,3 +248,51 @@ EOF2
 	jl_ok run
 	assert_counts ran=1
 }
+
+# An ssh that is cut when so many bytes have gone to the host, as often as there are numbers in the file "cuts"; what went each time is
+# the size of sent.1, sent.2 ... One begins when the one before is over at both ends.
+cut_ssh() { # bytes...
+	printf '%s\n' "$@" >"$BATS_TEST_TMPDIR/cuts"
+	cat >"$BATS_TEST_TMPDIR/bin/cut-ssh" <<-END
+		#!/bin/bash
+		cd "$BATS_TEST_TMPDIR" || exit 1
+		exec 9>>cut.lock
+		flock 9
+		i=\$((\$(cat cut.count 2>/dev/null || echo 0) + 1))
+		echo \$i >cut.count
+		n=\$(sed -n "\${i}p" cuts)
+		exec > >(exec tee -p received.\$i) # so that what comes is counted, too
+		perl -e 'my \$n = shift // 1e15; while (\$n > 0 && sysread(STDIN, my \$b, \$n < 65536 ? \$n : 65536)) { \$n -= length \$b; syswrite STDOUT, \$b }' \$n |
+			tee sent.\$i | ssh "\$@"
+	END
+	chmod +x "$BATS_TEST_TMPDIR/bin/cut-ssh"
+	export JL_SSH=cut-ssh
+}
+sent() { stat -c %s "$BATS_TEST_TMPDIR/sent.$1"; } # of which connection
+
+@test "a large input that is cut on its way goes on where it was; what came of it wrong is sent anew" {
+	sshd_start
+	write_manifest <<'END'
+version: 1
+executors: {lab: {type: ssh, hosts: [{host: h1, slots: 1}]}}
+steps: {a: {command: "cksum < big > o", inputs: big, outputs: o, executor: lab}}
+END
+	head -c 8000000 /dev/urandom >big
+	jl_ok hosts # the agent is there
+	cut_ssh 2500000 3000000
+	jl_ok run
+	assert_file o "$(cksum <big)"
+	assert_stderr_has 'the step runs again'
+	[[ $(sent 1) == 2500000 && $(sent 2) == 3000000 ]]
+	# 8,000,000 bytes in all, and for each cut the piece that it went through.
+	[[ $(sent 3) -ge 2500000 && $(sent 3) -le 2700000 ]]
+	assert_equal "$(ls "$(ssh_home h1)/.cache/jl/agent/partial")" ""
+	# A part from before that is not the beginning of it.
+	local name
+	head -c 8000000 /dev/urandom >big
+	name=$(jl hash big | grep -oE '[0-9a-f]{32}')
+	head -c 5000000 /dev/urandom >"$(ssh_home h1)/.cache/jl/agent/partial/$name"
+	jl_ok run
+	assert_file o "$(cksum <big)"
+	[[ $(sent 4) -ge 11000000 && $(sent 4) -le 11100000 ]]
+}
