@@ -75,8 +75,8 @@ EOF2
 	touch in
 	export DOCKER_HOST
 	jl run >out 2>err 3>&- &
-	local jl=$! word
-	read -r word <up
+	local jl=$!
+	read -r _ <up
 	docker kill "$(docker ps -q)"
 	wait $jl
 	assert_equal "$(cat o)" 'done'
@@ -85,7 +85,7 @@ EOF2
 	rmdir gone
 	jl run --force >out 2>err 3>&- &
 	jl=$!
-	read -r word <up
+	read -r _ <up
 	kill -9 $jl
 	until [[ -z $(docker ps -q) ]]; do read -rt 0.05 <> <(:) || :; done
 }
