@@ -193,7 +193,8 @@ int jl_far_job_set_up(struct jl_far_job *j, struct jl_home *h, struct jl_err *er
 	return r;
 }
 
-/* A script that is longer than an argument may be lies in a file of its own beside the folder, and the shell is told to read that. */
+/* A script that is longer than an argument may be lies in a file of its own beside the folder, and the shell is told to read
+ * that. */
 static int shorten_script(struct jl_far_job *j, const struct jl_home *h, struct jl_err *err)
 {
 	const size_t one_most = (size_t)32 * (size_t)sysconf(_SC_PAGESIZE);

@@ -30,8 +30,8 @@ struct jl_far_job {
 };
 
 /* Make the folder, the inputs' folders, what came with the message (whose bytes are borrowed), and what the home has. The rest is
- * in `missing`. A job in a folder that both sides have gets nothing: its inputs are looked at. JL_EINVAL, JL_ECHANGED: the job cannot
- * be; text for the user. */
+ * in `missing`. A job in a folder that both sides have gets nothing: its inputs are looked at. JL_EINVAL, JL_ECHANGED: the
+ * job cannot be; text for the user. */
 int jl_far_job_set_up(struct jl_far_job *j, struct jl_home *h, struct jl_err *err) JL_MUST_CHECK;
 /* Put a missing input in place from a checked file. `name` (below the home's dir_fd) may be moved there; NULL: copied from fd. */
 int jl_far_job_place(struct jl_far_job *j, struct jl_home *h, uint32_t index, const char *name, int fd,

@@ -21,8 +21,8 @@ struct jl_job {
 	const char *label;          /* for messages */
 	const char *const *argv;    /* NULL-terminated; borrowed until start() returns, like all pointers here */
 	const char *const *envp;    /* NULL-terminated, the whole environment */
-	bool script;                /* the last of argv is a text for a shell that reads files by ". FILE": far away it may be longer
-	                             * than an argument; here whoever starts the job sees to that */
+	bool script;                /* the last of argv is a text for a shell that reads files by ". FILE": far away it may be
+	                             * longer than an argument; here whoever starts the job sees to that */
 	const char *workdir;        /* absolute; NULL: where jl is (local processes only) */
 	int stdin_fd;               /* -1: /dev/null; stays the caller's */
 	bool terminal;              /* what is no other stream is jl's own 0, 1, 2, in its process group: local only */

@@ -198,8 +198,8 @@ static int take_hello(struct remote *m, const struct jl_msg_hello *h, struct jl_
 	jl_same_withdraw(&m->same);
 	m->unfit = m->config.shared && strcmp(h->shared, m->same.text) != 0;
 	if (m->unfit)
-		return jl_err_set(err, JL_EINVAL, "\"sync: shared\", and it has not this workspace at \"%s\"; without that line inputs "
-				  "and outputs are sent", m->config.workdir);
+		return jl_err_set(err, JL_EINVAL, "\"sync: shared\", and it has not this workspace at \"%s\"; without that line "
+				  "inputs and outputs are sent", m->config.workdir);
 	m->state = JL_REMOTE_UP;
 	m->slots = h->slots;
 	m->memory = h->memory;

@@ -20,7 +20,7 @@ struct jl_remote_config {              /* all borrowed until the executor is fre
 	const struct jl_agent_files *agents; /* brought along, unless the launcher is the agent's */
 	const char *const *environ;    /* the launcher's, and what of a job's is the host's own */
 	const char *workdir;           /* where the launcher starts; NULL: where jl is */
-	bool shared;                   /* the host has `workdir`, which is absolute, under the same name: without that it is unfit */
+	bool shared;                   /* the host has `workdir`, which is absolute, under the same name, or is unfit */
 	uint32_t slots;                /* 0: as many as the host says */
 	int64_t silence_ns;            /* nothing heard for so long: lost. 0: 30 s */
 	int64_t connect_ns;            /* from the launch until it answers. 0: 20 s */

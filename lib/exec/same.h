@@ -1,7 +1,7 @@
-/* struct jl_same: is a folder of this machine the same one on a host, under the same name? That is found out, not believed: this side
- * puts a file with a new name and a random text into it, the agent says what it reads there. And how a folder that several machines
- * write is looked at: network file systems answer a stat from memory, for up to a minute, but ask when something is opened.
- */
+/* struct jl_same: is a folder of this machine the same one on a host, under the same name? That is found out, not believed:
+ * this side puts a file with a new name and a random text into it, the agent says what it reads there. And how a folder that
+ * several machines write is looked at: network file systems answer a stat from memory, for up to a minute, but ask when
+ * something is opened. */
 #ifndef JL_EXEC_SAME_H
 #define JL_EXEC_SAME_H
 

@@ -52,8 +52,8 @@ void jl_variants_free(struct jl_variants *v); /* NULL is fine */
  * the new one alone is too large. */
 int jl_variants_add(const struct jl_variants *old, const struct jl_digest *base, const char *const *paths,
                     const struct jl_variant_file *files, uint32_t n, struct jl_buf *out, struct jl_err *err) JL_MUST_CHECK;
-/* Append the record of the variants of both, which are of one base key: one of each in turn, `a`'s first, as many as may be. Returns
- * whether `a` has one that `b` lacks; false: nothing is appended. */
+/* Append the record of the variants of both, which are of one base key: one of each in turn, `a`'s first, as many as may be.
+ * Returns whether `a` has one that `b` lacks; false: nothing is appended. */
 bool jl_variants_merge(const struct jl_variants *a, const struct jl_variants *b, struct jl_buf *out);
 /* The full key of a variant; scratch is used for it. */
 void jl_variants_key(const struct jl_variants *v, uint32_t variant, struct jl_buf *scratch, struct jl_digest *ret);

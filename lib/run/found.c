@@ -402,9 +402,9 @@ static bool take_all(struct taking *k)
 	return ok;
 }
 
-/* Does the state of the file here say what the step used? In a folder of its own on another host there are its declared inputs, what
- * it made itself, and the host's own files, none of which is news. In a workspace that the host has, too, what lies outside of it may
- * be the host's own. */
+/* Does the state of the file here say what the step used? In a folder of its own on another host there are its declared
+ * inputs, what it made itself, and the host's own files, none of which is news. In a workspace that the host has, too, what
+ * lies outside of it may be the host's own. */
 static bool is_ours(const struct taking *k, const char *path)
 {
 	if (!jl_elsewhere_is(k->e, k->r))

@@ -30,9 +30,10 @@ struct jl_peer_call {
 	 * said. `found`: the size of the object, if it was told. May start further calls, and free this one. */
 	void (*done)(struct jl_peer_call *c, int status, const struct jl_err *err);
 	uint64_t found;
-	/* GET of a helper that can fetch (docs/formats/helper.md): restart() may set the first byte wanted and the settings, which it
-	 * lends; about(): the answer's settings, and `from` is the first byte that comes. NULL: a plain GET. A download that
-	 * moved a good deal before it was cut is tried again as if for the first time. `unchanged`: there is nothing new. */
+	/* GET of a helper that can fetch (docs/formats/helper.md): restart() may set the first byte wanted and the settings,
+	 * which it lends; about(): the answer's settings, and `from` is the first byte that comes. NULL: a plain GET. A
+	 * download that moved a good deal before it was cut is tried again as if for the first time. `unchanged`: there is
+	 * nothing new. */
 	uint64_t from;
 	const struct jl_buf *settings;
 	int (*about)(struct jl_peer_call *c, const struct jl_talk *found, struct jl_err *err);

@@ -326,8 +326,8 @@ static void test_noise(void **state)
 	assert_string_equal(seen.jobs[0].out.data, "hello\n");
 }
 
-/* Over ssh, with the agent in the host's cache: this "ssh" lets nothing back before it has the head of a message. The first time the
- * agent is not there, which takes another way there and back. */
+/* Over ssh, with the agent in the host's cache: this "ssh" lets nothing back before it has the head of a message. The first
+ * time the agent is not there, which takes another way there and back. */
 static void test_called_ahead(void **state)
 {
 	(void)state;

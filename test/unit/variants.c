@@ -304,7 +304,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(order),   cmocka_unit_test(the_oldest_drops_out), cmocka_unit_test(keys),
-		cmocka_unit_test(two_lists_become_one), cmocka_unit_test(too_large), cmocka_unit_test(damage),	       cmocka_unit_test(bad_paths),
+		cmocka_unit_test(two_lists_become_one), cmocka_unit_test(too_large), cmocka_unit_test(damage),
+		cmocka_unit_test(bad_paths),
 		cmocka_unit_test(golden),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
