@@ -48,6 +48,7 @@ static const struct jl_opt memo_opts[] = {
 	{"ignore", 0, "ARG", "with --memo: leave that word out of the key", JL_OPT_LIST, AT(memo.ignore), 0},
 	{"ttl", 0, "DUR", "with --memo: do not use a result as old as that", JL_OPT_TEXT, AT(memo.ttl), 0},
 	{"cache-failures", 0, "DUR", "with --memo: store failures, too, for that long", JL_OPT_TEXT, AT(memo.failures), 0},
+	{"offline", 0, NULL, "with --memo: ask no remote, send nothing to one", JL_OPT_FLAG, AT(offline), 0},
 	{"cache", 0, "rw|ro|wo|off", "with --memo: use and fill the store, or only one of both", JL_OPT_CHOICE, AT(cache),
 	 0},
 	{"force", 0, NULL, "with --memo: run all, whatever the store knows", JL_OPT_FLAG, AT(force), 0},
@@ -232,9 +233,10 @@ static int check(const struct jl_settings *s, uint32_t n_words, struct jl_err *e
 			return jl_err_set(err, JL_EINVAL, "option \"--env\": \"%s\" is no name of a variable",
 					  s->memo.env.at[i]);
 	if (!s->map.memo && (s->memo.inputs.n || s->memo.outputs.n || s->memo.tools.n || s->memo.ignore.n ||
-			     s->memo.ttl || s->memo.failures || s->cache || s->force || s->store))
+			     s->memo.ttl || s->memo.failures || s->cache || s->force || s->store || s->offline))
 		return jl_err_set(err, JL_EINVAL,
-				  "-i, -o, --tool, --ignore, --ttl, --cache-failures, --cache, --force and --store need --memo");
+				  "-i, -o, --tool, --ignore, --ttl, --cache-failures, --cache, --force, --store and --offline need "
+				  "--memo");
 	return JL_OK;
 }
 

@@ -37,6 +37,7 @@ static const struct jl_opt memo_opts[] = {
 };
 static const struct jl_opt common_opts[] = {
 	{"cache", 0, "rw|ro|wo|off", "use and fill the store, or only one of both", JL_OPT_CHOICE, AT(cache), 0},
+	{"offline", 0, NULL, "ask no remote, send nothing to one", JL_OPT_FLAG, AT(offline), 0},
 	{"timeout", 0, "DUR", "end the command after that time: 90s, 5m, 2h", JL_OPT_DURATION, AT(timeout_ns), 0},
 	{"kill-after", 0, "DUR", "from TERM to KILL (default: 10s)", JL_OPT_DURATION, AT(kill_after_ns), 0},
 	{"quiet", 'q', NULL, "say nothing unless it failed; then its output", JL_OPT_FLAG, AT(quiet), 0},
@@ -50,7 +51,7 @@ static const struct jl_opt *const tables[] = {memo_opts, jl_opts_store, jl_opts_
 struct passer {
 	struct jl_sink sink; /* first */
 	int out_fd;          /* -1: not shown */
-	bool quiet, safe_out, safe_err;
+	bool quiet, verbose, safe_out, safe_err;
 	volatile int broken; /* SIGPIPE: nobody reads on; SIGTERM: it cannot be written */
 	int sys_errno;
 	struct jl_buf shown;
@@ -150,12 +151,23 @@ static void show_held(struct passer *p, bool failed)
 		jl_say("memo: its output is not whole: %s", err->text);
 }
 
+static void tell_remote(const struct jl_remote_counts *counts)
+{
+	struct jl_buf text = JL_BUF_INIT;
+
+	jl_remote_counts_show(&text, counts);
+	jl_say("memo: remote %s", text.data);
+	jl_buf_release(&text);
+}
+
 static void pass(struct jl_sink *s, const struct jl_event *ev)
 {
 	struct passer *p = (struct passer *)s;
 
 	if (ev->type == JL_EVENT_WARNING && !p->quiet)
 		jl_say(ev->step ? "%s: %s" : "%s%s", ev->step ? ev->step : "", ev->text);
+	if (ev->type == JL_EVENT_REMOTE && p->verbose && !p->quiet)
+		tell_remote(ev->remote);
 	if (ev->type != JL_EVENT_STEP_OUTPUT || ev->len == 0)
 		return;
 	if (p->quiet)
@@ -246,6 +258,7 @@ static int run(struct jl_settings *s)
 	struct passer p = {.sink = {.event = pass},
 			   .out_fd = STDOUT_FILENO,
 			   .quiet = s->quiet,
+			   .verbose = s->verbose > 0,
 			   .shown = JL_BUF_INIT,
 			   .held = JL_GATHER_INIT,
 			   .spill = JL_SPILL_INIT,

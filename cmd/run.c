@@ -33,6 +33,7 @@ static const struct jl_opt run_opts[] = {
 static const struct jl_opt plan_opts[] = {
 	{"force", 0, "[=STEP]", "as if run was told so", JL_OPT_LIST, AT(force_steps), 0},
 	{"from", 0, "STEP", "as if run was told so", JL_OPT_TEXT, AT(from), 0},
+	{"offline", 0, NULL, "as if run was told so", JL_OPT_FLAG, AT(offline), 0},
 	{0},
 };
 static const struct jl_opt adopt_opts[] = {

@@ -316,6 +316,7 @@ int jl_adhoc_open(const struct jl_memo_opts *o, const struct jl_table *words, ui
 	if (r == JL_OK)
 		r = jl_state_open_empty(&jl_io_system, p->root, &p->state, err);
 	if (r == JL_OK) {
+		p->state->files.algo = jl_run_algo(&o->run);
 		make_pieces(&b, words, n_shell, tools, input);
 		make_plan(&b, words, n_shell);
 		*ret = p;

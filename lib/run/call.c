@@ -2,8 +2,10 @@
 #include "run/call.h"
 
 #include "run/adhoc.h"
+#include "run/call_shared.h"
 #include "run/found.h"
 #include "run/scope.h"
+#include "run/shared.h"
 #include "run/stamps.h"
 
 #include <fcntl.h>
@@ -32,12 +34,15 @@ static const char *store_dir(const struct jl_run_opts *run)
 void jl_calls_init(struct jl_calls *all, const struct jl_run_opts *run)
 {
 	const char *tmp = variable(run, "TMPDIR");
+	const bool writes = run->cache == JL_CACHE_RW || run->cache == JL_CACHE_WO;
 	*all = (struct jl_calls){.run = run,
 				 .tmp_dir = tmp && tmp[0] == '/' ? tmp : "/tmp",
 				 .store = run->store,
-				 .writes = run->store != NULL};
-	jl_tools_init(&all->tools, run->cache == JL_CACHE_OFF ? NULL : store_dir(run),
-		      run->cache == JL_CACHE_RW || run->cache == JL_CACHE_WO, variable(run, "PATH"), run->cwd);
+				 .writes = run->store != NULL,
+				 .remotes = run->config.n_remotes > 0 && writes && !run->offline};
+	jl_tools_init(&all->tools, run->cache == JL_CACHE_OFF ? NULL : store_dir(run), writes, variable(run, "PATH"),
+		      run->cwd);
+	all->tools.algo = jl_run_algo(run);
 }
 
 static void close_store(struct jl_calls *all)
@@ -57,7 +62,12 @@ void jl_calls_release(struct jl_calls *all)
 	jl_tools_release(&all->tools);
 }
 
-static void tell(const struct jl_calls *all, const char *text)
+const char *jl_calls_store_dir(const struct jl_calls *all)
+{
+	return all->run->store ? NULL : store_dir(all->run);
+}
+
+void jl_calls_tell(const struct jl_calls *all, const char *text)
 {
 	const struct jl_event ev = {.type = JL_EVENT_WARNING, .text = text};
 	for (struct jl_sink *s = all->run->sinks; s; s = s->next)
@@ -66,7 +76,7 @@ static void tell(const struct jl_calls *all, const char *text)
 
 static void store_warns(void *ctx, const char *text)
 {
-	tell(ctx, text);
+	jl_calls_tell(ctx, text);
 }
 
 /* A hit needs to read only: opened so, the store is neither made nor swept. */
@@ -91,7 +101,7 @@ static void open_store(struct jl_calls *all, bool write)
 		return; /* one that is not there yet is simply empty */
 	all->failed = true;
 	snprintf(text, sizeof(text), "no store: %s; nothing is kept", err.text);
-	tell(all, text);
+	jl_calls_tell(all, text);
 }
 
 /* The call's engine gets the store that all share: to read, or to write as well. */
@@ -105,6 +115,12 @@ static void attach(struct jl_call *c, bool write)
 		open_store(all, write);
 	c->e.store = all->store;
 	c->e.store_failed = !all->store; /* it opens none of its own */
+}
+
+bool jl_call_writable(struct jl_call *c)
+{
+	attach(c, true);
+	return c->e.store && c->all->writes;
 }
 
 /* ---- the key ---- */
@@ -151,7 +167,9 @@ int jl_call_open(struct jl_call *c, struct jl_calls *all, const struct jl_memo_o
 	c->e.store = NULL;
 	if (o->depfile && !o->run.store && o->run.cache != JL_CACHE_OFF)
 		c->e.stamps = store_dir(&o->run);
+	c->e.shared.wants = all->remotes && o->run.cache == JL_CACHE_RW && !o->check;
 	jl_capture_init(&c->log, all->tmp_dir);
+	c->log.algo = c->feed.algo = jl_run_algo(&o->run);
 	*(uint8_t *)jl_table_add(&c->e.want_inst, 1) = 2; /* asked for */
 	snprintf(c->e.run_id, sizeof(c->e.run_id), "memo-%ld", (long)getpid());
 	int r = words->len ? JL_OK : jl_err_set(err, JL_EINVAL, "the command has no words");
@@ -173,6 +191,7 @@ void jl_call_close(struct jl_call *c)
 	jl_table_release(&c->run.what.inputs);
 	jl_table_release(&c->run.what.found);
 	(void)!jl_project_close(c->e.p, NULL);
+	jl_shared_close(&c->e);
 	jl_engine_release(&c->e);
 	jl_feed_release(&c->feed);
 }
@@ -245,6 +264,8 @@ static bool use(struct jl_call *c, const struct jl_record *rec)
 	if (r == JL_OK)
 		r = jl_capture_replay(&c->e, jl_call_label(c), &rec->log, c->all->tmp_dir, &err);
 	if (r != JL_OK) {
+		if (r == JL_ENOTFOUND && rec->exit_code == 0)
+			jl_shared_missed(&c->e, &rec->key); /* its contents are gone here */
 		if (r != JL_ENOTFOUND)
 			jl_engine_warn(&c->e, jl_call_label(c), "cannot use the stored result: %s", err.text);
 		return false;
@@ -292,6 +313,7 @@ int jl_call_find(struct jl_call *c, struct jl_err *err)
 {
 	struct jl_record *rec = NULL;
 	attach(c, false);
+	jl_shared_begin(&c->e);
 	enum jl_decision decision = jl_decide(&c->e, INST, &c->run.what, &rec);
 	c->result.key = c->run.what.key;
 	bool used = decision == JL_DECIDE_HIT && counts(c, rec) && use(c, rec);
@@ -368,6 +390,7 @@ void jl_call_again(struct jl_call *c)
 	jl_flight_leave(&c->flight);
 	jl_capture_release(&c->log);
 	jl_capture_init(&c->log, c->all->tmp_dir);
+	c->log.algo = jl_run_algo(&c->o->run);
 	jl_written_release(&c->written);
 	c->written = (struct jl_written)JL_WRITTEN_INIT;
 }
@@ -437,6 +460,8 @@ static int take_success(struct jl_call *c, struct jl_err *err)
 	int r = collect(c, &outs, err);
 	if (r == JL_OK)
 		store(c, &outs);
+	if (r == JL_OK && c->result.stored)
+		jl_call_offer(c);
 	c->status = r == JL_OK ? JL_STEP_RAN : JL_STEP_FAILED;
 	jl_outputs_release(&outs);
 	return r;

@@ -30,11 +30,18 @@ struct jl_calls {
 	struct jl_tools tools;
 	struct jl_store *store; /* NULL: not open */
 	bool own_store, writes, failed;
+	bool remotes;         /* shared stores are configured, and are to be turned to: call_shared.h */
+	struct jl_tier *tier; /* NULL: not yet, or (no_tier) not at all */
+	bool no_tier;
 	struct jl_day day; /* what the store was good for */
 };
 
 void jl_calls_init(struct jl_calls *all, const struct jl_run_opts *run);
 void jl_calls_release(struct jl_calls *all);
+/* A warning to the sinks. */
+void jl_calls_tell(const struct jl_calls *all, const char *text);
+/* NULL: the store is not one of files. */
+const char *jl_calls_store_dir(const struct jl_calls *all);
 
 enum jl_call_found {
 	JL_CALL_RUN,  /* it has to run */
@@ -66,8 +73,10 @@ int jl_call_open(struct jl_call *c, struct jl_calls *all, const struct jl_memo_o
 void jl_call_close(struct jl_call *c);
 const char *jl_call_label(const struct jl_call *c);
 
-/* enum jl_call_found; negative: an input is missing or cannot be read. */
+/* enum jl_call_found; negative: an input is missing or cannot be read. May be called again when the store has got more. */
 int jl_call_find(struct jl_call *c, struct jl_err *err) JL_MUST_CHECK;
+/* The call's store is open for writing; false: it cannot be, or must not. */
+bool jl_call_writable(struct jl_call *c);
 /* Before it is run: take the key's flight, and look once more. `wait`: until it is ours or its result was used; else
  * JL_CALL_BUSY at once, to be called again. */
 enum jl_call_found jl_call_enter(struct jl_call *c, bool wait);

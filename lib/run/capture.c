@@ -25,7 +25,7 @@ int jl_capture_file(const char *dir)
 void jl_capture_init(struct jl_capture *c, const char *tmp_dir)
 {
 	*c = (struct jl_capture){
-		.tmp_dir = tmp_dir, .buf = JL_BUF_INIT, .chunk = SIZE_MAX, .fd = -1, .err = JL_ERR_INIT};
+		.algo = JL_DIGEST_XXH3, .tmp_dir = tmp_dir, .buf = JL_BUF_INIT, .chunk = SIZE_MAX, .fd = -1, .err = JL_ERR_INIT};
 }
 
 void jl_capture_release(struct jl_capture *c)
@@ -44,7 +44,7 @@ static int spill(struct jl_capture *c, struct jl_err *err)
 		c->fd = jl_capture_file(c->tmp_dir);
 		if (c->fd < 0)
 			return jl_err_sys(err, errno, "no room for the output of the command");
-		c->hasher = jl_hasher_new();
+		c->hasher = jl_hasher_new_as(c->algo);
 	}
 	if (!jl_file_has_room(c->fd))
 		return jl_err_set(err, JL_ENOSPC, "no room for the output of the command: the disk is nearly full");
@@ -85,7 +85,7 @@ int jl_capture_end(struct jl_capture *c, struct jl_content *ret, struct jl_err *
 	}
 	*ret = (struct jl_content){.size = c->fd < 0 ? c->buf.len : c->size, .bytes = c->fd < 0 ? c->buf.data : NULL};
 	if (c->fd < 0)
-		jl_digest_bytes(c->buf.data, c->buf.len, &ret->digest);
+		jl_digest_bytes_as(c->algo, c->buf.data, c->buf.len, &ret->digest);
 	else
 		jl_hasher_end(c->hasher, &ret->digest);
 	return JL_OK;

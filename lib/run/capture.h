@@ -7,6 +7,7 @@
 #include "run/engine.h"
 
 struct jl_capture {
+	enum jl_digest_algo algo; /* of its digest: XXH3, or set before the first output */
 	const char *tmp_dir;      /* where the file goes; borrowed */
 	struct jl_buf buf;        /* what is not in the file */
 	size_t chunk;             /* where the last chunk begins in buf; SIZE_MAX: none */

@@ -304,8 +304,10 @@ struct jl_record *jl_decide_record(struct jl_engine *e, uint32_t inst, const str
 	struct jl_record *rec = NULL;
 	struct jl_buf bytes = JL_BUF_INIT;
 	struct jl_err err = JL_ERR_INIT;
-	if (!store)
+	if (!store) {
+		jl_shared_missed(e, key);
 		return NULL;
+	}
 	int r = store->ops->get_record(store, key, &bytes, &err);
 	if (r == JL_OK) {
 		r = jl_record_decode(bytes.data, bytes.len, &rec, &err);

@@ -214,6 +214,13 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 		jl_uses_warn(e, inst);
 	if (e->opts->mode == JL_MODE_PLAN) {
 		struct jl_event ev = {.status = JL_STEP_WOULD_RUN, .reason = d->reason};
+		struct jl_digest key;
+		char reason[sizeof(d->reason) + 40];
+		e->shared.would_ask = jl_shared_wanted(e, &key);
+		if (e->shared.would_ask) {
+			snprintf(reason, sizeof(reason), "%s; the remotes are asked first", d->reason);
+			ev.reason = reason;
+		}
 		e->counts.would_run++;
 		jl_ended_tell(e, inst, &ev);
 		jl_graph_done(&e->graph, node, false);

@@ -102,6 +102,8 @@ struct jl_shared_watch {
 };
 struct jl_shared_state {       /* run/shared.h */
 	struct jl_tier *tier;    /* NULL: none */
+	bool wants;              /* what the local store lacks is of interest */
+	bool would_ask;          /* a plan: for the present step a run would ask somebody first */
 	struct jl_shared_watch watch;
 	struct jl_table asked;   /* struct jl_digest: keys that were asked for in this run */
 	struct jl_map asked_map;

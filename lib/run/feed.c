@@ -39,7 +39,7 @@ static int read_stream(struct jl_feed *f, int fd, const char *tmp_dir, void (*wa
 		       struct jl_err *err)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	struct jl_hasher *hasher = jl_hasher_new();
+	struct jl_hasher *hasher = jl_hasher_new_as(f->algo);
 	char *piece = jl_alloc_pages(PIECE);
 	uint64_t size = 0;
 	int r = JL_OK, timeout = waiting ? NOTICE_MS : -1;
@@ -90,7 +90,7 @@ int jl_feed_read(struct jl_feed *f, enum jl_feed_mode mode, int fd, const char *
 		return JL_OK;
 	if (!file)
 		return read_stream(f, fd, tmp_dir, waiting, ctx, err);
-	int r = jl_digest_fd_stat(JL_DIGEST_XXH3, &jl_io_system, fd, &f->st, &f->digest, &size, err);
+	int r = jl_digest_fd_stat(f->algo, &jl_io_system, fd, &f->st, &f->digest, &size, err);
 	if (r == JL_OK && size == 0)
 		f->digest = (struct jl_digest){0};
 	if (r != JL_OK || size == 0)

@@ -14,6 +14,7 @@ enum jl_feed_mode { JL_FEED_AUTO, JL_FEED_YES, JL_FEED_NO };
 
 struct jl_feed {
 	enum { JL_FEED_NONE, JL_FEED_MEMORY, JL_FEED_SPOOL, JL_FEED_FILE } kind;
+	enum jl_digest_algo algo; /* set it before reading */
 	int fd;                  /* SPOOL: own; FILE: the caller's */
 	struct jl_buf buf;       /* MEMORY */
 	struct jl_digest digest; /* algo NONE: there is no input */
@@ -21,7 +22,7 @@ struct jl_feed {
 };
 #define JL_FEED_INIT                                                                                                   \
 	{                                                                                                              \
-		.kind = JL_FEED_NONE, .fd = -1, .buf = JL_BUF_INIT                                                     \
+		.kind = JL_FEED_NONE, .algo = JL_DIGEST_XXH3, .fd = -1, .buf = JL_BUF_INIT \
 	}
 
 /* Read `fd` as `mode` says (AUTO: a pipe, or a file at its start). `waiting` is called once if nothing comes for 2

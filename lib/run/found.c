@@ -91,8 +91,10 @@ static struct jl_variants *read_variants(struct jl_engine *e, uint32_t inst, con
 	struct jl_buf bytes = JL_BUF_INIT;
 	struct jl_err err = JL_ERR_INIT;
 	*ret_keep = false;
-	if (!store)
+	if (!store) {
+		jl_shared_missed(e, base);
 		return NULL;
+	}
 	int r = store->ops->get_record(store, base, &bytes, &err);
 	if (r == JL_OK) {
 		r = jl_variants_decode(bytes.data, bytes.len, &v, &err);

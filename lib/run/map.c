@@ -483,6 +483,7 @@ static int run(struct map *m, struct jl_err *err)
 	}
 	/* After a failure of our own some may wait for a turn that does not come. */
 	jl_order_release(&m->order);
+	map_memo_finish(m);
 	ev = (struct jl_event){.type = JL_EVENT_RUN_FINISHED, .end_signal = m->slots.signal};
 	map_emit(m, &ev);
 	return r;

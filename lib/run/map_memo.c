@@ -3,10 +3,12 @@
 #include "run/map_priv.h"
 
 #include "run/adhoc.h"
+#include "run/call_shared.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #define TRY_NS     (50 * JL_NS_MS) /* another process tells nobody that it is done */
 #define PARKED_MAX 64u
@@ -61,6 +63,8 @@ void map_memo_open(struct map *m)
 		return;
 	all->opts = *m->opts->memo;
 	all->sink.event = told;
+	all->answers.fd = -1;
+	all->answered_last = &all->answered;
 	all->opts.run.sinks = &all->sink;
 	jl_calls_init(&all->calls, &all->opts.run);
 }
@@ -143,12 +147,122 @@ static void forget_stored(struct map *m, struct map_job *job)
 	job->received = 0;
 }
 
-bool map_memo_find(struct map *m, struct map_job *job)
+/* ---- asking the remotes ---- */
+
+struct map_asked {
+	struct jl_tier_ask ask; /* first */
+	struct map_job *job;    /* NULL: it does not wait any more */
+	struct map_asked *next;
+};
+
+static void wake(struct map *m)
+{
+	if (m->memo.waiting)
+		m->slots.waiting = false;
+	m->memo.waiting = false;
+}
+
+static void forget_asked(struct map_memo *all, struct map_asked *a)
+{
+	struct map_asked **at = &all->asked;
+	while (*at != a)
+		at = &(*at)->next;
+	*at = a->next;
+	all->n_asked -= a->job != NULL;
+	free(a);
+}
+
+static void on_answer(struct jl_watch *w, uint32_t events)
+{
+	struct map *m = (struct map *)((char *)w - offsetof(struct map, memo.answers));
+	struct map_memo *all = &m->memo;
+	struct jl_tier_ask *ask;
+	(void)events;
+	while ((ask = jl_calls_taken(&all->calls))) {
+		struct map_asked *a = (struct map_asked *)ask;
+		if (a->job) {
+			a->job->answered = true;
+			a->job->next = NULL;
+			*all->answered_last = a->job;
+			all->answered_last = &a->job->next;
+		}
+		forget_asked(all, a);
+	}
+	wake(m);
+}
+
+/* What the local store lacks is asked for, and the job steps aside. */
+static bool ask(struct map *m, struct map_job *job)
+{
+	struct map_memo *all = &m->memo;
+	struct map_asked *a = jl_calloc(1, sizeof(*a));
+	if (!jl_call_ask(&job->memo->call, &a->ask)) {
+		free(a);
+		return false;
+	}
+	a->job = job;
+	a->next = all->asked;
+	all->asked = a;
+	all->n_asked++;
+	all->answers.ready = on_answer;
+	if (all->answers.fd >= 0 ||
+	    jl_loop_add(m->local.loop, &all->answers, jl_calls_fd(&all->calls), EPOLLIN, NULL) == JL_OK)
+		return true;
+	jl_calls_await(&all->calls); /* one by one, then: it is the only one */
+	forget_asked(all, a);
+	return false;
+}
+
+/* One that is answered; or, when nothing more is to start, one that is not. */
+static struct map_job *take_asked(struct map *m)
+{
+	struct map_memo *all = &m->memo;
+	struct map_job *job = all->answered;
+	if (job) {
+		all->answered = job->next;
+		if (!all->answered)
+			all->answered_last = &all->answered;
+		return job;
+	}
+	for (struct map_asked *a = all->asked; a && m->slots.stopping; a = a->next) {
+		job = a->job;
+		a->job = NULL;
+		if (!job)
+			continue;
+		all->n_asked--;
+		return job;
+	}
+	return NULL;
+}
+
+static void tell_counts(void *ctx, const struct jl_remote_counts *counts)
+{
+	struct map *m = ctx;
+	struct jl_event ev = {.type = JL_EVENT_REMOTE, .remote = counts};
+	struct jl_buf text = JL_BUF_INIT;
+	map_emit(m, &ev);
+	jl_buf_str(&text, "remote ");
+	jl_remote_counts_show(&text, counts);
+	if (m->opts->verbose)
+		m->opts->show->say(m->opts->show->ctx, text.data);
+	jl_buf_release(&text);
+}
+
+void map_memo_finish(struct map *m)
+{
+	struct map_memo *all = &m->memo;
+	if (!m->opts->memo)
+		return;
+	jl_loop_remove(m->local.loop, &all->answers);
+	jl_calls_finish(&all->calls, m->local.loop, &m->slots, tell_counts, m);
+	while (all->asked)
+		forget_asked(all, all->asked);
+}
+
+/* Make the key of a job that is looked at for the first time. */
+static int open_call(struct map *m, struct map_job *job, struct jl_err *err)
 {
 	const struct jl_replace_with with = map_with(job);
-	struct jl_err err = JL_ERR_INIT;
-	if (!m->opts->memo || job->memo)
-		return false;
 	struct map_call *c = job->memo = get_call(&m->memo);
 	c->opts = m->memo.opts;
 	jl_replace_expand(m->replace, &with, &c->command);
@@ -156,19 +270,31 @@ bool map_memo_find(struct map *m, struct map_job *job)
 	c->words.len--;
 	c->opts.inputs = expand(m->memo.inputs, &with, &c->inputs);
 	c->opts.outputs = expand(m->memo.outputs, &with, &c->outputs);
+	return jl_call_open(&c->call, &m->memo.calls, &c->opts, &c->words, jl_replace_n_shell(m->replace), err);
+}
+
+bool map_memo_find(struct map *m, struct map_job *job)
+{
+	struct jl_err err = JL_ERR_INIT;
+	if (!m->opts->memo || (job->memo && (!job->answered || m->slots.stopping)))
+		return false;
+	job->answered = false;
 	m->memo.telling = job;
-	int r = jl_call_open(&c->call, &m->memo.calls, &c->opts, &c->words, jl_replace_n_shell(m->replace), &err);
+	int r = job->memo ? JL_OK : open_call(m, job, &err);
+	struct map_call *c = job->memo;
 	if (r == JL_OK)
 		r = jl_call_find(&c->call, &err);
 	m->memo.telling = NULL;
-	if (r == JL_CALL_RUN)
+	if (r == JL_CALL_RUN) {
 		forget_stored(m, job);
-	else if (r == JL_CALL_USED)
+		return ask(m, job);
+	}
+	if (r == JL_CALL_USED)
 		end_stored(m, job);
 	else
 		end_here(m, job, JL_JOB_NOT_STARTED,
 			 c->call.result.end == JL_MEMO_NOT_STARTED ? c->call.result.exit_code : 125, err.text);
-	return r != JL_CALL_RUN;
+	return true;
 }
 
 /* ---- waiting for others ---- */
@@ -177,9 +303,7 @@ static void try_all(struct map *m)
 {
 	struct map_memo *all = &m->memo;
 	all->n_try = all->n_parked;
-	if (all->waiting)
-		m->slots.waiting = false;
-	all->waiting = false;
+	wake(m);
 }
 
 void map_memo_put(struct map *m, struct map_job *job)
@@ -219,7 +343,10 @@ static void park(struct map *m, struct map_job *job)
 struct map_job *map_memo_again(struct map *m)
 {
 	struct map_memo *all = &m->memo;
-	struct map_job *job = all->parked;
+	struct map_job *job = take_asked(m);
+	if (job)
+		return job;
+	job = all->parked;
 	/* With the flight entered it must not wait for a slot: who has one may wait for the flight. */
 	if (!job || (!m->slots.stopping && (all->n_try == 0 || m->slots.n_running >= m->slots.n || m->slots.starved)))
 		return NULL;
@@ -231,12 +358,12 @@ struct map_job *map_memo_again(struct map *m)
 
 bool map_memo_full(const struct map *m)
 {
-	return m->memo.n_parked >= PARKED_MAX;
+	return m->memo.n_parked + m->memo.n_asked >= PARKED_MAX;
 }
 
 void map_memo_wait(struct map *m)
 {
-	if (m->memo.n_parked == 0 || m->slots.waiting)
+	if (m->memo.n_parked + m->memo.n_asked == 0 || m->slots.waiting)
 		return;
 	m->slots.waiting = true;
 	m->memo.waiting = true;

@@ -29,6 +29,7 @@ struct map_job {
 	bool grouped;               /* its output is being shown as a group */
 	bool stored;                /* its result is an earlier one's */
 	bool kept;                  /* its result is in the store now */
+	bool answered;              /* what was asked for on its behalf was answered: to be looked up again */
 	enum jl_step_status status; /* of one that ended well */
 	struct jl_digest key;       /* with --memo */
 	struct map_call *memo;      /* NULL: not now, or not memoized */
@@ -45,6 +46,10 @@ struct map_memo {                   /* all of it only with --memo */
 	struct map_job *parked;     /* somebody else is at their keys: in the order they are tried again */
 	uint32_t n_parked, n_try;   /* so many of them now */
 	struct jl_timer timer;
+	struct map_asked *asked;    /* of the remotes, not answered yet */
+	uint32_t n_asked;           /* ... with a job that waits */
+	struct map_job *answered, **answered_last;
+	struct jl_watch answers;
 	bool waiting;               /* slots.waiting is set for them */
 };
 
@@ -114,7 +119,8 @@ void map_tell_progress(struct map *m, const struct map_job *job, bool idle);
 /* map_memo.c. Nothing of it does anything without --memo. */
 void map_memo_open(struct map *m);
 void map_memo_release(struct map *m);
-/* A job that waits for somebody else's result, to be started again; NULL: none now. */
+void map_memo_finish(struct map *m); /* no job is left: wait for what is sent to the remotes */
+/* A job that waited for somebody else's result, or for a remote, to be looked at again; NULL: none now. */
 struct map_job *map_memo_again(struct map *m);
 bool map_memo_full(const struct map *m);  /* so many wait that no more should be looked at */
 void map_memo_wait(struct map *m);        /* nothing else is to be done */

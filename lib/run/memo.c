@@ -2,7 +2,7 @@
 #include "run/memo.h"
 
 #include "run/adhoc.h"
-#include "run/call.h"
+#include "run/call_shared.h"
 
 struct memo {
 	const struct jl_memo_opts *o;
@@ -161,7 +161,12 @@ static int find_or_run(struct memo *m, struct jl_err *err)
 	struct jl_event started = {.type = JL_EVENT_RUN_STARTED, .run_id = m->c.e.run_id, .jobs = 1};
 	m->c.e.counts.total = 1;
 	jl_engine_emit(&m->c.e, &started);
+	struct jl_tier_ask ask;
 	int r = jl_call_find(&m->c, err);
+	while (r == JL_CALL_RUN && jl_call_ask(&m->c, &ask)) {
+		jl_calls_await(&m->all);
+		r = jl_call_find(&m->c, err);
+	}
 	if (r == JL_CALL_RUN)
 		r = jl_call_enter(&m->c, true);
 	if (r == JL_CALL_USED && !m->o->check)
@@ -170,6 +175,12 @@ static int find_or_run(struct memo *m, struct jl_err *err)
 		return r < 0 ? r : JL_OK;
 	r = run_it(m, err);
 	return r == JL_OK ? take_in(m, err) : r;
+}
+
+static void tell_counts(void *ctx, const struct jl_remote_counts *counts)
+{
+	struct jl_event ev = {.type = JL_EVENT_REMOTE, .remote = counts};
+	jl_engine_emit(ctx, &ev);
 }
 
 int jl_memo(const struct jl_memo_opts *o, struct jl_memo_result *ret, struct jl_err *err)
@@ -182,6 +193,7 @@ int jl_memo(const struct jl_memo_opts *o, struct jl_memo_result *ret, struct jl_
 	int r = jl_call_open(&m.c, &m.all, o, &m.words, n_shell, err);
 	if (r == JL_OK) {
 		r = find_or_run(&m, err);
+		jl_calls_finish(&m.all, m.c.e.local.loop, m.slots, tell_counts, &m.c.e);
 		finished.end_signal = m.c.result.end == JL_MEMO_STOPPED ? m.c.result.signal : 0;
 		jl_engine_emit(&m.c.e, &finished);
 	} else if (m.c.result.end == JL_MEMO_NOT_STARTED) {

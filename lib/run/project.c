@@ -110,6 +110,11 @@ static enum jl_digest_algo wanted_algo(const struct jl_remote_settings *remotes,
 	return JL_DIGEST_XXH3;
 }
 
+enum jl_digest_algo jl_run_algo(const struct jl_run_opts *opts)
+{
+	return wanted_algo(opts->config.remotes, opts->config.n_remotes);
+}
+
 /* The source digest covers all that the rules are made from, but for the environment, which the plan lists by name. False:
  * one of the files cannot be looked at, or has no content of its own. */
 static bool source_digest(struct jl_project *p, uint32_t manifest, const struct jl_plan *plan, struct jl_digest *ret)
@@ -120,7 +125,7 @@ static bool source_digest(struct jl_project *p, uint32_t manifest, const struct 
 	struct jl_buf b = JL_BUF_INIT;
 	jl_buf_u32(&b, JL_PLAN_FORMAT);
 	jl_buf_bytes(&b, p->platform, strlen(p->platform)); /* several machines may share the workspace */
-	jl_buf_u8(&b, (uint8_t)wanted_algo(p->opts->config.remotes, p->opts->config.n_remotes));
+	jl_buf_u8(&b, (uint8_t)jl_run_algo(p->opts));
 	jl_buf_bytes(&b, p->manifest_name, strlen(p->manifest_name));
 	jl_buf_add(&b, &jl_file_at(files, manifest)->digest, sizeof(struct jl_digest));
 	for (uint32_t i = 0; i < h->n_includes && good; i++) {
@@ -231,10 +236,10 @@ static int compile(struct jl_project *p, uint32_t manifest, struct jl_err *err)
 	int r = jl_project_ast(p, NULL, err);
 	if (r != JL_OK)
 		return r;
-	const struct jl_store_settings *store = &p->ast->store, *config = &p->opts->config;
+	const struct jl_store_settings *store = &p->ast->store;
 	p->state->files.algo = wanted_algo(store->remotes, store->n_remotes);
 	if (p->state->files.algo == JL_DIGEST_XXH3)
-		p->state->files.algo = wanted_algo(config->remotes, config->n_remotes);
+		p->state->files.algo = jl_run_algo(p->opts);
 	r = jl_files_digest(&p->state->files, manifest, err); /* which may be of the other algorithm */
 	if (r != JL_OK)
 		return r;
@@ -387,9 +392,10 @@ const char *jl_project_store_dir(const struct jl_project *p)
 
 bool jl_project_remote(const struct jl_project *p, uint32_t i, struct jl_remote_settings *ret)
 {
-	const struct jl_plan_head *h = jl_plan_head(&p->plan);
-	if (i >= h->n_remotes) {
-		i -= h->n_remotes;
+	const struct jl_plan_head *h = p->plan.head.len ? jl_plan_head(&p->plan) : NULL;
+	const uint32_t own = h ? h->n_remotes : 0;
+	if (i >= own) {
+		i -= own;
 		if (i < p->opts->config.n_remotes)
 			*ret = p->opts->config.remotes[i];
 		return i < p->opts->config.n_remotes;

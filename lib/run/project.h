@@ -62,6 +62,8 @@ const char *jl_project_store_dir(const struct jl_project *p);
 /* How that store is kept: caps and packing, from where the manual says. */
 void jl_project_store_rules(const struct jl_project *p, struct jl_store_rules *ret);
 /* Shared store i: those of the manifest, then those of the user's settings. Borrowed texts. false: there is none. */
+/* How digests are made where no manifest says it. */
+enum jl_digest_algo jl_run_algo(const struct jl_run_opts *opts);
 bool jl_project_remote(const struct jl_project *p, uint32_t i, struct jl_remote_settings *ret);
 void jl_run_store_rules(const struct jl_run_opts *opts, struct jl_store_rules *ret); /* the same without a manifest */
 

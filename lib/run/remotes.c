@@ -140,6 +140,16 @@ int jl_remotes_connect(struct jl_project *p, struct jl_store *local, bool reads,
 	return r;
 }
 
+bool jl_remotes_read(struct jl_project *p)
+{
+	struct jl_remote_settings settings;
+	enum jl_remote_mode mode;
+	bool reads = false;
+	for (uint32_t i = 0; jl_project_remote(p, i, &settings); i++)
+		reads |= find_mode(p, &settings, &mode, NULL) == JL_OK && mode != JL_REMOTE_WRITE;
+	return reads;
+}
+
 int64_t jl_remotes_finish_ns(struct jl_project *p)
 {
 	const char *text = jl_scope_getenv(p, "JL_REMOTE_FINISH");

@@ -11,6 +11,8 @@
 int jl_remotes_connect(struct jl_project *p, struct jl_store *local, bool reads,
 		       void (*tell)(void *ctx, const char *text), void *ctx, struct jl_tier **ret,
 		       struct jl_err *err) JL_MUST_CHECK;
+/* Is there one that a run would ask? */
+bool jl_remotes_read(struct jl_project *p);
 /* How long the end of a run waits for what is still to be sent. */
 int64_t jl_remotes_finish_ns(struct jl_project *p);
 /* It is finished: how each remote did that was turned to, told, and noted in the store at `dir` (NULL: not). */

@@ -357,6 +357,8 @@ int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl
 		jl_engine_warn(&e, NULL, "the workspace's memory starts anew: %s", e.p->state->why_empty);
 	if (opts->mode != JL_MODE_PLAN)
 		jl_left_clear(&e);
+	else
+		jl_shared_plan(&e);
 	r = run(&e, err);
 	jl_left_unmark(&e);
 	jl_shared_close(&e);

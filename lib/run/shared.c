@@ -54,6 +54,12 @@ void jl_shared_open(struct jl_engine *e)
 		jl_tier_free(s->tier);
 		s->tier = NULL;
 	}
+	s->wants = s->tier != NULL;
+}
+
+void jl_shared_plan(struct jl_engine *e)
+{
+	e->shared.wants = !e->opts->offline && e->opts->cache == JL_CACHE_RW && jl_remotes_read(e->p);
 }
 
 /* ---- asking ---- */
@@ -61,6 +67,7 @@ void jl_shared_open(struct jl_engine *e)
 void jl_shared_begin(struct jl_engine *e)
 {
 	e->shared.missed = (struct jl_digest){0};
+	e->shared.would_ask = false;
 }
 
 static bool was_asked(const struct jl_shared_state *s, const struct jl_digest *key)
@@ -71,21 +78,32 @@ static bool was_asked(const struct jl_shared_state *s, const struct jl_digest *k
 void jl_shared_missed(struct jl_engine *e, const struct jl_digest *key)
 {
 	struct jl_shared_state *s = &e->shared;
-	if (s->tier && s->missed.algo == JL_DIGEST_NONE && jl_tier_reads(s->tier, key) && !was_asked(s, key))
+	if (s->wants && s->missed.algo == JL_DIGEST_NONE && !was_asked(s, key))
 		s->missed = *key;
 }
 
-bool jl_shared_ask(struct jl_engine *e, uint32_t node)
+bool jl_shared_wanted(struct jl_engine *e, struct jl_digest *ret)
 {
 	struct jl_shared_state *s = &e->shared;
-	if (s->missed.algo == JL_DIGEST_NONE || e->slots.stopping)
+	if (s->missed.algo == JL_DIGEST_NONE)
 		return false;
 	if (!s->asked_map.key_of)
 		jl_map_init(&s->asked_map, asked_key, &s->asked);
 	*(struct jl_digest *)jl_table_add(&s->asked, 1) = s->missed;
 	jl_map_put(&s->asked_map, (const char *)&s->missed, sizeof(s->missed), s->asked.len - 1);
+	*ret = s->missed;
+	s->missed = (struct jl_digest){0};
+	return true;
+}
+
+bool jl_shared_ask(struct jl_engine *e, uint32_t node)
+{
+	struct jl_shared_state *s = &e->shared;
+	struct jl_digest key;
+	if (e->slots.stopping || !s->tier || !jl_shared_wanted(e, &key) || !jl_tier_reads(s->tier, &key))
+		return false;
 	struct waiter *w = jl_calloc(1, sizeof(*w));
-	w->ask.key = s->missed;
+	w->ask.key = key;
 	w->node = node;
 	w->next = s->waiters;
 	s->waiters = w;

@@ -11,8 +11,12 @@
 void jl_shared_open(struct jl_engine *e);
 /* The local store lacks the key, which is being decided about. */
 void jl_shared_missed(struct jl_engine *e, const struct jl_digest *key);
+/* A plan asks nobody, but says where a run would. */
+void jl_shared_plan(struct jl_engine *e);
 void jl_shared_begin(struct jl_engine *e); /* before a decision */
-/* After it: ask for what was missed, if that was not done yet. true: the node steps aside. */
+/* After it: what was missed and is of interest, and was not told by this before. */
+bool jl_shared_wanted(struct jl_engine *e, struct jl_digest *ret);
+/* The same: ask for it, if that was not done yet. true: the node steps aside. */
 bool jl_shared_ask(struct jl_engine *e, uint32_t node);
 bool jl_shared_full(const struct jl_engine *e); /* as much is asked for as may be: decide nothing new now */
 bool jl_shared_waits(const struct jl_engine *e);

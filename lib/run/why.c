@@ -392,7 +392,11 @@ void jl_why_detail(struct jl_engine *e, uint32_t inst, const struct jl_event *ev
 	switch (ev->status) {
 	case JL_STEP_FRESH: say_used(e, inst, true, out); break;
 	case JL_STEP_WOULD_RESTORE: say_used(e, inst, false, out); break;
-	case JL_STEP_WOULD_RUN: say_run(e, inst, ev->reason, out); break;
+	case JL_STEP_WOULD_RUN:
+		say_run(e, inst, e->deciding.reason, out);
+		if (e->shared.would_ask)
+			jl_buf_str(out, "the remotes are asked for it first\n");
+		break;
 	case JL_STEP_MAYBE:
 		jl_buf_printf(out, "%s%s\n", ev->reason, blocked(e, inst) ? "; its key is not known before" : "");
 		break;

@@ -125,6 +125,29 @@ another_user() {
 	assert_summary "2 steps: 2 ran, 0 fresh, 0 restored, 0 failed"
 }
 
+@test "plan and why ask nobody, and say where a run would" {
+	jl_ok run
+	another_user bob
+	printf '#!/bin/sh\ntally helper\nexit 1\n' >"$BATS_TEST_TMPDIR/bin/jl-store-other"
+	chmod +x "$BATS_TEST_TMPDIR/bin/jl-store-other"
+	sed -i "s|file://$SHARED|other://x|" joblib.yaml
+	jl_ok plan
+	[[ $output == *"would run  one  not run before; the remotes are asked first"* ]]
+	[[ $output == *"maybe  two  "* ]]
+	jl_ok why one
+	[[ $output == *"the remotes are asked for it first"* ]]
+	jl_ok plan --offline
+	[[ $output != *remotes* ]]
+	JL_REMOTE_CI_MODE=write jl_ok plan
+	[[ $output != *remotes* ]]
+	[ ! -s "$TALLY" ]
+	[ ! -e "$JL_STORE" ]
+	sed -i "s|other://x|file://$SHARED|" joblib.yaml
+	jl_ok run
+	jl_ok plan
+	[[ $output != *remotes* ]]
+}
+
 @test "the user's settings name a remote for every workspace" {
 	write_manifest <<-END
 		version: 1
