@@ -14,10 +14,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #define CACHE_BYTES   (UINT64_C(4) << 30)
+#define FULL_BYTES    (UINT64_C(1) << 20)
 #define PARTIAL_AGE_S (24 * 3600)
 #define NEW_AGE_S     3600 /* a run's folder that has no lock yet */
 #define END_LEFT_NS   (2 * JL_NS_S)
@@ -161,6 +163,15 @@ void jl_home_close(struct jl_home *h)
 	free(h->dir);
 	h->dir = NULL;
 	h->store = NULL;
+}
+
+bool jl_home_full(const struct jl_home *h)
+{
+	struct statvfs st;
+	if (fstatvfs(h->run_fd, &st) != 0)
+		return false;
+	uint64_t blocks = geteuid() == 0 ? st.f_bfree : st.f_bavail;
+	return blocks * st.f_frsize < FULL_BYTES || (st.f_files > 0 && st.f_favail == 0);
 }
 
 bool jl_home_has(struct jl_home *h, const struct jl_digest *digest)

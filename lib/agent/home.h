@@ -27,6 +27,8 @@ void jl_home_close(struct jl_home *h); /* and take the run's folder away */
 
 /* Write a kept content into an empty file; JL_ENOTFOUND: it is not there. */
 int jl_home_get(struct jl_home *h, const struct jl_digest *digest, uint64_t size, int dst_fd, struct jl_err *err) JL_MUST_CHECK;
+/* Is there no room left to speak of on its disk? What fails then fails for that, as a rule. */
+bool jl_home_full(const struct jl_home *h);
 bool jl_home_has(struct jl_home *h, const struct jl_digest *digest);
 /* Keep what is in src_fd. JL_ECHANGED: it is not what the digest says. Any other failure: it is not kept. */
 int jl_home_put(struct jl_home *h, const struct jl_digest *digest, uint64_t size, int src_fd, struct jl_err *err) JL_MUST_CHECK;

@@ -67,14 +67,34 @@ static void say_ended(struct jl_serve *s, struct jl_far_job *j, const struct jl_
 				       .n_outs = j->outs.len}});
 }
 
-void jl_serve_refuse(struct jl_serve *s, struct jl_far_job *j, const char *why)
+/* What no job can help. */
+static bool is_ours(int sys_errno)
 {
-	say_ended(s, j, &(struct jl_job_result){.end = JL_JOB_NOT_STARTED, .exit_code = 126}, why);
+	static const int of_hosts[] = {ENOSPC, EDQUOT, EROFS, EIO, ENOMEM, ENFILE, EMFILE, EAGAIN, EACCES, EPERM};
+	for (size_t i = 0; i < sizeof(of_hosts) / sizeof(of_hosts[0]); i++)
+		if (sys_errno == of_hosts[i])
+			return true;
+	return false;
 }
 
-static void say_cancelled(struct jl_serve *s, struct jl_far_job *j)
+static void say_unable(struct jl_serve *s, struct jl_far_job *j, const char *why)
 {
-	say_ended(s, j, &(struct jl_job_result){.end = JL_JOB_CANCELLED}, NULL);
+	j->outs.len = 0;
+	say_ended(s, j, &(struct jl_job_result){.end = JL_JOB_UNABLE, .exit_code = 126}, why);
+}
+
+void jl_serve_refuse(struct jl_serve *s, struct jl_far_job *j, const struct jl_err *why)
+{
+	if (is_ours(why->sys_errno))
+		say_unable(s, j, why->text);
+	else
+		say_ended(s, j, &(struct jl_job_result){.end = JL_JOB_NOT_STARTED, .exit_code = 126}, why->text);
+}
+
+static uint32_t slots_of(const struct jl_serve *s, const struct jl_far_job *j)
+{
+	uint32_t n = j->start.slots ? j->start.slots : 1;
+	return n < s->slots ? n : s->slots;
 }
 
 static void done(void *ctx, uint64_t id, const struct jl_job_result *r)
@@ -83,10 +103,21 @@ static void done(void *ctx, uint64_t id, const struct jl_job_result *r)
 	struct jl_far_job *j = find(s, id);
 	struct jl_err err = JL_ERR_INIT;
 	s->running--;
+	s->used -= slots_of(s, j);
+	s->claimed -= j->start.memory;
+	if (r->end == JL_JOB_LOST || (r->end == JL_JOB_NOT_STARTED && r->sys_errno != EACCES &&
+				      (r->sys_errno == ENOEXEC || is_ours(r->sys_errno)))) {
+		say_unable(s, j, r->why);
+		return;
+	}
+	if ((r->end == JL_JOB_EXITED ? r->exit_code != 0 : r->end == JL_JOB_SIGNALED) && jl_home_full(&s->home)) {
+		say_unable(s, j, "its disk is full");
+		return;
+	}
 	int status = r->end == JL_JOB_NOT_STARTED ? JL_OK : jl_far_job_collect(j, &err);
 	if (status != JL_OK) {
 		j->outs.len = 0;
-		jl_serve_refuse(s, j, err.text);
+		say_ended(s, j, &(struct jl_job_result){.end = JL_JOB_NOT_STARTED, .exit_code = 126}, err.text);
 		return;
 	}
 	say_ended(s, j, r, r->why);
@@ -173,22 +204,36 @@ static int spawn_job(struct jl_serve *s, struct jl_far_job *j, int64_t *ret_pid,
 	return r;
 }
 
-/* Start what is ready, in order, while there are slots. */
+/* Alone it always may. */
+static bool may_start(const struct jl_serve *s, const struct jl_far_job *j)
+{
+	uint64_t memory = j->start.memory;
+	if (s->running == 0)
+		return true;
+	return s->used + slots_of(s, j) <= s->slots &&
+	       (memory == 0 || s->claimed == 0 || (memory <= s->memory && s->claimed <= s->memory - memory));
+}
+
+/* Start what is ready, in order, while there are slots: those behind one that needs much wait with it. */
 static void start_ready(struct jl_serve *s)
 {
-	for (struct jl_far_job *j = s->jobs; j && s->running < s->slots; j = j->next) {
+	for (struct jl_far_job *j = s->jobs; j && s->used < s->slots; j = j->next) {
 		struct jl_err err = JL_ERR_INIT;
 		int64_t pid = 0;
 		if (j->phase != JL_FAR_READY)
 			continue;
+		if (!may_start(s, j))
+			return;
 		int r = spawn_job(s, j, &pid, &err);
 		if (r == JL_EBUSY && s->running > 0)
 			return; /* the machine is full: after the next end */
 		if (r != JL_OK) {
-			jl_serve_refuse(s, j, err.text);
+			jl_serve_refuse(s, j, &err);
 			continue;
 		}
 		s->running++;
+		s->used += slots_of(s, j);
+		s->claimed += j->start.memory;
 		j->phase = JL_FAR_RUNNING;
 		jl_serve_say(s, JL_LANE_CONTROL,
 		    &(struct jl_msg){.type = JL_MSG_STARTED, .id = j->id, .started = {.pid = (uint64_t)pid}});
@@ -201,7 +246,7 @@ void jl_serve_all_there(struct jl_serve *s, struct jl_far_job *j)
 	if (jl_far_job_finish(j, &s->home, &err) == JL_OK)
 		j->phase = JL_FAR_READY;
 	else
-		jl_serve_refuse(s, j, err.text);
+		jl_serve_refuse(s, j, &err);
 }
 
 /* ---- messages ---- */
@@ -246,6 +291,7 @@ static int take_call(struct jl_serve *s, const struct jl_msg_call *call, struct 
 	umask((mode_t)call->umask);
 	if (call->silence_ms)
 		s->silence_ns = (int64_t)call->silence_ms * JL_NS_MS;
+	s->memory = jl_machine_system.memory_total(&jl_machine_system);
 	uname(&u);
 	snprintf(arch, sizeof(arch), "linux-%.64s", u.machine);
 	boot_id(boot);
@@ -255,7 +301,7 @@ static int take_call(struct jl_serve *s, const struct jl_msg_call *call, struct 
 	    &(struct jl_msg){.type = JL_MSG_HELLO,
 			     .hello = {.version = JL_AGENT_VERSION,
 				       .slots = s->slots,
-				       .memory = jl_machine_system.memory_total(&jl_machine_system),
+				       .memory = s->memory,
 				       .pid = (uint64_t)getpid(),
 				       .arch = arch,
 				       .host = u.nodename,
@@ -288,18 +334,21 @@ static int take_start(struct jl_serve *s, const struct jl_msg *m, struct jl_aren
 		jl_serve_all_there(s, j);
 	else if (r == JL_OK)
 		r = jl_wants_ask(s, j, &why);
-	if (r != JL_OK)
-		jl_serve_refuse(s, j, why.text);
+	if (r != JL_OK && j->root_fd < 0)
+		say_unable(s, j, why.text); /* not even a folder */
+	else if (r != JL_OK)
+		jl_serve_refuse(s, j, &why);
 	return JL_OK;
 }
 
-static void take_cancel(struct jl_serve *s, struct jl_far_job *j, enum jl_cancel how)
+static void take_cancel(struct jl_serve *s, struct jl_far_job *j, uint8_t how)
 {
 	bool wanted = j->phase == JL_FAR_WANTING;
-	if (j->phase == JL_FAR_RUNNING)
-		s->exec->ops->cancel(s->exec, j->id, how);
-	else if (j->phase != JL_FAR_ENDED)
-		say_cancelled(s, j);
+	enum jl_job_end end = how == JL_MSG_RECALL ? JL_JOB_TAKEN_BACK : JL_JOB_CANCELLED;
+	if (j->phase == JL_FAR_RUNNING && how != JL_MSG_RECALL)
+		s->exec->ops->cancel(s->exec, j->id, (enum jl_cancel)how);
+	else if (wanted || j->phase == JL_FAR_READY)
+		say_ended(s, j, &(struct jl_job_result){.end = end}, NULL);
 	if (wanted)
 		jl_wants_let_go(s, j->id);
 }
@@ -360,7 +409,7 @@ static int message(struct jl_link *l, const struct jl_msg *m, struct jl_arena *a
 	case JL_MSG_PING: jl_serve_say(s, JL_LANE_CONTROL, &(struct jl_msg){.type = JL_MSG_PONG, .id = m->id}); return JL_OK;
 	case JL_MSG_CANCEL:
 		if (j)
-			take_cancel(s, j, (enum jl_cancel)m->cancel);
+			take_cancel(s, j, m->cancel);
 		return JL_OK;
 	case JL_MSG_CREDIT:
 		if (j)

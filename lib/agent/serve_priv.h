@@ -27,7 +27,8 @@ struct jl_serve {
 	bool at_home, called, over;
 	char why[JL_ERR_TEXT];/* why it is over, when the other side did not end it */
 	const char *const *environ;
-	uint32_t slots, running;
+	uint32_t slots, running, used; /* that there are; jobs that run; slots that they take */
+	uint64_t memory, claimed;      /* bytes that there are; that those which run are said to need */
 	int64_t silence_ns;
 	struct jl_timer silence;
 	struct jl_far_job *jobs; /* in the order they came */
@@ -37,7 +38,8 @@ struct jl_serve {
 
 /* serve.c */
 void jl_serve_say(struct jl_serve *s, enum jl_lane lane, const struct jl_msg *m);
-void jl_serve_refuse(struct jl_serve *s, struct jl_far_job *j, const char *why);
+/* It cannot be: for what it is, or (by its errno) because this host cannot. */
+void jl_serve_refuse(struct jl_serve *s, struct jl_far_job *j, const struct jl_err *why);
 /* Its inputs have all come. */
 void jl_serve_all_there(struct jl_serve *s, struct jl_far_job *j);
 

@@ -63,7 +63,7 @@ void jl_wants_let_go(struct jl_serve *s, uint64_t id)
 	for (struct jl_far_job *j = s->jobs; j; j = j->next) {
 		struct jl_err err = JL_ERR_INIT;
 		if (j->phase == JL_FAR_WANTING && j->id != id && jl_wants_ask(s, j, &err) != JL_OK)
-			jl_serve_refuse(s, j, err.text);
+			jl_serve_refuse(s, j, &err);
 	}
 }
 
@@ -106,7 +106,7 @@ static void deliver(struct jl_serve *s, const struct jl_want *w, const char *wro
 			moved |= j == last && !more;
 		}
 		if (was && r != JL_OK)
-			jl_serve_refuse(s, j, err.text);
+			jl_serve_refuse(s, j, &err);
 		else if (was && j->missing.len == 0)
 			jl_serve_all_there(s, j);
 	}

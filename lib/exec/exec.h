@@ -40,16 +40,21 @@ enum jl_job_end {
 	JL_JOB_TIMEOUT,   /* ended by us after timeout_ns (exit_code or signal tell how it went) */
 	JL_JOB_CANCELLED, /* ended by cancel() */
 	JL_JOB_NOT_STARTED, /* exit_code 126 or 127, `why` says it: no such program, not executable, too long */
+	/* of agents (exec/hosts.h): */
+	JL_JOB_UNABLE,    /* its host could not, whatever the job is: no space, another architecture; `why` says it */
+	JL_JOB_TAKEN_BACK, /* it never began: its host had no slot for it, or was lost before (`why`) */
 	JL_JOB_LOST,      /* the host or agent is gone */
 };
 
 struct jl_job_result {
 	enum jl_job_end end;
 	int exit_code, signal;
+	int sys_errno;       /* of NOT_STARTED here: why the system refused; 0: something else */
 	bool pipe_held;      /* a background process still held stdout or stderr after the bounded drain */
 	int64_t wall_ns, user_ns, sys_ns;
 	int64_t max_rss_kib;
 	const char *host;    /* "local" */
+	bool doubted;        /* it failed, and its host may be to blame: exec/hosts.h */
 	const char *why;     /* one line or NULL; borrowed during the callback */
 };
 

@@ -61,7 +61,7 @@ struct local_job {
 	int64_t kill_at_ns, give_up_ns, look_ns;
 	struct retry *retry; /* STARTING: what to execute */
 	char *why;           /* STARTING: it never will be; why not */
-	int not_started_code;
+	int not_started_code, not_started_errno;
 };
 
 struct retry {
@@ -177,6 +177,7 @@ static void finish(struct local_job *j)
 	if (j->why) {
 		r.end = JL_JOB_NOT_STARTED;
 		r.exit_code = j->not_started_code;
+		r.sys_errno = j->not_started_errno;
 		r.why = j->why;
 	} else if (j->cause != CAUSE_NONE) {
 		r.end = j->cause == CAUSE_TIMEOUT ? JL_JOB_TIMEOUT : JL_JOB_CANCELLED;
@@ -440,6 +441,7 @@ out:
 static void will_not_start(struct local_job *j, int rc, const struct jl_err *err)
 {
 	j->not_started_code = rc == JL_ENOTFOUND ? 127 : 126;
+	j->not_started_errno = err->sys_errno;
 	j->why = jl_strdup(err->text);
 	jl_loop_arm(j->local->loop, &j->timer, 0);
 }

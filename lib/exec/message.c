@@ -50,6 +50,8 @@ static void put_start(struct jl_buf *out, const struct jl_msg_start *s)
 	jl_buf_u8(out, (uint8_t)s->algo);
 	jl_buf_u64(out, (uint64_t)s->timeout_ns);
 	jl_buf_u64(out, (uint64_t)s->kill_after_ns);
+	jl_buf_u32(out, s->slots);
+	jl_buf_u64(out, s->memory);
 	jl_buf_u32(out, s->n_ins);
 	for (uint32_t i = 0; i < s->n_ins; i++) {
 		const struct jl_cargo_in *in = &s->ins[i].in;
@@ -296,6 +298,8 @@ static void read_start(struct jl_cur *c, struct jl_arena *arena, struct jl_msg_s
 	c->bad |= (flags & ~START_SCRIPT) != 0 || (ret->algo != JL_DIGEST_XXH3 && ret->algo != JL_DIGEST_SHA256);
 	ret->timeout_ns = (int64_t)jl_cur_u64(c);
 	ret->kill_after_ns = (int64_t)jl_cur_u64(c);
+	ret->slots = jl_cur_u32(c);
+	ret->memory = jl_cur_u64(c);
 	if (ret->timeout_ns < 0 || ret->kill_after_ns < 0)
 		c->bad = 1;
 	ret->n_ins = read_count(c, 6);
@@ -352,7 +356,7 @@ static void read_ended(struct jl_cur *c, struct jl_arena *arena, struct jl_msg_e
 	ret->sys_ns = (int64_t)jl_cur_u64(c);
 	ret->max_rss_kib = (int64_t)jl_cur_u64(c);
 	ret->why = read_text(c, arena);
-	if (ret->end > JL_JOB_LOST || ret->wall_ns < 0 || ret->user_ns < 0 || ret->sys_ns < 0 || ret->max_rss_kib < 0 ||
+	if (ret->end > JL_JOB_TAKEN_BACK || ret->wall_ns < 0 || ret->user_ns < 0 || ret->sys_ns < 0 || ret->max_rss_kib < 0 ||
 	    ret->exit_code < 0 || ret->exit_code > 255 || ret->signal < 0 || ret->signal > 127)
 		c->bad = 1;
 	ret->n_outs = read_count(c, 14);
@@ -442,7 +446,7 @@ int jl_msg_read(uint8_t type, const void *data, size_t len, struct jl_arena *are
 	case JL_MSG_ENDED: read_ended(&c, arena, &m.ended); break;
 	case JL_MSG_CANCEL:
 		m.cancel = jl_cur_u8(&c);
-		c.bad |= m.cancel > JL_CANCEL_KILL;
+		c.bad |= m.cancel > JL_MSG_RECALL;
 		break;
 	case JL_MSG_FAULT: m.fault = read_text(&c, arena); break;
 	case JL_MSG_FORGET:

@@ -63,6 +63,8 @@ struct jl_msg_start {
 	bool script;         /* as of struct jl_job */
 	enum jl_digest_algo algo; /* of the outputs' digests */
 	int64_t timeout_ns, kill_after_ns;
+	uint32_t slots;      /* that it takes; 0: one */
+	uint64_t memory;     /* bytes that it is said to need; 0: not said */
 	const struct jl_msg_in *ins;
 	const struct jl_cargo_out *outs;
 	uint32_t n_ins, n_outs;
@@ -71,6 +73,7 @@ struct jl_msg_want {         /* of NEED and FETCH */
 	uint32_t index;      /* among the inputs or outputs */
 	uint64_t from;       /* bytes that are there already */
 };
+#define JL_MSG_RECALL 2u     /* of CANCEL: only if it has not begun; it ends as JL_JOB_TAKEN_BACK then */
 enum jl_msg_data_flag { JL_DATA_LAST = 1, JL_DATA_PACKED = 2, JL_DATA_FAILED = 4 };
 struct jl_msg_out {          /* an output that is there */
 	const char *path;
@@ -121,7 +124,7 @@ struct jl_msg {
 			size_t len;
 		} output;
 		struct jl_msg_ended ended;
-		uint8_t cancel; /* enum jl_cancel */
+		uint8_t cancel; /* enum jl_cancel, or JL_MSG_RECALL */
 		const char *fault;
 	};
 };

@@ -346,6 +346,17 @@ static void remote_cancel(struct jl_exec *x, uint64_t id, enum jl_cancel how)
 			jl_remote_job_cancel(m, j, how);
 }
 
+bool jl_remote_recall(struct jl_exec *x, uint64_t job, int64_t waited_ns)
+{
+	struct remote *m = (struct remote *)x;
+	const int64_t now = now_ns();
+	for (struct remote_job *j = m->jobs; j; j = j->next)
+		if (j->id == job)
+			return m->state == JL_REMOTE_UP && j->sent_ns && now - j->sent_ns >= waited_ns &&
+			       jl_remote_job_recall(m, j);
+	return false;
+}
+
 void jl_remote_ping(struct jl_exec *x)
 {
 	struct remote *m = (struct remote *)x;
@@ -385,6 +396,7 @@ void jl_remote_info(const struct jl_exec *x, struct jl_remote_info *ret)
 	*ret = (struct jl_remote_info){.state = m->state,
 				       .slots = m->slots,
 				       .jobs = m->n_jobs,
+				       .waiting = m->n_waiting,
 				       .memory = m->memory,
 				       .sent = m->before_sent + (open ? m->link.sent : 0),
 				       .received = m->before_received + (open ? m->link.received : 0),

@@ -1,8 +1,10 @@
 /* Jobs of a remote executor: what goes along, what comes back. See remote.h. */
 #include "exec/remote_priv.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "exec/host_env.h"
+#include "exec/hosts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +39,7 @@ void jl_remote_job_free(struct remote *m, struct remote_job *j)
 		at = &(*at)->next;
 	*at = j->next;
 	m->n_jobs--;
+	m->n_waiting -= !j->began;
 	jl_sends_drop(&m->sends, j->wire);
 	jl_landing_release(&j->landing);
 	jl_arena_release(&j->arena);
@@ -60,9 +63,16 @@ void jl_remote_job_end(struct remote *m, struct remote_job *j)
 
 void jl_remote_jobs_lost(struct remote *m, const char *why)
 {
-	for (struct remote_job *j = m->jobs; j; j = j->next) {
+	uint32_t there = 0;
+	for (const struct remote_job *j = m->jobs; j; j = j->next)
+		there += j->sent_ns && !j->ended;
+	for (struct remote_job *j = m->jobs; j; j = j->next) { /* the oldest is the last */
+		/* The word that it began may not have come: those that had a slot may have, and may be why the agent is gone. */
+		there -= j->sent_ns && !j->ended;
+		bool began = j->began || (j->sent_ns && there < m->slots);
 		if (!j->over)
-			job_over(m, j, j->cancel ? JL_JOB_CANCELLED : JL_JOB_LOST, j->cancel ? "" : why);
+			job_over(m, j, j->cancel ? JL_JOB_CANCELLED : began ? JL_JOB_LOST : JL_JOB_TAKEN_BACK,
+				 j->cancel ? "" : why);
 		j->ended = false;
 		jl_landing_release(&j->landing);
 	}
@@ -155,6 +165,8 @@ static int write_start(struct remote *m, struct remote_job *j, const struct jl_j
 						     .algo = c->algo ? c->algo : JL_DIGEST_XXH3,
 						     .timeout_ns = job->timeout_ns,
 						     .kill_after_ns = job->kill_after_ns,
+						     .slots = job->where ? job->where->slots : 0,
+						     .memory = job->where ? job->where->memory : 0,
 						     .ins = ins,
 						     .outs = c->outs,
 						     .n_ins = c->n_ins,
@@ -174,6 +186,7 @@ int jl_remote_job_start(struct remote *m, const struct jl_job *job, struct jl_er
 		j->cargo.root_fd = -1;
 	m->jobs = j;
 	m->n_jobs++;
+	m->n_waiting++;
 	int r = write_start(m, j, job, &why);
 	if (r != JL_OK && why.sys_errno == EMFILE) {
 		jl_remote_job_free(m, j);
@@ -184,7 +197,7 @@ int jl_remote_job_start(struct remote *m, const struct jl_job *job, struct jl_er
 	else if (m->state == JL_REMOTE_UP)
 		jl_remote_jobs_send(m);
 	else if (m->state == JL_REMOTE_DOWN && jl_remote_connect(&m->exec, &why) != JL_OK)
-		job_over(m, j, JL_JOB_LOST, why.text);
+		job_over(m, j, JL_JOB_TAKEN_BACK, why.text);
 	return JL_OK;
 }
 
@@ -199,6 +212,7 @@ static void send_start(struct remote *m, struct remote_job *j)
 		return;
 	jl_link_raw(&m->link, j->start.data, j->start.len);
 	jl_buf_release(&j->start);
+	j->sent_ns = jl_clock_system.now_ns(&jl_clock_system);
 }
 
 void jl_remote_jobs_send(struct remote *m)
@@ -218,6 +232,15 @@ void jl_remote_job_cancel(struct remote *m, struct remote_job *j, enum jl_cancel
 		job_over(m, j, JL_JOB_CANCELLED, "");
 }
 
+bool jl_remote_job_recall(struct remote *m, struct remote_job *j)
+{
+	if (j->over || j->ended || j->began || j->asked || j->recalled || j->cancel)
+		return false;
+	j->recalled = true;
+	jl_remote_say(m, &(struct jl_msg){.type = JL_MSG_CANCEL, .id = j->wire, .cancel = JL_MSG_RECALL});
+	return true;
+}
+
 /* ---- what the agent says of a job ---- */
 
 static struct remote_job *find(const struct remote *m, uint64_t wire)
@@ -226,6 +249,12 @@ static struct remote_job *find(const struct remote *m, uint64_t wire)
 	while (j && j->wire != wire)
 		j = j->next;
 	return j && !j->over && j->start.len == 0 ? j : NULL;
+}
+
+static void take_started(struct remote *m, struct remote_job *j)
+{
+	m->n_waiting -= !j->began;
+	j->began = true;
 }
 
 static int take_need(struct remote *m, struct remote_job *j, const struct jl_msg *msg, struct jl_err *err)
@@ -347,8 +376,8 @@ int jl_remote_job_message(struct remote *m, const struct jl_msg *msg, struct jl_
 	if (!j)
 		return JL_OK;
 	switch (msg->type) {
-	case JL_MSG_STARTED: return JL_OK;
-	case JL_MSG_NEED: return take_need(m, j, msg, err);
+	case JL_MSG_STARTED: take_started(m, j); return JL_OK;
+	case JL_MSG_NEED: j->asked = true; return take_need(m, j, msg, err);
 	case JL_MSG_OUTPUT:
 		if (!j->ended)
 			take_output(m, j, msg);

@@ -15,6 +15,8 @@ struct remote_job {
 	struct jl_cargo cargo;       /* a copy, but for `have` and root_fd */
 	struct jl_buf start;         /* its START, until that is sent */
 	bool cancel, ended;          /* told to end; the agent has said how it ended */
+	bool began, asked, recalled; /* it runs; contents were asked for; it was asked back */
+	int64_t sent_ns;             /* when its START was given to the connection; 0: not yet */
 	bool over;                   /* to be reported from the loop */
 	struct jl_job_result result;
 	char why[400];
@@ -45,7 +47,7 @@ struct remote {
 	char why[400];
 	struct jl_arena launch;      /* the launcher's words */
 	struct remote_job *jobs;
-	uint32_t n_jobs;
+	uint32_t n_jobs, n_waiting;  /* ... of which have not begun */
 	uint64_t last_wire;
 	struct jl_sends sends;
 };
@@ -54,6 +56,7 @@ struct remote {
 int jl_remote_job_start(struct remote *m, const struct jl_job *job, struct jl_err *err) JL_MUST_CHECK;
 int jl_remote_job_message(struct remote *m, const struct jl_msg *msg, struct jl_err *err) JL_MUST_CHECK;
 void jl_remote_job_cancel(struct remote *m, struct remote_job *j, enum jl_cancel how);
+bool jl_remote_job_recall(struct remote *m, struct remote_job *j); /* ask it back; false: there is no asking */
 void jl_remote_job_end(struct remote *m, struct remote_job *j); /* report it and free it */
 void jl_remote_job_free(struct remote *m, struct remote_job *j);
 void jl_remote_jobs_send(struct remote *m); /* those that waited for the connection */

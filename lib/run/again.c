@@ -14,6 +14,8 @@ bool jl_again_wanted(const struct jl_engine *e, const struct jl_running *r)
 	case JL_JOB_TIMEOUT:
 	case JL_JOB_LOST: return e->opts->mode == JL_MODE_RUN && r->attempt <= times && !e->slots.stopping;
 	case JL_JOB_CANCELLED:
+	case JL_JOB_UNABLE:
+	case JL_JOB_TAKEN_BACK:
 	case JL_JOB_NOT_STARTED: break; /* it would not be another time */
 	}
 	return false;

@@ -504,6 +504,8 @@ int jl_call_take_in(struct jl_call *c, const struct jl_slot_job *job, struct jl_
 		c->result.end = JL_MEMO_NOT_STARTED;
 		jl_err_set(err, r->exit_code == 127 ? JL_ENOTFOUND : JL_EINVAL, "%s", job->why);
 		return JL_OK;
+	case JL_JOB_UNABLE:
+	case JL_JOB_TAKEN_BACK: /* not told to who does not want to start again */
 	case JL_JOB_LOST: return jl_err_set(err, JL_EIO, "%s", job->why);
 	}
 	return JL_OK;

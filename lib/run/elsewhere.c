@@ -5,11 +5,13 @@
 #include "run/ended.h"
 #include "run/needs.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LOSSES_MOST 3u /* hosts that a step may lose: then it is the step */
+#define LOSSES_MOST  3u  /* hosts that a step may lose: then it is the step */
+#define RETURNS_MOST 20u /* ... before it begins: what is sent along with it may be what ends them */
 
 /* ---- the hosts ---- */
 
@@ -100,7 +102,7 @@ int jl_elsewhere_open(struct jl_engine *e, uint32_t *ret_more, struct jl_err *er
 	struct jl_elsewhere *w = &e->elsewhere;
 	struct jl_manifest *m = NULL;
 	*ret_more = 0;
-	w->losses = (struct jl_table)JL_TABLE_INIT(uint8_t);
+	w->troubles = (struct jl_table)JL_TABLE_INIT(struct jl_trouble);
 	if (!is_used(e) || !e->local.loop)
 		return JL_OK;
 	int r = jl_project_ast(e->p, &m, err);
@@ -119,6 +121,7 @@ int jl_elsewhere_open(struct jl_engine *e, uint32_t *ret_more, struct jl_err *er
 								.agents = w->has_agents ? &w->agents : NULL,
 								.environ = e->opts->environ,
 								.workdir = e->p->root,
+								.again = true,
 								.changed = changed,
 								.ctx = e},
 				      &w->exec, err);
@@ -137,7 +140,7 @@ void jl_elsewhere_close(struct jl_engine *e)
 		w->exec->ops->free(w->exec);
 		jl_cargo_release(&w->cargo);
 	}
-	jl_table_release(&w->losses);
+	jl_table_release(&w->troubles);
 	jl_table_release(&w->tags);
 	jl_elsewhere_release(w);
 	*w = (struct jl_elsewhere){0};
@@ -183,7 +186,18 @@ static const struct jl_where *where_of(struct jl_engine *e, uint32_t inst)
 	w->where = (struct jl_where){.executor = name[0] ? name : NULL,
 				     .tags = w->tags.data,
 				     .n_tags = w->tags.len,
-				     .slots = r->cpus};
+				     .slots = r->cpus,
+				     .memory = r->memory};
+	if (inst < w->troubles.len) {
+		const struct jl_trouble *t = JL_AT(w->troubles, struct jl_trouble, inst);
+		for (uint32_t i = 0; i < t->n_avoid; i++)
+			w->avoid[i] = &w->hosts[t->avoid[i]];
+		w->where.avoid = w->avoid;
+		w->where.n_avoid = t->n_avoid;
+		w->where.doubted = t->doubted;
+		if (t->losses + 1 >= (int)LOSSES_MOST)
+			w->where.slots = UINT32_MAX;
+	}
 	return &w->where;
 }
 
@@ -216,26 +230,109 @@ int jl_elsewhere_job(struct jl_engine *e, struct jl_running *r, const char *work
 	return JL_OK;
 }
 
-bool jl_elsewhere_lost(struct jl_engine *e, struct jl_running *r)
+/* ---- a step that did not end by itself ---- */
+
+static struct jl_trouble *trouble_of(struct jl_engine *e, uint32_t inst)
 {
 	struct jl_elsewhere *w = &e->elsewhere;
-	char why[sizeof(r->job.why)];
-	if (!w->exec || e->slots.stopping)
+	if (w->troubles.len <= inst)
+		jl_table_add(&w->troubles, e->p->plan.insts.len - w->troubles.len);
+	return JL_AT(w->troubles, struct jl_trouble, inst);
+}
+
+static void say(struct jl_running *r, const char *fmt, ...) JL_PRINTF(2, 3);
+static void say(struct jl_running *r, const char *fmt, ...)
+{
+	char text[sizeof(r->job.why)];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	memcpy(r->job.why, text, sizeof(text));
+}
+
+/* Its host is gone. */
+static bool lost(struct jl_engine *e, struct jl_running *r)
+{
+	struct jl_trouble *t = trouble_of(e, r->inst);
+	const bool began = r->job.result.end == JL_JOB_LOST;
+	const char *host = r->job.result.host;
+	if (began ? ++t->losses < LOSSES_MOST : ++t->returns < RETURNS_MOST) {
+		if (began)
+			jl_engine_warn(e, jl_engine_label(e, r->inst), "host \"%s\" was lost; the step runs again", host);
+		return true;
+	}
+	r->job.result.end = JL_JOB_LOST;
+	say(r, "%u hosts were lost while it ran, \"%.60s\" the last: %.120s", began ? t->losses : t->returns, host, r->job.why);
+	return false;
+}
+
+/* Its host could not, or is doubted. */
+static bool avoid(struct jl_engine *e, struct jl_running *r)
+{
+	struct jl_elsewhere *w = &e->elsewhere;
+	struct jl_trouble *t = trouble_of(e, r->inst);
+	const char *host = r->job.result.host, *executor = jl_elsewhere_of(e, r->inst);
+	uint32_t at = 0;
+	while (at < w->n_hosts && (strcmp(w->hosts[at].executor, executor) != 0 || strcmp(w->hosts[at].name, host) != 0))
+		at++;
+	if (at == w->n_hosts || t->n_avoid == JL_AVOID_MOST)
 		return false;
-	if (w->losses.len <= r->inst)
-		jl_table_add(&w->losses, e->p->plan.insts.len - w->losses.len);
-	uint8_t *losses = JL_AT(w->losses, uint8_t, r->inst);
-	memcpy(why, r->job.why, sizeof(why));
-	if (++*losses >= LOSSES_MOST) {
-		snprintf(r->job.why, sizeof(r->job.why), "%u hosts were lost while it ran, \"%.60s\" the last: %.120s", *losses,
-			 r->job.result.host, why);
+	t->avoid[t->n_avoid++] = at;
+	if (!jl_hosts_other(w->exec, where_of(e, r->inst))) {
+		t->n_avoid--;
 		return false;
 	}
-	jl_engine_warn(e, jl_engine_label(e, r->inst), "host \"%s\" was lost; the step runs again", r->job.result.host);
-	if (jl_elsewhere_shared(e, r->inst))
-		jl_place_failed(e, r->inst); /* what it left is in the workspace */
+	t->doubted |= r->job.result.doubted;
+	return true;
+}
+
+static bool could_not(struct jl_engine *e, struct jl_running *r)
+{
+	const bool unable = r->job.result.end == JL_JOB_UNABLE;
+	const char *host = r->job.result.host, *label = jl_engine_label(e, r->inst);
+	if (avoid(e, r)) {
+		if (unable)
+			jl_engine_warn(e, label, "host \"%s\": %s; the step runs on another", host, r->job.why);
+		else if (r->job.result.end == JL_JOB_EXITED)
+			jl_engine_warn(e, label, "exit %d on \"%s\"; the step is tried on another host",
+				       r->job.result.exit_code, host);
+		else
+			jl_engine_warn(e, label, "it failed on \"%s\"; the step is tried on another host", host);
+		return true;
+	}
+	if (unable) {
+		r->job.result.end = JL_JOB_NOT_STARTED;
+		say(r, "host \"%.60s\": %.180s", host, r->job.why);
+	}
+	return false;
+}
+
+bool jl_elsewhere_again(struct jl_engine *e, struct jl_running *r)
+{
+	const enum jl_job_end end = r->job.result.end;
+	bool again = false;
+	if (e->slots.stopping) {
+		if (end == JL_JOB_TAKEN_BACK)
+			r->job.result.end = JL_JOB_CANCELLED;
+		if (end == JL_JOB_UNABLE)
+			r->job.result.end = JL_JOB_NOT_STARTED;
+		return false;
+	}
+	if (end == JL_JOB_LOST || (end == JL_JOB_TAKEN_BACK && r->job.why[0]))
+		again = lost(e, r);
+	else if (end == JL_JOB_UNABLE || r->job.result.doubted)
+		again = could_not(e, r);
+	else
+		again = end == JL_JOB_TAKEN_BACK;
+	if (!again)
+		return false;
+	if (r->job.result.doubted || jl_elsewhere_shared(e, r->inst))
+		jl_place_failed(e, r->inst); /* what it left */
+	jl_ended_forget(e, r->inst);
 	jl_needs_give(e, r);
 	e->needs.turn = JL_NONE; /* it may have to wait for a host now */
+	jl_engine_progress(e, jl_engine_label(e, r->inst));
 	jl_engine_again(e, r->node);
 	jl_ended_free(r);
 	return true;

@@ -377,7 +377,7 @@ void jl_ended_take_in(struct jl_engine *e, struct jl_running *r)
 	struct jl_outputs outs = {.at = JL_TABLE_INIT(struct jl_record_output)};
 	struct jl_err err = JL_ERR_INIT;
 	bool ok = succeeded(r);
-	if (r->job.result.end == JL_JOB_LOST && jl_elsewhere_lost(e, r))
+	if (jl_elsewhere_is(e, r) && jl_elsewhere_again(e, r))
 		return;
 	jl_needs_give(e, r);
 	jl_ended_forget(e, r->inst);

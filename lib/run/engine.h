@@ -112,6 +112,14 @@ struct jl_shared_state {       /* run/shared.h */
 	uint32_t n_waiting;
 };
 
+struct jl_trouble {            /* that a step had with its hosts */
+	uint8_t losses;          /* hosts that were lost while it ran */
+	uint8_t returns;         /* ... before it began */
+	uint8_t n_avoid;         /* hosts that may be to blame, by their number */
+	bool doubted;            /* it failed on one of them */
+	uint32_t avoid[JL_AVOID_MOST];
+};
+
 struct jl_elsewhere {          /* run/elsewhere.h */
 	struct jl_exec *exec;    /* hosts and this machine as one; NULL: every step runs here */
 	struct jl_host *hosts;
@@ -119,7 +127,8 @@ struct jl_elsewhere {          /* run/elsewhere.h */
 	struct jl_agent_files agents;
 	bool has_agents;
 	struct jl_arena arena;   /* of the hosts' texts */
-	struct jl_table losses;  /* uint8_t by instance: hosts that were lost while it ran */
+	struct jl_table troubles; /* struct jl_trouble by instance; as long as it needs to be */
+	const struct jl_host *avoid[JL_AVOID_MOST]; /* of `where` */
 	struct jl_table tags;    /* const char *: of `where` */
 	struct jl_where where;   /* room for one start */
 	struct jl_cargo_room cargo;

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "exec/cargo.h"
+#include "exec/hosts.h"
 #include "exec/remote.h"
 #include "proc/loop.h"
 #include "proc/spawn.h"
@@ -305,7 +306,7 @@ static void test_no_launcher(void **state)
 	seen_release(&seen);
 	seen_init(&seen, exec);
 	run("true", NULL);
-	assert_int_equal(seen.jobs[0].result.end, JL_JOB_LOST);
+	assert_int_equal(seen.jobs[0].result.end, JL_JOB_TAKEN_BACK);
 	assert_string_equal(seen.jobs[0].why, "no such host");
 }
 
@@ -362,6 +363,65 @@ static void test_called_ahead(void **state)
 	jl_arena_release(&files.arena);
 }
 
+static void start_at(uint64_t id, const char *script, const struct jl_where *where)
+{
+	struct jl_err err = JL_ERR_INIT;
+	struct jl_job job = sh_job(id, SH(script));
+	job.where = where;
+	if (exec->ops->start(exec, &job, NULL, &err) != JL_OK)
+		fail_msg("start: %s", err.text);
+}
+
+/* What takes all slots, or all memory, has the host for itself. */
+static void test_slots_and_memory(void **state)
+{
+	(void)state;
+	const struct jl_where all = {.slots = 4}, more = {.slots = 99}, memory = {.memory = UINT64_MAX};
+	char script[9000];
+	snprintf(script, sizeof(script), "mkdir '%s/alone' || exit 9; sleep 0.02; rmdir '%s/alone'", dir, dir);
+	for (uint64_t id = 1; id <= 9; id++)
+		start_at(id, script, id % 3 == 0 ? &all : id % 3 == 1 ? &more : &memory);
+	start_at(10, "exit 0", NULL);
+	start_at(11, "exit 0", NULL);
+	seen_wait(&seen, 11);
+	for (uint64_t id = 1; id <= 11; id++)
+		assert_int_equal(seen.jobs[id].result.exit_code, 0);
+}
+
+/* Asked back is only what has not begun; the agent has the last word. */
+static void test_recall(void **state)
+{
+	(void)state;
+	const struct jl_where all = {.slots = 4};
+	char script[9000], path[4200];
+	struct jl_err err = JL_ERR_INIT;
+	struct jl_remote_info info;
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	snprintf(script, sizeof(script), "read x <'%s'", path);
+	start_at(1, script, &all);
+	start_at(2, "echo ran", &all);
+	do {
+		assert_int_equal(exec->ops->poll(exec, JL_FOREVER, &err), JL_OK);
+		jl_remote_info(exec, &info);
+	} while (info.waiting != 1);
+	assert_false(jl_remote_recall(exec, 1, 0)); /* it runs */
+	assert_false(jl_remote_recall(exec, 2, 1000 * JL_NS_S));
+	assert_true(jl_remote_recall(exec, 2, 0));
+	assert_false(jl_remote_recall(exec, 2, 0));
+	seen_wait(&seen, 1);
+	assert_int_equal(seen.jobs[2].result.end, JL_JOB_TAKEN_BACK);
+	assert_int_equal(seen.jobs[2].out.len, 0);
+	start_at(3, "echo ran", &all);
+	assert_int_equal(write(fd, "\n", 1), 1); /* too late, as a rule: then it runs */
+	close(fd);
+	jl_remote_recall(exec, 3, 0);
+	seen_wait(&seen, 3);
+	assert_int_equal(seen.jobs[1].result.exit_code, 0);
+	assert_true((seen.jobs[3].result.end == JL_JOB_EXITED) == (seen.jobs[3].out.len == 4));
+}
+
 int main(void)
 {
 	struct utsname u;
@@ -389,6 +449,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_changed_input, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_much_output, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_environment, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_slots_and_memory, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_recall, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lost, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_launcher, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_noise, set_up, tear_down),
