@@ -9,7 +9,11 @@
 
 #define JOB            (1 << 20) /* bytes that one thread packs: what a thread costs in memory follows from it */
 #define SAMPLE         ((size_t)64 << 10)
+#define SAMPLE_SURE    ((size_t)16 << 10)
 #define SAMPLE_LEAST   4096
+#define SAMPLE_TABLE   12
+#define NOISE_SAMPLE   4096
+#define NOISE          (6 * 23)
 #define WINDOW_LOG_MAX 27 /* 128 MiB: what a frame may ask for while it is unpacked */
 
 static int zstd_pack(const struct jl_io *io, int fd, int level, jl_codec_sink *sink, void *ctx, struct jl_err *err)
@@ -109,11 +113,36 @@ static int zstd_unpack(const struct jl_io *io, int fd, uint64_t size, jl_codec_s
 
 const struct jl_codec jl_codec_zstd = {JL_CODEC_ZSTD, "zstd", ".zst", zstd_pack, zstd_unpack};
 
+/* How much of it tells: a quarter, but so much that something can repeat. */
+static size_t sample_of(uint64_t size)
+{
+	const uint64_t want = size / 4 > SAMPLE_SURE ? size / 4 : SAMPLE_SURE;
+
+	return (size_t)(want > size ? size : want > SAMPLE ? SAMPLE : want);
+}
+
+/* All bytes are as frequent as chance has it, as in what is packed or ciphered already: nothing will pay, and a try would cost more
+ * than this look. By the chi-squared test: 255 is what chance gives, with a deviation of 23; less has some order in it. */
+static bool is_noise(const uint8_t *data, size_t len)
+{
+	uint32_t seen[256] = {0};
+	uint64_t squares = 0;
+
+	for (size_t i = 0; i < len; i++)
+		seen[data[i]]++;
+	for (size_t i = 0; i < 256; i++)
+		squares += (uint64_t)seen[i] * seen[i];
+	squares = squares * 256 / len - len;
+	return squares > 255 - NOISE && squares < 255 + NOISE;
+}
+
 bool jl_codec_sample(const struct jl_io *io, int fd, uint64_t size)
 {
-	size_t want = size < SAMPLE ? (size_t)size : SAMPLE, bound = ZSTD_compressBound(SAMPLE), packed;
+	const size_t want = sample_of(size), bound = ZSTD_compressBound(want);
+	size_t packed;
 	char *in, *out;
 	bool pays = false;
+	ZSTD_CCtx *c;
 	ssize_t n;
 
 	if (size < SAMPLE_LEAST)
@@ -123,9 +152,16 @@ bool jl_codec_sample(const struct jl_io *io, int fd, uint64_t size)
 	do
 		n = io->pread(io, fd, in, want, (off_t)((size - want) / 2));
 	while (n < 0 && errno == EINTR);
-	if (n > 0) {
-		packed = ZSTD_compress(out, bound, in, (size_t)n, 1);
+	if (n > 0 && !is_noise((uint8_t *)in, (size_t)n < NOISE_SAMPLE ? (size_t)n : NOISE_SAMPLE)) {
+		c = ZSTD_createCCtx();
+		if (!c)
+			jl_oom();
+		/* A small table: as this is done for each content, making room for a large one would be most of it. */
+		ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, 1);
+		ZSTD_CCtx_setParameter(c, ZSTD_c_hashLog, SAMPLE_TABLE);
+		packed = ZSTD_compress2(c, out, bound, in, (size_t)n);
 		pays = !ZSTD_isError(packed) && packed <= (size_t)n / 8 * 7;
+		ZSTD_freeCCtx(c);
 	}
 	free(out);
 	free(in);
