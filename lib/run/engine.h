@@ -100,12 +100,16 @@ struct jl_shared_watch {
 	struct jl_watch watch;   /* first */
 	struct jl_engine *e;
 };
+struct jl_asked {
+	struct jl_digest key;
+	bool found;
+};
 struct jl_shared_state {       /* run/shared.h */
 	struct jl_tier *tier;    /* NULL: none */
 	bool wants;              /* what the local store lacks is of interest */
 	bool would_ask;          /* a plan: for the present step a run would ask somebody first */
 	struct jl_shared_watch watch;
-	struct jl_table asked;   /* struct jl_digest: keys that were asked for in this run */
+	struct jl_table asked;   /* struct jl_asked: keys that were asked for in this run */
 	struct jl_map asked_map;
 	struct jl_digest missed; /* the first key that the present decision lacks and that may be asked for; or none */
 	struct waiter *waiters;
@@ -209,6 +213,7 @@ struct jl_engine {
 	struct jl_buf env_text;
 	struct jl_buf scratch;   /* key input pieces */
 	struct jl_table ids;     /* uint32_t scratch */
+	int64_t placed_ns;       /* the mtime of files that are being restored */
 	struct jl_table safe;    /* uint8_t by file: a folder that is known to lie beneath the workspace */
 };
 

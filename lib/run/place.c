@@ -1,5 +1,6 @@
 /* Comparing stored outputs with what lies there, and putting them back: everything is staged beside its target, then renamed,
  * so a crash or a missing blob leaves what was there. */
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/glob.h"
 #include "base/path.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- comparing ---- */
@@ -86,6 +88,13 @@ bool jl_place_matches(struct jl_engine *e, uint32_t inst, const struct jl_record
 
 /* ---- restoring ---- */
 
+/* The present time, as files get it, less a nanosecond. A restored file bears it, and no write gives a file such a time: so what
+ * is written to it a moment later is told from its stamp, and it need not be read again (jl_files_trust). */
+static void set_time(struct jl_engine *e)
+{
+	e->placed_ns = jl_clock_coarse_ns() - 1;
+}
+
 static int write_content(struct jl_engine *e, const struct jl_record_output *out, int fd, struct jl_err *err)
 {
 	if (out->content.bytes || out->content.size == 0)
@@ -98,6 +107,7 @@ static int write_content(struct jl_engine *e, const struct jl_record_output *out
 static int stage_one(struct jl_engine *e, const struct jl_record_output *out, int dir, const char *name,
 		     struct jl_err *err)
 {
+	const struct timespec mtime = {.tv_sec = e->placed_ns / JL_NS_S, .tv_nsec = e->placed_ns % JL_NS_S};
 	int r = JL_OK, fd;
 	if (out->kind == JL_KIND_LINK) {
 		char *text = jl_strndup(out->content.bytes, out->content.size);
@@ -117,6 +127,8 @@ static int stage_one(struct jl_engine *e, const struct jl_record_output *out, in
 	r = write_content(e, out, fd, err);
 	if (r == JL_OK && fchmod(fd, out->mode & 0777) != 0)
 		r = jl_err_sys(err, errno, "cannot set the mode of \"%s\"", out->path);
+	if (r == JL_OK)
+		(void)futimens(fd, (struct timespec[2]){mtime, mtime}); /* without it, it is read again later */
 	if (close(fd) != 0 && r == JL_OK)
 		r = jl_err_sys(err, errno, "cannot write \"%s\"", out->path);
 	return r;
@@ -164,8 +176,11 @@ static void note_placed(struct jl_engine *e, const struct jl_record_output *out)
 	uint32_t id = jl_files_id(files, out->path, strlen(out->path));
 	struct stat st;
 	jl_files_forget(files, id, false);
-	if (fstatat(files->root_fd, out->path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		jl_files_set(files, id, &st, &out->content.digest, true);
+	if (fstatat(files->root_fd, out->path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return;
+	jl_files_set(files, id, &st, &out->content.digest, true);
+	if ((int64_t)st.st_mtim.tv_sec * JL_NS_S + st.st_mtim.tv_nsec == e->placed_ns)
+		jl_files_trust(files, id);
 }
 
 /* One declared output put back: staged, what is in the way taken away, renamed. */
@@ -260,6 +275,7 @@ int jl_place_restore(struct jl_engine *e, uint32_t inst, const struct jl_record 
 	const struct jl_inst *t = jl_engine_inst(e, inst);
 	struct placing *at = jl_calloc(t->n_outs + 1, sizeof(*at));
 	int r = JL_OK;
+	set_time(e);
 	for (uint32_t i = 0; i < t->n_outs; i++)
 		at[i] = (struct placing){.dir = -1, .outs = JL_TABLE_INIT(struct jl_record_output)};
 	for (uint32_t i = 0; i < rec->n_outputs && r == JL_OK; i++)
@@ -341,6 +357,7 @@ int jl_place_merge(struct jl_engine *e, uint32_t inst, const struct jl_record *r
 	const struct jl_inst *t = jl_engine_inst(e, inst);
 	struct jl_table all = JL_TABLE_INIT(struct merging);
 	int r = JL_OK;
+	set_time(e);
 	for (uint32_t i = 0; i < rec->n_outputs && r == JL_OK; i++)
 		if (!belongs(e, t, &rec->outputs[i]))
 			r = jl_err_set(err, JL_ECORRUPT, "the stored result holds \"%s\", which was not asked for",

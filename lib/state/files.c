@@ -348,6 +348,16 @@ void jl_files_set(struct jl_files *f, uint32_t id, const struct stat *st, const 
 	e->flags &= ~(uint32_t)JL_FILE_CHANGED;
 }
 
+void jl_files_trust(struct jl_files *f, uint32_t id)
+{
+	struct jl_file *e = jl_file_at(f, id);
+
+	if (!(e->flags & JL_FILE_RACY) || e->stamp.mtime_ns >= e->stamp.ctime_ns)
+		return;
+	e->flags &= ~(uint32_t)JL_FILE_RACY;
+	jl_files_dirty(f, id);
+}
+
 void jl_files_set_made(struct jl_files *f, uint32_t id, bool made)
 {
 	struct jl_file *e = jl_file_at(f, id);

@@ -122,6 +122,9 @@ void jl_files_forget_all(struct jl_files *f);
  * digest: NULL for a folder. */
 void jl_files_set(struct jl_files *f, uint32_t id, const struct stat *st, const struct jl_digest *digest, bool made);
 void jl_files_set_made(struct jl_files *f, uint32_t id, bool made);
+/* Of what was just set: its mtime was given to it, and lies before its last change. So a later write, which gives it the time of
+ * then, cannot leave the stamp as it is, however soon it comes: it is trusted now. */
+void jl_files_trust(struct jl_files *f, uint32_t id);
 
 /* What is taken off the disk only to save room (files_dropped.c). The caller has just looked at it (a file whose digest is known, a
  * folder) and removed it: it goes on counting as there, in kinds, digests, listings, globs and trees, until something else is

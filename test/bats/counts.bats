@@ -129,3 +129,23 @@ EOF
 	assert_equal "$(find "$TMPDIR" -mindepth 1)" ""
 	[[ $(stat -c %a "$JL_STORE") == 700 ]]
 }
+
+@test "S14 what is restored is written and not read again; what changes it a moment later is noticed" {
+	local trace=$BATS_TEST_TMPDIR/trace
+	write_manifest <<-'END'
+		version: 1
+		steps:
+		  a: {foreach: {from: 1, to: 30}, command: "seq 10000 >${{ output }}", outputs: "out/${{ item }}"}
+	END
+	jl_ok run
+	rm -r out
+	strace -f -qq -o "$trace" true 2>/dev/null || skip "no tracing of processes here"
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 strace -f -qq -e trace=open,openat -o "$trace" jl run 2>/dev/null
+	assert_equal "$(ls out | wc -l)" 30
+	if grep '"out/[0-9]*", O_RDONLY' "$trace"; then fail "read again"; fi
+	# In the same file, with the same size.
+	printf X | dd of=out/30 conv=notrunc status=none
+	jl_ok run
+	assert_counts fresh=29 restored=1
+	assert_equal "$(head -n 1 out/30)" 1
+}

@@ -304,6 +304,37 @@ static void made_stays_with_the_content(void **state)
 	state_close(s);
 }
 
+/* S14 its time was given to it and is before its last change: a write shows, however soon it comes. */
+static void a_time_that_no_write_gives_is_trusted(void **state)
+{
+	struct tmpdir *t = *state;
+	struct jl_state *s = state_open(t, NULL);
+	uint32_t id = state_id(s, "file");
+	struct jl_digest d;
+	struct stat st;
+
+	put(t, "file", "content");
+	jl_digest_bytes("content", 7, &d);
+	assert_int_equal(fstatat(t->fd, "file", &st, 0), 0);
+	jl_files_set(&s->files, id, &st, &d, true);
+	jl_files_trust(&s->files, id);
+	assert_true(flags_of(s, id) & JL_FILE_RACY);
+	st.st_mtim.tv_sec--;
+	assert_int_equal(utimensat(t->fd, "file", (struct timespec[2]){st.st_mtim, st.st_mtim}, 0), 0);
+	assert_int_equal(fstatat(t->fd, "file", &st, 0), 0);
+	jl_files_set(&s->files, id, &st, &d, true);
+	jl_files_trust(&s->files, id);
+	assert_int_equal(flags_of(s, id) & JL_FILE_STORED, JL_FILE_DIGEST | JL_FILE_MADE);
+	jl_files_settle(&s->files, JL_FOREVER);
+	assert_int_equal(s->files.hashes, 0);
+	put(t, "file", "CONTENT");
+	jl_files_forget(&s->files, id, false);
+	digest(s, id);
+	assert_int_equal(s->files.hashes, 1);
+	assert_false(flags_of(s, id) & JL_FILE_MADE);
+	state_close(s);
+}
+
 static void made_outlives_a_run_that_only_looked(void **state)
 {
 	struct tmpdir *t = *state;
@@ -493,6 +524,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(settling_waits_for_the_youngest, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(a_stamp_of_the_future_holds_up_nothing, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(made_stays_with_the_content, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(a_time_that_no_write_gives_is_trusted, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(made_outlives_a_run_that_only_looked, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(forgetting, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(prefetching, tmpdir_setup, tmpdir_teardown),
