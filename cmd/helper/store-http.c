@@ -3,12 +3,14 @@
  * it does of it is lib/http. */
 #include "http/objects.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define IDLE_MS 60000
+#define KEPT    (64 << 20)
 
 static int say(const char *text)
 {
@@ -42,7 +44,7 @@ static int serve(struct jl_serve *s, const struct jl_place *place, struct jl_tra
 			break;
 		if (!jl_transport_work(transport))
 			r = jl_err_set(&err, JL_EIO, "libcurl failed");
-		else
+		else if ((r = jl_serve_flush(s)) == JL_OK)
 			jl_transport_wait(transport, s->in, IDLE_MS);
 	}
 	jl_objects_release(&objects);
@@ -58,6 +60,9 @@ int main(void)
 	struct jl_talk hello;
 	int status = 1;
 
+	/* libcurl takes and gives back a large buffer for each request: memory that was had once is kept. */
+	mallopt(M_MMAP_THRESHOLD, KEPT);
+	mallopt(M_TRIM_THRESHOLD, KEPT);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN); /* jl ends us when it has had enough */
 	if (jl_serve_open(&s, STDIN_FILENO, STDOUT_FILENO, &hello, &err) != JL_OK)

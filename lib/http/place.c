@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* $JL_REMOTE_NAME_WHAT; NULL: not set. */
 static char *variable(const struct jl_place *p, const char *what)
@@ -37,6 +38,15 @@ static int open_s3(struct jl_place *p, const char *url, struct jl_err *err)
 	return JL_OK;
 }
 
+/* libcurl looks for it at each request. */
+static bool has_netrc(void)
+{
+	const char *home = getenv("HOME");
+	char path[4096];
+
+	return home && snprintf(path, sizeof(path), "%s/.netrc", home) < (int)sizeof(path) && access(path, F_OK) == 0;
+}
+
 int jl_place_open(struct jl_place *p, const char *url, const char *name, struct jl_err *err)
 {
 	int r = JL_OK;
@@ -53,7 +63,7 @@ int jl_place_open(struct jl_place *p, const char *url, const char *name, struct 
 		p->who.token = variable(p, "TOKEN");
 		p->who.user = variable(p, "USER");
 		p->who.password = variable(p, "PASSWORD");
-		p->who.netrc = true;
+		p->who.netrc = has_netrc();
 	} else {
 		r = jl_err_set(err, JL_EINVAL, "the URL begins with http://, https:// or s3://");
 	}

@@ -51,6 +51,8 @@ struct jl_store *jl_engine_store(struct jl_engine *e)
 
 void jl_engine_used(struct jl_engine *e, const struct jl_digest *key)
 {
+	if (jl_shared_found(e, key))
+		return;
 	if (e->store && e->store->ops->use_record && e->opts->mode != JL_MODE_PLAN && e->opts->cache == JL_CACHE_RW)
 		(void)e->store->ops->use_record(e->store, key, NULL);
 }

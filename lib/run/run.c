@@ -299,7 +299,7 @@ void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts)
 		.trash = {.first = JL_BUF_INIT, .to = JL_BUF_INIT},
 		.bases = JL_TABLE_INIT(struct jl_digest),
 		.trees = JL_TABLE_INIT(struct jl_tree_known),
-		.shared = {.asked = JL_TABLE_INIT(struct jl_digest), .watch.watch.fd = -1},
+		.shared = {.asked = JL_TABLE_INIT(struct jl_asked), .watch.watch.fd = -1},
 		.starting = {.argv = JL_TABLE_INIT(char *),
 			     .env = JL_TABLE_INIT(char *),
 			     .text = JL_BUF_INIT,

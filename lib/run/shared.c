@@ -23,7 +23,7 @@ static const char *asked_key(const void *owner, uint32_t index, size_t *ret_len)
 {
 	const struct jl_table *t = owner;
 	*ret_len = sizeof(struct jl_digest);
-	return (const char *)JL_AT(*t, struct jl_digest, index);
+	return (const char *)&JL_AT(*t, struct jl_asked, index)->key;
 }
 
 static void pass_on(void *ctx, const char *text)
@@ -70,15 +70,23 @@ void jl_shared_begin(struct jl_engine *e)
 	e->shared.would_ask = false;
 }
 
-static bool was_asked(const struct jl_shared_state *s, const struct jl_digest *key)
+/* NULL: it was not asked for. */
+static struct jl_asked *asked_for(const struct jl_shared_state *s, const struct jl_digest *key)
 {
-	return jl_map_get(&s->asked_map, (const char *)key, sizeof(*key)) != JL_NONE;
+	uint32_t i = s->asked.len ? jl_map_get(&s->asked_map, (const char *)key, sizeof(*key)) : JL_NONE;
+	return i == JL_NONE ? NULL : JL_AT(s->asked, struct jl_asked, i);
+}
+
+bool jl_shared_found(const struct jl_engine *e, const struct jl_digest *key)
+{
+	const struct jl_asked *asked = asked_for(&e->shared, key);
+	return asked && asked->found;
 }
 
 void jl_shared_missed(struct jl_engine *e, const struct jl_digest *key)
 {
 	struct jl_shared_state *s = &e->shared;
-	if (s->wants && s->missed.algo == JL_DIGEST_NONE && !was_asked(s, key))
+	if (s->wants && s->missed.algo == JL_DIGEST_NONE && !asked_for(s, key))
 		s->missed = *key;
 }
 
@@ -89,7 +97,7 @@ bool jl_shared_wanted(struct jl_engine *e, struct jl_digest *ret)
 		return false;
 	if (!s->asked_map.key_of)
 		jl_map_init(&s->asked_map, asked_key, &s->asked);
-	*(struct jl_digest *)jl_table_add(&s->asked, 1) = s->missed;
+	*(struct jl_asked *)jl_table_add(&s->asked, 1) = (struct jl_asked){.key = s->missed};
 	jl_map_put(&s->asked_map, (const char *)&s->missed, sizeof(s->missed), s->asked.len - 1);
 	*ret = s->missed;
 	s->missed = (struct jl_digest){0};
@@ -135,6 +143,7 @@ static void on_answer(struct jl_watch *watch, uint32_t events)
 		while (*at != w)
 			at = &(*at)->next;
 		*at = w->next;
+		asked_for(s, &ask->key)->found = ask->found;
 		if (w->node != JL_NONE) {
 			s->n_waiting--;
 			jl_engine_again(e, w->node);

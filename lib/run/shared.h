@@ -18,6 +18,8 @@ void jl_shared_begin(struct jl_engine *e); /* before a decision */
 bool jl_shared_wanted(struct jl_engine *e, struct jl_digest *ret);
 /* The same: ask for it, if that was not done yet. true: the node steps aside. */
 bool jl_shared_ask(struct jl_engine *e, uint32_t node);
+/* Did it come from a remote in this run? Then the local store knows that it is used. */
+bool jl_shared_found(const struct jl_engine *e, const struct jl_digest *key);
 bool jl_shared_full(const struct jl_engine *e); /* as much is asked for as may be: decide nothing new now */
 bool jl_shared_waits(const struct jl_engine *e);
 /* A node that still waits, which is not to happen any more; false: there is none. */

@@ -296,6 +296,16 @@ int jl_local_use_record(struct jl_store *s, const struct jl_digest *key, struct 
 	return JL_OK;
 }
 
+void jl_local_keep_record(struct jl_store *s, const struct jl_digest *key)
+{
+	struct jl_local *l = (struct jl_local *)s;
+
+	pthread_mutex_lock(&l->index_lock);
+	if (!atomic_load(&l->read_only))
+		jl_hold_key(l, key);
+	pthread_mutex_unlock(&l->index_lock);
+}
+
 int jl_local_use_keys(struct jl_store *s, const struct jl_digest *keys, uint32_t n, struct jl_err *err)
 {
 	struct jl_local *l = (struct jl_local *)s;

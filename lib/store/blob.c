@@ -233,6 +233,11 @@ int jl_local_get_blob(struct jl_store *s, const struct jl_digest *digest, uint64
 	char path[JL_LOCAL_PATH];
 	int fd = -1, status;
 
+	if (jl_recent_take(&l->recent, digest, size, l->io, dst_fd, &status, err)) {
+		if (status != JL_OK)
+			l->io->ftruncate(l->io, dst_fd, 0);
+		return status;
+	}
 	for (size_t i = 0; i < FORMS && fd < 0 && l->cas_fd >= 0; i++) {
 		codec = jl_codec_get(forms[i]);
 		jl_local_path(digest, codec->suffix, path);
@@ -429,6 +434,8 @@ static int write_blob(struct jl_local *l, const struct jl_digest *digest, uint64
 	if (status == JL_OK) {
 		jl_store_count(&l->s.stats.blobs_put, 1);
 		jl_store_count(&l->s.stats.bytes_put, o.bytes);
+		if (src->fd < 0 && l->s.soon)
+			jl_recent_put(&l->recent, digest, src->data, (size_t)src->len);
 	}
 	return status;
 }

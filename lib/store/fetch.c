@@ -51,7 +51,7 @@ static void waits(struct jl_tier_slot *s, bool begins)
 static void end(struct fetch *f, bool found)
 {
 	jl_tier_answer(f->t, f->ask, found);
-	jl_buf_release(&f->bytes);
+	jl_tier_buf_back(f->t, &f->bytes);
 	if (f->has_env)
 		jl_envelope_release(&f->env);
 	free(f);
@@ -152,15 +152,16 @@ static int put_list(struct fetch *f)
 		record = both.data;
 		len = both.len;
 	}
-	/* JL_ENOTFOUND of what is there: it has all of it already. */
-	status = status == JL_ENOTFOUND && old.len ? JL_OK
-						   : local->ops->put_record(local, &f->ask->key, record, len, &f->err);
+	if (status != JL_ENOTFOUND || !old.len)
+		status = local->ops->put_record(local, &f->ask->key, record, len, &f->err);
+	else /* it has all of it already */
+		status = local->ops->use_record ? local->ops->use_record(local, &f->ask->key, &f->err) : JL_OK;
 	jl_buf_release(&old);
 	jl_buf_release(&both);
 	return status;
 }
 
-/* The blobs are there: now the record counts. */
+/* The blobs are there: now the record counts. Who asked for it will use it. */
 static void finish(struct fetch *f)
 {
 	struct jl_store *local = f->t->local;
@@ -169,6 +170,8 @@ static void finish(struct fetch *f)
 		f->status = put_list(f);
 	else if (f->status == JL_OK)
 		f->status = local->ops->put_record(local, &f->ask->key, f->env.record, f->env.record_len, &f->err);
+	if (f->status == JL_OK && local->ops->keep_record)
+		local->ops->keep_record(local, &f->ask->key);
 	settle(f, f->status, &f->err);
 }
 
@@ -252,8 +255,19 @@ static void restart(struct jl_peer_call *c)
 
 static int take(struct jl_peer_call *c, const void *data, size_t len, struct jl_err *err)
 {
-	int r = jl_buf_add(&((struct fetch *)c)->bytes, data, len);
+	struct fetch *f = (struct fetch *)c;
+	struct jl_buf *b = &f->bytes;
+	char *room;
+	int r = JL_OK;
 
+	if (b->cap == 0)
+		*b = jl_tier_buf(f->t, JL_ENVELOPE_MAX);
+
+	/* What is said of the size is not believed beyond what most have. */
+	if (b->len == 0 && c->found <= 2 * JL_ENVELOPE_SMALL)
+		r = jl_buf_reserve(b, (size_t)c->found, &room);
+	if (r == JL_OK)
+		r = jl_buf_add(b, data, len);
 	return r == JL_OK ? r : jl_err_set(err, r, "it is too long");
 }
 

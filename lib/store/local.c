@@ -218,6 +218,7 @@ static void local_free(struct jl_store *s)
 	close_fd(l->io, l->ac_fd);
 	close_fd(l->io, l->root_fd);
 	jl_local_checked_release(l);
+	jl_recent_release(&l->recent);
 	free(l->dir);
 	free(l);
 }
@@ -233,6 +234,7 @@ static const struct jl_store_ops local_ops = {
 	.get_blob = jl_local_get_blob,
 	.has_blob = jl_local_has_blob,
 	.use_record = jl_local_use_record,
+	.keep_record = jl_local_keep_record,
 	.use_keys = jl_local_use_keys,
 	.free = local_free,
 };
@@ -414,6 +416,7 @@ int jl_store_local_open(const struct jl_io *io, const char *dir, bool read_only,
 	l->told = read_only;
 	jl_owner_init(&l->owner, read_only);
 	jl_local_checked_init(l);
+	jl_recent_init(&l->recent);
 	status = open_local(l, err);
 	if (status != JL_OK) {
 		local_free(&l->s);

@@ -13,6 +13,7 @@
 #include "store/index.h"
 #include "store/kind.h"
 #include "store/owner.h"
+#include "store/recent.h"
 #include "store/uses.h"
 
 #include <pthread.h>
@@ -45,6 +46,7 @@ struct jl_local {
 	atomic_bool full_told;       /* that something could not be kept for want of room */
 	int network;                 /* is it on a file system of the network? -1: not asked yet */
 	struct jl_owner owner;       /* of our temporaries */
+	struct jl_recent recent;
 	/* Blobs that this process has hashed, with their stat then: struct checked of blob.c. */
 	pthread_mutex_t checked_lock;
 	struct jl_table checked;
@@ -117,6 +119,7 @@ void jl_local_damaged(struct jl_local *l, enum jl_object_kind kind, const struct
 void jl_local_sweep(struct jl_local *l, int tmp_fd);
 
 int jl_local_use_record(struct jl_store *s, const struct jl_digest *key, struct jl_err *err);
+void jl_local_keep_record(struct jl_store *s, const struct jl_digest *key);
 int jl_local_use_keys(struct jl_store *s, const struct jl_digest *keys, uint32_t n, struct jl_err *err);
 
 int jl_local_put_blob(struct jl_store *s, const struct jl_digest *digest, uint64_t size, int src_fd,

@@ -17,6 +17,7 @@
 #define MOVED        ((uint64_t)64 << 10) /* so much content is progress */
 #define MUCH         ((uint64_t)1 << 20)  /* so much of a download is worth another three tries */
 #define OUT_MAX      ((size_t)256 << 10)
+#define CREDIT_STEP  ((uint32_t)(JL_TALK_WINDOW / 4)) /* most objects need no more than the window they begin with */
 #define READ         ((size_t)256 << 10)
 #define END_MS       500
 
@@ -187,6 +188,7 @@ static void begin(struct jl_peer *r, struct jl_peer_call *c)
 	c->id = ++r->last_id;
 	c->tries++;
 	c->at = 0;
+	c->taken = 0;
 	c->credit = JL_TALK_WINDOW;
 	c->found = JL_TALK_UNKNOWN;
 	c->more_wanted = c->op == JL_TALK_PUT;
@@ -302,10 +304,13 @@ static void take_data(struct jl_peer *r, struct jl_peer_call *c, const struct jl
 		status = jl_err_set(&err, JL_ELIMIT, "\"%s\" is longer than it may be", c->name);
 	else
 		status = c->data(c, m->data, m->len, &err);
-	if (status != JL_OK)
+	c->taken += (uint32_t)m->len;
+	if (status != JL_OK) {
 		cancel(r, c, status, &err);
-	else
-		jl_talk_put(&r->out, &(struct jl_talk){.type = JL_TALK_CREDIT, .id = c->id, .count = (uint32_t)m->len});
+	} else if (c->taken >= CREDIT_STEP) {
+		jl_talk_put(&r->out, &(struct jl_talk){.type = JL_TALK_CREDIT, .id = c->id, .count = c->taken});
+		c->taken = 0;
+	}
 }
 
 static void take_end(struct jl_peer *r, struct jl_peer_call *c)

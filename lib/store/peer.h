@@ -43,6 +43,7 @@ struct jl_peer_call {
 	uint32_t id;
 	unsigned tries;
 	uint64_t at, began_at, credit;
+	uint32_t taken; /* GET: since the last CREDIT */
 	int64_t due_ns;
 	bool more_wanted;
 };

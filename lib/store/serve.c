@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READ ((size_t)256 << 10)
+#define READ   ((size_t)256 << 10)
+#define GATHER ((size_t)256 << 10)
 
 int jl_serve_open(struct jl_serve *s, int in, int out, struct jl_talk *ret_hello, struct jl_err *err)
 {
@@ -77,17 +78,27 @@ int jl_serve_next(struct jl_serve *s, bool wait, struct jl_talk *ret, struct jl_
 			s->at += (size_t)n;
 			return 1;
 		}
+		r = wait ? jl_serve_flush(s) : JL_OK;
+		if (r != JL_OK)
+			return jl_err_set(err, r, "jl has gone");
 		r = read_more(s, wait, err);
 		if (r <= 0)
 			return r;
 	}
 }
 
+int jl_serve_flush(struct jl_serve *s)
+{
+	int r = s->sent.len ? jl_file_write_all(&jl_io_system, s->out, s->sent.data, s->sent.len, NULL) : JL_OK;
+
+	jl_buf_clear(&s->sent);
+	return r;
+}
+
 int jl_serve_send(struct jl_serve *s, const struct jl_talk *m)
 {
-	jl_buf_clear(&s->sent);
 	jl_talk_put(&s->sent, m);
-	return jl_file_write_all(&jl_io_system, s->out, s->sent.data, s->sent.len, NULL);
+	return s->sent.len < GATHER ? JL_OK : jl_serve_flush(s);
 }
 
 int jl_serve_welcome(struct jl_serve *s, const char *name, uint32_t abilities)
@@ -100,11 +111,13 @@ int jl_serve_fail(struct jl_serve *s, uint32_t id, enum jl_talk_error kind, cons
 {
 	char text[512];
 	va_list ap;
+	int r;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return jl_serve_send(
+	r = jl_serve_send(
 		s,
 		&(struct jl_talk){.type = JL_TALK_ERROR, .id = id, .count = kind, .data = text, .len = strlen(text)});
+	return r == JL_OK && id == 0 ? jl_serve_flush(s) : r; /* the last word */
 }

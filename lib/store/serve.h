@@ -14,7 +14,7 @@ struct jl_serve {
 	int in, out;
 	struct jl_buf got; /* bytes that came; messages up to `at` were given out */
 	size_t at;
-	struct jl_buf sent; /* room for what goes out */
+	struct jl_buf sent; /* what is to go out */
 	bool ended;         /* no more will come */
 };
 
@@ -25,8 +25,11 @@ void jl_serve_release(struct jl_serve *s); /* closes nothing */
 /* 1: a message, which borrows until the next call; 0: none now (`wait`: none ever); JL_ECORRUPT, JL_EIO. */
 int jl_serve_next(struct jl_serve *s, bool wait, struct jl_talk *ret, struct jl_err *err) JL_MUST_CHECK;
 
-/* Write it out. Blocks: jl reads whatever happens. JL_EIO: jl has gone. */
+/* It goes out with what is kept back, up to 256 KiB: most answers, or several, are one write. Blocks: jl reads whatever happens.
+ * JL_EIO: jl has gone. */
 int jl_serve_send(struct jl_serve *s, const struct jl_talk *m) JL_MUST_CHECK;
+/* What is kept back goes out: to be called before waiting for anything. jl_serve_next() does so before it waits. */
+int jl_serve_flush(struct jl_serve *s) JL_MUST_CHECK;
 int jl_serve_welcome(struct jl_serve *s, const char *name, uint32_t abilities) JL_MUST_CHECK;
 int jl_serve_fail(struct jl_serve *s, uint32_t id, enum jl_talk_error kind, const char *fmt, ...) JL_PRINTF(4, 5);
 

@@ -66,6 +66,8 @@ struct jl_store_ops {
 	/* The result was found and is used: it is the youngest now, and stays until this process ends (nothing of it is kept
 	 * when it is killed). Never fails a caller: a note that cannot be made is only told. NULL: no uses here. */
 	int (*use_record)(struct jl_store *s, const struct jl_digest *key, struct jl_err *err);
+	/* The same of a record that was just put, so that it is the youngest anyway: it stays. NULL as above. */
+	void (*keep_record)(struct jl_store *s, const struct jl_digest *key);
 	/* All these were used, without a look at them. NULL as above. */
 	int (*use_keys)(struct jl_store *s, const struct jl_digest *keys, uint32_t n, struct jl_err *err);
 	void (*free)(struct jl_store *s);
@@ -77,6 +79,8 @@ struct jl_store {
 	/* One line for a person: damage, a read-only folder. May be called from any thread; NULL: dropped. */
 	void (*warn)(void *ctx, const char *text);
 	void *warn_ctx;
+	/* What is put from memory will be asked for soon: a few megabytes of it stay there till then. Set before it is used. */
+	bool soon;
 };
 
 /* Open, and make if it is missing, the local store at the absolute path `dir`. read_only: nothing is made or written,

@@ -17,6 +17,8 @@
 
 #define PATIENCE_NS (1500 * JL_NS_MS)
 #define SENDING_MAX 16u /* results that are being sent at once */
+#define SPARE_MAX   64u
+#define SPARE_BYTES ((size_t)512 << 10) /* of one of them */
 
 static int64_t now_ns(void)
 {
@@ -86,15 +88,41 @@ void jl_tier_failed(struct jl_tier *t, struct jl_tier_slot *s, int status, const
 	s->told |= status != JL_EBUSY;
 }
 
+struct jl_buf jl_tier_buf(struct jl_tier *t, size_t max)
+{
+	struct jl_buf b;
+
+	jl_buf_init(&b, max);
+	if (t->spare.len) {
+		b = *JL_AT(t->spare, struct jl_buf, --t->spare.len);
+		b.max = max;
+	}
+	return b;
+}
+
+void jl_tier_buf_back(struct jl_tier *t, struct jl_buf *b)
+{
+	if (t->spare.len == SPARE_MAX || b->cap == 0 || b->cap > SPARE_BYTES) {
+		jl_buf_release(b);
+		return;
+	}
+	jl_buf_clear(b);
+	*(struct jl_buf *)jl_table_add(&t->spare, 1) = *b;
+}
+
 void jl_tier_answer(struct jl_tier *t, struct jl_tier_ask *ask, bool found)
 {
+	bool first;
+
 	ask->found = found;
 	ask->next = NULL;
 	pthread_mutex_lock(&t->lock);
+	first = !t->answered;
 	*t->answered_last = ask;
 	t->answered_last = &ask->next;
 	pthread_mutex_unlock(&t->lock);
-	signal_fd(t->event_fd);
+	if (first)
+		signal_fd(t->event_fd);
 }
 
 void jl_tier_sent(struct jl_tier *t, bool all)
@@ -199,6 +227,7 @@ struct jl_tier *jl_tier_new(struct jl_store *local, const struct jl_tier_records
 			      .answered_last = &t->answered,
 			      .offered = JL_TABLE_INIT(struct jl_tier_offer),
 			      .warnings = JL_TABLE_INIT(char *),
+			      .spare = JL_TABLE_INIT(struct jl_buf),
 			      .offers = JL_TABLE_INIT(struct jl_tier_offer)};
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->idle, NULL);
@@ -238,6 +267,7 @@ int jl_tier_start(struct jl_tier *t, struct jl_err *err)
 	t->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (t->wake_fd < 0 || t->event_fd < 0)
 		return jl_err_sys(err, errno, "cannot make an eventfd");
+	t->local->soon = true;
 	e = jl_thread_start(&t->thread, work, t);
 	if (e)
 		return jl_err_sys(err, e, "cannot start a thread");
@@ -274,6 +304,9 @@ void jl_tier_free(struct jl_tier *t)
 	}
 	for (uint32_t i = 0; i < t->warnings.len; i++)
 		free(*JL_AT(t->warnings, char *, i));
+	for (uint32_t i = 0; i < t->spare.len; i++)
+		jl_buf_release(JL_AT(t->spare, struct jl_buf, i));
+	jl_table_release(&t->spare);
 	jl_table_release(&t->warnings);
 	jl_table_release(&t->offered);
 	jl_table_release(&t->offers);
@@ -299,13 +332,17 @@ bool jl_tier_reads(const struct jl_tier *t, const struct jl_digest *key)
 
 void jl_tier_ask(struct jl_tier *t, struct jl_tier_ask *ask)
 {
+	bool first;
+
 	ask->next = NULL;
 	ask->found = false;
 	pthread_mutex_lock(&t->lock);
+	first = !t->asked;
 	*t->asked_last = ask;
 	t->asked_last = &ask->next;
 	pthread_mutex_unlock(&t->lock);
-	signal_fd(t->wake_fd);
+	if (first)
+		signal_fd(t->wake_fd);
 }
 
 int jl_tier_fd(const struct jl_tier *t)
@@ -317,14 +354,17 @@ struct jl_tier_ask *jl_tier_taken(struct jl_tier *t)
 {
 	struct jl_tier_ask *ask;
 
-	clear_fd(t->event_fd);
-	pthread_mutex_lock(&t->lock);
-	ask = t->answered;
-	if (ask)
-		t->answered = ask->next;
-	if (!t->answered)
+	if (!t->taken) {
+		clear_fd(t->event_fd);
+		pthread_mutex_lock(&t->lock);
+		t->taken = t->answered;
+		t->answered = NULL;
 		t->answered_last = &t->answered;
-	pthread_mutex_unlock(&t->lock);
+		pthread_mutex_unlock(&t->lock);
+	}
+	ask = t->taken;
+	if (ask)
+		t->taken = ask->next;
 	return ask;
 }
 

@@ -36,7 +36,7 @@ struct jl_tier_stats { /* of one remote */
 struct jl_tier_ask { /* the caller's until it is taken back */
 	struct jl_digest key;
 	void *ctx;
-	bool found; /* afterwards: it is in the local store now */
+	bool found; /* afterwards: it is in the local store now, as one that is used */
 	struct jl_tier_ask *next;
 };
 
@@ -51,7 +51,8 @@ struct jl_tier_records {
 	/* Append the list of both to `out`. JL_ENOTFOUND: `old` lacks nothing that `new` has. JL_ECORRUPT: `old` cannot be used. */
 	int (*merge)(const void *new, size_t new_len, const void *old, size_t old_len, struct jl_buf *out);
 };
-/* `local` is borrowed, open for writing, and its warnings are the tier's to pass on (jl_tier_tell); so is `records`.
+/* `local` is borrowed, open for writing, told that what comes is wanted soon, and its warnings are the tier's to pass on
+ * (jl_tier_tell); `records` is borrowed, too.
  * patience_ns: peer.h; 0: 1.5 s. */
 struct jl_tier *jl_tier_new(struct jl_store *local, const struct jl_tier_records *records, int64_t patience_ns);
 /* Before the start. JL_EINVAL: its URL is one that may not be used so. */

@@ -46,7 +46,10 @@ struct jl_tier {
 	uint64_t unsent;
 	bool stop;
 
+	struct jl_tier_ask *taken; /* the caller's: answered, and not given out yet */
+
 	/* The thread's own. */
+	struct jl_table spare;  /* struct jl_buf: memory of fetches that ended, for those that come */
 	struct jl_table offers; /* struct jl_tier_offer: to be begun, from `offers_at` on */
 	uint32_t offers_at, n_sending;
 };
@@ -63,6 +66,9 @@ void jl_tier_warn(struct jl_tier *t, const char *fmt, ...) JL_PRINTF(2, 3);
 void jl_tier_refused(struct jl_tier *t, struct jl_tier_slot *s, const char *why);
 /* It did not answer: counted, and told the first time, unless it is left alone, which was told. */
 void jl_tier_failed(struct jl_tier *t, struct jl_tier_slot *s, int status, const struct jl_err *err);
+/* Memory for an answer, empty, and back. */
+struct jl_buf jl_tier_buf(struct jl_tier *t, size_t max);
+void jl_tier_buf_back(struct jl_tier *t, struct jl_buf *b);
 void jl_tier_answer(struct jl_tier *t, struct jl_tier_ask *ask, bool found);
 void jl_tier_offer_to(struct jl_tier *t, const struct jl_digest *key, uint32_t n);
 void jl_tier_sent(struct jl_tier *t, bool all);

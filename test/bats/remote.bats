@@ -48,6 +48,23 @@ another_user() {
 	[ ! -s "$TALLY" ]
 }
 
+@test "what comes from a remote is put in place from memory: its file in the store is not read" {
+	write_manifest <<-END
+		version: 1
+		store: {remotes: [{name: ci, url: "file://$SHARED", mode: readwrite}]}
+		steps:
+		  a: {foreach: {from: 1, to: 20}, command: "head -c 100000 /dev/urandom >\${{ output }}", outputs: "out/\${{ item }}"}
+	END
+	jl_ok run
+	another_user bob
+	local trace=$BATS_TEST_TMPDIR/trace
+	strace -f -qq -o "$trace" true 2>/dev/null || skip "no tracing of processes here"
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 strace -f -qq -y -e trace=open,openat -o "$trace" jl run
+	diff -r "$WS/out" out
+	[ "$(grep -c "$JL_STORE/tmp>" "$trace")" -ge 40 ]
+	if grep "$JL_STORE/cas>.*O_RDONLY" "$trace"; then fail "it is read"; fi
+}
+
 @test "main writes, pull requests read" {
 	jl_ok run
 	another_user reader

@@ -608,6 +608,78 @@ static int long_past(const struct jl_io *io, int fd, struct stat *st)
 	return r;
 }
 
+/* What will be asked for soon is kept in memory until then, once, if it is not large; and only if its bytes were looked at. */
+static void soon_asked_for(void **state)
+{
+	static char large[JL_RECENT_MAX + 1];
+	struct fault_io f;
+	struct jl_store *s;
+	struct jl_digest d;
+	struct place p;
+	int fd;
+
+	(void)state;
+	place_init(&p);
+	fault_io_init(&f, 0, 0);
+	f.ops = FAULT_READ;
+	s = open_with(&p, &f.io, false);
+	s->soon = true;
+	jl_digest_bytes("content", 7, &d);
+	assert_int_equal(s->ops->put_bytes(s, &d, "CONTENT", 7, NULL), JL_ECHANGED);
+	assert_int_equal(s->ops->put_bytes(s, &d, "content", 7, NULL), JL_OK);
+	assert_int_equal(s->ops->put_bytes(s, &d, "CONTENT", 7, NULL), JL_OK); /* it is there, so they are not even read */
+	for (int i = 0; i < 2; i++) {
+		f.calls = 0;
+		fd = store_file("", 0);
+		assert_int_equal(s->ops->get_blob(s, &d, 7, fd, NULL), JL_OK);
+		assert_true(store_file_is(fd, "content", 7));
+		assert_true(i ? f.calls > 0 : f.calls == 0);
+		close(fd);
+	}
+	jl_digest_bytes(large, sizeof(large), &d);
+	assert_int_equal(s->ops->put_bytes(s, &d, large, sizeof(large), NULL), JL_OK);
+	f.calls = 0;
+	fd = store_file("", 0);
+	assert_int_equal(s->ops->get_blob(s, &d, sizeof(large), fd, NULL), JL_OK);
+	assert_true(f.calls > 0);
+	close(fd);
+	jl_store_free(s);
+	place_release(&p);
+}
+
+/* More than there is room for: the oldest is read from its file. */
+static void soon_asked_for_has_a_bound(void **state)
+{
+	struct fault_io f;
+	struct jl_store *s;
+	struct jl_digest d;
+	struct place p;
+
+	(void)state;
+	place_init(&p);
+	fault_io_init(&f, 0, 0);
+	f.ops = FAULT_READ;
+	s = open_with(&p, &f.io, false);
+	s->soon = true;
+	for (uint32_t i = 0; i < JL_RECENT_SLOTS + 1; i++) {
+		jl_digest_bytes(&i, sizeof(i), &d);
+		assert_int_equal(s->ops->put_bytes(s, &d, &i, sizeof(i), NULL), JL_OK);
+	}
+	f.calls = 0;
+	for (uint32_t i = JL_RECENT_SLOTS + 1; i-- > 0;) {
+		int fd = store_file("", 0);
+
+		assert_int_equal(f.calls, 0);
+		jl_digest_bytes(&i, sizeof(i), &d);
+		assert_int_equal(s->ops->get_blob(s, &d, sizeof(i), fd, NULL), JL_OK);
+		assert_true(store_file_is(fd, (char *)&i, sizeof(i)));
+		close(fd);
+	}
+	assert_true(f.calls > 0);
+	jl_store_free(s);
+	place_release(&p);
+}
+
 static void clones_are_checked(void **state)
 {
 	struct fault_io f;
@@ -874,6 +946,8 @@ int main(void)
 		cmocka_unit_test(every_call_fails_once),
 		cmocka_unit_test(few_calls),
 		cmocka_unit_test(clones_are_checked),
+		cmocka_unit_test(soon_asked_for),
+		cmocka_unit_test(soon_asked_for_has_a_bound),
 		cmocka_unit_test(eight_processes),
 		cmocka_unit_test(old_temporaries_go),
 		cmocka_unit_test(s02_temporaries_of_the_killed_go_at_once),
