@@ -120,7 +120,7 @@ static void open_store(struct jl_home *h, uint64_t cache_bytes)
 int jl_home_open(struct jl_home *h, uint64_t cache_bytes, struct jl_err *err)
 {
 	struct jl_buf dir = JL_BUF_INIT;
-	*h = (struct jl_home){.dir_fd = -1, .run_fd = -1, .lock_fd = -1};
+	*h = (struct jl_home){.dir_fd = -1, .run_fd = -1, .lock_fd = -1, .folders = {.children_fd = -1}};
 	int r = find_dir(&dir, err);
 	if (r == JL_OK)
 		r = jl_file_mkdirs(&jl_io_system, AT_FDCWD, dir.data, 0700, err);
@@ -139,10 +139,12 @@ int jl_home_open(struct jl_home *h, uint64_t cache_bytes, struct jl_err *err)
 		each_in(h->dir_fd, "partial", sweep_partial);
 		r = make_run(h, err);
 	}
-	if (r == JL_OK)
+	if (r == JL_OK) {
+		jl_folders_init(&h->folders, h->run_fd);
 		open_store(h, cache_bytes);
-	else
+	} else {
 		jl_home_close(h);
+	}
 	return r;
 }
 
@@ -151,6 +153,7 @@ void jl_home_close(struct jl_home *h)
 	char path[160];
 	if (h->store)
 		jl_store_free(h->store);
+	jl_folders_release(&h->folders);
 	snprintf(path, sizeof(path), "run/%s", h->name);
 	if (h->run_fd >= 0)
 		(void)!jl_file_remove(&jl_io_system, h->dir_fd, path, NULL);

@@ -3,13 +3,14 @@
  *     ~/.cache/jl/agent/HEX            an agent's program, by its digest (put there by whoever starts it)
  *                       store/         contents of more than JL_MSG_INLINE_MAX bytes: a store as docs/formats/store.md has it
  *                       partial/HEX    a content that has come in part; locked while it is being received
- *                       run/NAME/      an agent's jobs, by number; run/NAME/lock is locked while it lives
+ *                       run/NAME/      an agent's folders of jobs, by number; run/NAME/lock is locked while it lives
  *
  * All of it is 0700. What agents left that were killed is taken away by the next one that starts.
  */
 #ifndef JL_AGENT_HOME_H
 #define JL_AGENT_HOME_H
 
+#include "agent/folder.h"
 #include "store/store.h"
 
 struct jl_home {
@@ -18,6 +19,7 @@ struct jl_home {
 	int lock_fd;
 	char name[96];           /* NAME */
 	char mark[128];          /* "JL_AGENT=NAME", in the environment of all that it starts */
+	struct jl_folders folders;
 	struct jl_store *store;  /* NULL: it cannot be used here, so nothing is kept */
 };
 

@@ -173,21 +173,24 @@ static int set_up_shared(struct jl_far_job *j, struct jl_err *err)
 	return r;
 }
 
+/* Does anything but the job itself put something into its folder, or look for it there? */
+static bool is_plain(const struct jl_msg_start *m)
+{
+	return m->n_ins == 0 && m->n_outs == 0 && !m->stream[0] && !m->stream[1] && !m->stream[2] && strcmp(m->workdir, ".") == 0;
+}
+
 int jl_far_job_set_up(struct jl_far_job *j, struct jl_home *h, struct jl_err *err)
 {
-	char work[40], tmp[40];
-	bool made;
-	int r = JL_OK;
-	snprintf(j->name, sizeof(j->name), "%llu", (unsigned long long)j->id);
-	snprintf(work, sizeof(work), "%s/w", j->name);
-	snprintf(tmp, sizeof(tmp), "%s/tmp", j->name);
-	made = mkdirat(h->run_fd, j->name, 0700) == 0 && mkdirat(h->run_fd, tmp, 0700) == 0;
-	if (made && j->start.shared)
+	char work[40];
+	int r = jl_folders_take(&h->folders, &j->folder, err);
+	if (r == JL_OK && j->start.shared)
 		return set_up_shared(j, err);
-	if (made && mkdirat(h->run_fd, work, 0777) == 0)
-		j->root_fd = openat(h->run_fd, work, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (r != JL_OK || is_plain(&j->start))
+		return r;
+	snprintf(work, sizeof(work), "%s/w", j->folder->name);
+	j->root_fd = openat(h->run_fd, work, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (j->root_fd < 0)
-		return jl_err_sys(err, errno, "cannot make a folder for the job");
+		return jl_err_sys(err, errno, "cannot open the job's folder");
 	for (uint32_t i = 0; r == JL_OK && i < j->start.n_ins; i++)
 		r = place_input(j, h, i, err);
 	return r;
@@ -205,13 +208,13 @@ static int shorten_script(struct jl_far_job *j, const struct jl_home *h, struct 
 	const char *script = j->start.argv[n - 1];
 	if (!j->start.script || strlen(script) < one_most)
 		return JL_OK;
-	jl_buf_printf(&path, "%s/script", j->name);
+	jl_buf_printf(&path, "%s/script", j->folder->name);
 	int r = jl_file_write(&jl_io_system, h->run_fd, path.data, script, strlen(script), 0600, false, err);
 	if (r == JL_OK) {
 		const char **argv = jl_arena_alloc(&j->arena, (n + 1) * sizeof(*argv));
 		memcpy(argv, j->start.argv, (n - 1) * sizeof(*argv));
 		jl_buf_clear(&path);
-		jl_buf_printf(&path, "%s/run/%s/%s/script", h->dir, h->name, j->name);
+		jl_buf_printf(&path, "%s/run/%s/%s/script", h->dir, h->name, j->folder->name);
 		jl_buf_str(&word, ". ");
 		jl_shell_quote(&word, path.data, path.len);
 		argv[n - 1] = jl_arena_strdup(&j->arena, word.data);
@@ -420,24 +423,12 @@ void jl_far_job_keep(struct jl_far_job *j, struct jl_home *h)
 	}
 }
 
-/* Its folder: most are empty or nearly so, and what takes trees away looks at more. */
-static void remove_folder(const struct jl_far_job *j, const struct jl_home *h)
-{
-	char path[40];
-	snprintf(path, sizeof(path), "%s/tmp", j->name);
-	unlinkat(h->run_fd, path, AT_REMOVEDIR);
-	snprintf(path, sizeof(path), "%s/w", j->name);
-	unlinkat(h->run_fd, path, AT_REMOVEDIR);
-	if (unlinkat(h->run_fd, j->name, AT_REMOVEDIR) != 0 && errno != ENOENT)
-		(void)!jl_file_remove(&jl_io_system, h->run_fd, j->name, NULL);
-}
-
 void jl_far_job_free(struct jl_far_job *j, struct jl_home *h)
 {
+	if (j->folder)
+		jl_folders_give(&h->folders, j->folder, j->alone, j->root_fd >= 0 && !j->start.shared, j->began_ns);
 	if (j->root_fd >= 0)
 		close(j->root_fd);
-	if (j->name[0])
-		remove_folder(j, h);
 	jl_table_release(&j->missing);
 	jl_table_release(&j->outs);
 	jl_arena_release(&j->arena);

@@ -20,8 +20,11 @@ struct jl_far_job {
 	enum jl_far_phase phase;
 	struct jl_msg_start start;   /* in `arena`; `bytes` of its inputs are gone */
 	struct jl_arena arena;
-	char name[24];               /* of its folder below the home's run_fd: NAME/w is where it runs, NAME/tmp its TMPDIR */
-	int root_fd;                 /* NAME/w, or the shared folder; -1: none yet */
+	struct jl_folder *folder;    /* NULL: none yet */
+	int root_fd;                 /* of its NAME/w, or the shared folder; -1: nothing is put or looked for there */
+	pid_t pid;                   /* while it runs; 0: not known */
+	int64_t began_ns;            /* by jl_folders_now() */
+	bool alone;                  /* it has ended, and so has all that it started */
 	struct jl_table missing;     /* uint32_t: inputs that are not there yet */
 	struct jl_table outs;        /* struct jl_msg_out, once it has ended */
 	bool cancelled;

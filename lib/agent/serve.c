@@ -97,12 +97,25 @@ static uint32_t slots_of(const struct jl_serve *s, const struct jl_far_job *j)
 	return n < s->slots ? n : s->slots;
 }
 
+/* Is nobody there but what runs for others? */
+static bool is_alone(struct jl_serve *s, const struct jl_far_job *ended)
+{
+	struct jl_table pids = JL_TABLE_INIT(pid_t);
+	for (const struct jl_far_job *j = s->jobs; j; j = j->next)
+		if (j != ended && j->phase == JL_FAR_RUNNING)
+			*(pid_t *)jl_table_add(&pids, 1) = j->pid;
+	bool alone = jl_folders_alone(&s->home.folders, pids.data, pids.len);
+	jl_table_release(&pids);
+	return alone;
+}
+
 static void done(void *ctx, uint64_t id, const struct jl_job_result *r)
 {
 	struct jl_serve *s = ctx;
 	struct jl_far_job *j = find(s, id);
 	struct jl_err err = JL_ERR_INIT;
 	s->running--;
+	j->alone = is_alone(s, j);
 	s->used -= slots_of(s, j);
 	s->claimed -= j->start.memory;
 	if (r->end == JL_JOB_LOST || (r->end == JL_JOB_NOT_STARTED && r->sys_errno != EACCES &&
@@ -173,8 +186,8 @@ static int spawn_job(struct jl_serve *s, struct jl_far_job *j, int64_t *ret_pid,
 	if (j->start.shared)
 		jl_buf_str(&workdir, j->start.shared);
 	else
-		jl_buf_printf(&workdir, "%s/run/%s/%s/w", s->home.dir, s->home.name, j->name);
-	jl_buf_printf(&text, "TMPDIR=%s/run/%s/%s/tmp", s->home.dir, s->home.name, j->name);
+		jl_buf_printf(&workdir, "%s/run/%s/%s/w", s->home.dir, s->home.name, j->folder->name);
+	jl_buf_printf(&text, "TMPDIR=%s/run/%s/%s/tmp", s->home.dir, s->home.name, j->folder->name);
 	if (strcmp(j->start.workdir, ".") != 0)
 		jl_buf_printf(&workdir, "/%s", j->start.workdir);
 	jl_host_env(s->environ, j->start.envp, &env);
@@ -183,6 +196,7 @@ static int spawn_job(struct jl_serve *s, struct jl_far_job *j, int64_t *ret_pid,
 	*(const char **)jl_table_add(&env, 1) = NULL;
 	for (int i = 0; i < 3 && r == JL_OK; i++)
 		r = open_stream(j, i, fds, err);
+	j->began_ns = jl_folders_now();
 	const struct jl_job job = {.id = j->id,
 				   .label = j->start.label,
 				   .argv = j->start.argv,
@@ -235,6 +249,7 @@ static void start_ready(struct jl_serve *s)
 		s->used += slots_of(s, j);
 		s->claimed += j->start.memory;
 		j->phase = JL_FAR_RUNNING;
+		j->pid = (pid_t)pid;
 		jl_serve_say(s, JL_LANE_CONTROL,
 		    &(struct jl_msg){.type = JL_MSG_STARTED, .id = j->id, .started = {.pid = (uint64_t)pid}});
 	}
