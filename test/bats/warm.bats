@@ -1,6 +1,8 @@
 # What a job costs on a host that is connected, and that it sees nothing of those before it.
 # shellcheck disable=SC2154,SC2016,SC1003 # bats sets stderr; texts for other shells
 load helper
+load ../servers/helper
+setup() { jl_setup; }
 
 agent() { echo "$JL_BUILD/libexec/jl/jl-agent-$(uname -m)"; }
 
@@ -59,4 +61,69 @@ EOF
 	for ((i = 0; i < 9; i++)); do want+=$as_new$'\n'; done
 	assert_equal "$output"$'\n' "$want"
 	assert_equal "$(find "$XDG_CACHE_HOME/jl/agent/run" -mindepth 1)" ''
+}
+
+# A mix of small steps, the same for each seed: tiny FOLDER STEPS; the last one notes jl's memory in KiB.
+tiny() {
+	mkdir "../$1"
+	cd "../$1" || return 1
+	RANDOM=7
+	write_manifest <<EOF
+version: 1
+executors: {lab: {type: ssh, hosts: [{host: h1, slots: 2, tags: [one]}, {host: h2, slots: 2, tags: [two]}]}}
+defaults: {executor: lab}
+steps:
+  one: {command: [/bin/true], hosts: [one]}
+  two: {command: [/bin/true], hosts: [two]}
+  nop: {foreach: {from: 1, to: $(($2 / 2))}, command: [/bin/true], after: [one, two]}
+  copy:
+    foreach: {from: 1, to: $(($2 / 4))}
+    command: [cp, in$((RANDOM % 3)), "\${{ output }}"]
+    inputs: [in0, in1, in2]
+    outputs: "c/\${{ item }}"
+    after: [one, two]
+  make:
+    foreach: {from: 1, to: $(($2 / 4))}
+    command: "printf %0$((RANDOM % 9000 + 9))d \${{ item }} >\${{ output }}"
+    outputs: "m/\${{ item }}"
+    after: [one, two]
+  memory:
+    command: awk '/^RssAnon/ { print \$2 }' /proc/\$PPID/status >memory
+    outputs: memory
+    executor: local
+    after: [nop, copy, make]
+EOF
+	echo 0 >in0
+	head -c 4000 /dev/zero >in1
+	head -c 9000 /dev/zero >in2
+}
+
+@test "many small steps over two hosts: both have their share, one connection each, no memory for each step" {
+	if [[ -n ${JL_SAN-} ]]; then skip "a sanitizer's memory is not jl's"; fi
+	sshd_start -n 2
+	local n host connections share
+	declare -A memory
+	for n in 100 900; do
+		tiny far$n $n
+		JL_STORE=$PWD/store jl_ok run --events events
+		memory[far$n]=$(cat memory)
+		tiny here$n $n
+		JL_STORE=$PWD/store jl_ok run --executor local
+		memory[here$n]=$(cat memory)
+		diff -r c ../far$n/c
+		diff -r m ../far$n/m
+	done
+	echo "KiB: far ${memory[far100]} ${memory[far900]}, here ${memory[here100]} ${memory[here900]}" >&2
+	# 1 KiB a step would be 800 KiB.
+	((memory[far900] - memory[far100] <= memory[here900] - memory[here100] + 700)) || fail "${memory[*]}"
+	cd ../far900
+	assert_equal "$(grep -c '"event":"step_finished".*"status":"ran"' events)" 903
+	for host in h1 h2; do
+		share=$(grep -c "\"event\":\"step_finished\".*\"host\":\"$host\"" events)
+		((share >= 200 && share <= 700)) || fail "$host had $share of 902 steps"
+		# One by who started the server, one by each run.
+		connections=$(grep -c 'Accepted publickey' "${SSH_BIN%/bin}/$host/log")
+		((connections <= 4)) || fail "$connections connections to $host"
+		assert_equal "$(find "$(ssh_home $host)/.cache/jl/agent/run" -mindepth 1)" ''
+	done
 }
