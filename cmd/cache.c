@@ -49,6 +49,8 @@ static int add_word(struct jl_cache *c, const char *word, struct jl_err *err)
 		return r;
 	if (rule == JL_NONE) {
 		*(struct jl_digest *)jl_table_add(&c->keys, 1) = key;
+	} else if (c->by_steps) {
+		*(const char **)jl_table_add(&c->steps, 1) = word;
 	} else if (inst != JL_NONE) {
 		add_result(c, inst);
 	} else {
@@ -312,12 +314,13 @@ static int open_store(struct jl_cache *c, bool writes, struct jl_err *err)
 static int run(struct jl_settings *s)
 {
 	const struct verb *v = find_verb(s->operands.at[0]);
-	struct jl_cache c = {.s = s, .keys = JL_TABLE_INIT(struct jl_digest)};
+	struct jl_cache c = {.s = s, .keys = JL_TABLE_INIT(struct jl_digest), .steps = JL_TABLE_INIT(char *)};
 	struct jl_err err = JL_ERR_INIT;
 	int status = check_usage(v, s), r;
 
 	if (status != JL_EXIT_OK)
 		return status;
+	c.by_steps = v->none;
 	r = jl_lookup_open(&c.lookup, s, &err);
 	if (r != JL_OK)
 		return jl_say_error(&err);
@@ -328,6 +331,7 @@ static int run(struct jl_settings *s)
 	status = r == JL_OK ? v->run(&c, &err) : jl_say_error(&err);
 	jl_store_free(c.store);
 	jl_table_release(&c.keys);
+	jl_table_release(&c.steps);
 	jl_lookup_close(&c.lookup);
 	return status;
 }
@@ -339,7 +343,8 @@ const struct jl_command jl_command_cache = {
 	.about = "stats: how much there is and what it was good for. ls: every result, the longest\n"
 		 "unused first. gc: down to the caps, in order. verify: check every byte. rm: take\n"
 		 "results away. clear: all that is not pinned. pin, unpin: keep results whatever the\n"
-		 "caps are. push, pull: send results to the remotes, get them from there. Exit\n"
+		 "caps are. push, pull: send results to the remotes, get them from there, by the\n"
+		 "keys that the inputs here give; nothing is run or put in place. Exit\n"
 		 "status: 0 done, 1 damage found, 2 usage, 3 the store failed.\n",
 	.tables = tables,
 	.min_operands = 1,

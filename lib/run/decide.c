@@ -6,6 +6,7 @@
 #include "run/engine.h"
 #include "run/expand.h"
 #include "run/found.h"
+#include "run/move.h"
 #include "run/scope.h"
 #include "run/secrets.h"
 #include "run/shared.h"
@@ -403,6 +404,10 @@ enum jl_decision jl_decide(struct jl_engine *e, uint32_t inst, struct jl_decided
 	if ((rule->flags & (JL_RULE_ALWAYS | JL_RULE_NO_CACHE)) || forced(e, inst) || !reads) {
 		say_why(e, inst, res, ret);
 		return JL_DECIDE_RUN;
+	}
+	if (jl_move_is(e)) { /* by what is stored alone */
+		*ret_record = depfile ? jl_found_lookup(e, inst, ret) : jl_decide_record(e, inst, &ret->key);
+		return *ret_record ? JL_DECIDE_HIT : JL_DECIDE_RUN;
 	}
 	/* What failed last is tried again, though a success of the same key may be stored: somebody forced it. */
 	const uint32_t both = JL_RESULT_FAILED | JL_RESULT_OK;

@@ -9,6 +9,7 @@
 #include "run/expand.h"
 #include "run/found.h"
 #include "run/loop.h"
+#include "run/move.h"
 #include "run/needs.h"
 #include "run/node.h"
 #include "run/secrets.h"
@@ -351,7 +352,7 @@ static bool lacks_lines(struct jl_engine *e, uint32_t rule, uint32_t node)
 	return file != JL_NONE && jl_temp_bring_file(e, file, node);
 }
 
-static void settle_rule(struct jl_engine *e, uint32_t rule, uint32_t node)
+void jl_engine_settle(struct jl_engine *e, uint32_t rule, uint32_t node)
 {
 	struct jl_err err = JL_ERR_INIT;
 	uint32_t first = e->p->plan.insts.len;
@@ -411,7 +412,7 @@ static void visit(struct jl_engine *e, uint32_t node)
 		     : e->opts->mode == JL_MODE_PLAN ? jl_why_waits(e, node, waits, sizeof(waits))
 						     : "something it needs failed");
 	} else if (kind == JL_NODE_SETTLE) {
-		settle_rule(e, index, node);
+		jl_engine_settle(e, index, node);
 	} else {
 		if (kind == JL_NODE_REMAKE)
 			jl_temp_forget(e, index);
@@ -441,7 +442,9 @@ static bool work(void *owner)
 	if (!e->slots.stopping && jl_shared_full(e))
 		return false;
 	bool found = jl_needs_unpark(e, e->slots.stopping, &node) || (!jl_needs_full(e) && next_ready(e, &node));
-	if (found)
+	if (found && jl_move_is(e))
+		jl_move_visit(e, node);
+	else if (found)
 		visit(e, node);
 	jl_again_wake(e); /* somebody may have begun to wait for a host */
 	return found;
@@ -476,7 +479,7 @@ static void flush(struct jl_engine *e)
 {
 	int64_t now = e->clock->now_ns(e->clock);
 	struct jl_err err = JL_ERR_INIT;
-	if (now - e->flushed_ns < FLUSH_NS || e->opts->mode == JL_MODE_PLAN)
+	if (now - e->flushed_ns < FLUSH_NS || e->p->state->read_only)
 		return;
 	e->flushed_ns = now;
 	if (jl_state_flush(e->p->state, &err) != JL_OK && !e->state_told) {

@@ -231,6 +231,8 @@ void jl_engine_warn(struct jl_engine *e, const char *step, const char *fmt, ...)
 
 /* The store, opened at the first use; NULL if it cannot be (told once). */
 struct jl_store *jl_engine_store(struct jl_engine *e);
+/* Expand a late rule: visit its node. */
+void jl_engine_settle(struct jl_engine *e, uint32_t rule, uint32_t node);
 /* A node that stepped aside takes its turn again. */
 void jl_engine_again(struct jl_engine *e, uint32_t node);
 /* A stored result was found and is used now: told to the store, if that is what the cache mode allows. */

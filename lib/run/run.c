@@ -10,6 +10,7 @@
 #include "run/found.h"
 #include "run/left.h"
 #include "run/loop.h"
+#include "run/move.h"
 #include "run/needs.h"
 #include "run/node.h"
 #include "run/ports.h"
@@ -64,11 +65,11 @@ static int open_executor(struct jl_engine *e, uint32_t *ret_more, struct jl_err 
 {
 	if (e->opts->exec)
 		e->exec = e->opts->exec;
-	if (e->opts->exec || e->opts->mode != JL_MODE_RUN)
+	if (e->opts->exec || (e->opts->mode != JL_MODE_RUN && !jl_move_is(e)))
 		return JL_OK;
 	int r = jl_local_open(&e->local, &e->slots, e->opts->jobs, e->opts->environ, err);
 	e->exec = e->local.exec;
-	return r == JL_OK ? jl_elsewhere_open(e, ret_more, err) : r;
+	return r == JL_OK && !jl_move_is(e) ? jl_elsewhere_open(e, ret_more, err) : r;
 }
 
 /* ---- before and after ---- */
@@ -264,7 +265,7 @@ static int run(struct jl_engine *e, struct jl_err *err)
 		jl_temp_tell(e);
 	if (r == JL_OK && !jl_graph_finished(&e->graph) && !e->slots.stopping)
 		r = check_cycle(e, err);
-	if (r == JL_OK && e->opts->mode != JL_MODE_PLAN && !e->slots.stopping &&
+	if (r == JL_OK && !e->p->state->read_only && !e->slots.stopping &&
 	    e->counts.failed + e->counts.skipped == e->n_off)
 		jl_select_missing(e);
 	if (e->opts->mode == JL_MODE_RUN && e->counts.ran + e->counts.restored > 0) {
@@ -347,7 +348,8 @@ int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl
 	struct jl_engine e;
 	int r;
 	jl_engine_init(&e, opts);
-	r = jl_project_open(opts, opts->mode != JL_MODE_PLAN, &e.p, msgs, err);
+	const bool writes = opts->mode == JL_MODE_RUN || opts->mode == JL_MODE_ADOPT;
+	r = jl_project_open(opts, writes, &e.p, msgs, err);
 	if (r != JL_OK)
 		return r;
 	e.threads = opts->jobs ? jl_cpu_count() : e.p->jobs; /* counted already */
@@ -355,9 +357,9 @@ int jl_run(const struct jl_run_opts *opts, struct jl_run_summary *ret, struct jl
 	jl_environ_base(&e);
 	if (e.p->state->why_empty)
 		jl_engine_warn(&e, NULL, "the workspace's memory starts anew: %s", e.p->state->why_empty);
-	if (opts->mode != JL_MODE_PLAN)
+	if (writes)
 		jl_left_clear(&e);
-	else
+	if (opts->mode == JL_MODE_PLAN)
 		jl_shared_plan(&e);
 	r = run(&e, err);
 	jl_left_unmark(&e);

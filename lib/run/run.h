@@ -22,7 +22,7 @@ struct jl_exec;
 struct jl_store;
 struct jl_loop;
 
-enum jl_run_mode { JL_MODE_RUN, JL_MODE_PLAN, JL_MODE_ADOPT };
+enum jl_run_mode { JL_MODE_RUN, JL_MODE_PLAN, JL_MODE_ADOPT, JL_MODE_PULL, JL_MODE_PUSH }; /* the last two: run/move.h */
 enum jl_cache_mode { JL_CACHE_RW, JL_CACHE_RO, JL_CACHE_WO, JL_CACHE_OFF };
 /* How much is found out about why a step is not fresh: which kind of thing changed (nothing more is read for it), the first
  * piece of the key that did, or all there is to say of the steps asked for (event.h: detail). */

@@ -2,6 +2,7 @@
 #include "run/shared.h"
 
 #include "run/again.h"
+#include "run/move.h"
 #include "run/remotes.h"
 #include "store/tier.h"
 
@@ -11,6 +12,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#define PUSH_NS   (365 * 24 * 3600 * JL_NS_S)
 #define ASKED_MAX 512u               /* keys that are asked for at once */
 
 struct waiter {
@@ -40,10 +42,11 @@ void jl_shared_open(struct jl_engine *e)
 	struct jl_shared_state *s = &e->shared;
 	struct jl_remote_settings settings;
 	struct jl_err err = JL_ERR_INIT;
-	if (e->opts->offline || e->opts->mode != JL_MODE_RUN || !e->local.loop ||
+	if (e->opts->offline || (e->opts->mode != JL_MODE_RUN && !jl_move_is(e)) || !e->local.loop ||
 	    !jl_project_remote(e->p, 0, &settings))
 		return;
-	int r = jl_remotes_connect(e->p, e->store, e->opts->cache == JL_CACHE_RW, pass_on, e, &s->tier, &err);
+	const bool reads = e->opts->cache == JL_CACHE_RW && e->opts->mode != JL_MODE_PUSH;
+	int r = jl_remotes_connect(e->p, e->store, reads, pass_on, e, &s->tier, &err);
 	if (r == JL_OK) {
 		s->watch.watch.ready = on_answer;
 		s->watch.e = e;
@@ -178,7 +181,9 @@ void jl_shared_offer(struct jl_engine *e, const struct jl_digest *key)
 /* A signal ends the waiting, too. */
 static uint64_t wait_sent(struct jl_engine *e)
 {
-	const int64_t until = e->clock->now_ns(e->clock) + jl_remotes_finish_ns(e->p);
+	/* Who sends by hand has the time. */
+	const int64_t bound_ns = e->opts->mode == JL_MODE_PUSH ? PUSH_NS : jl_remotes_finish_ns(e->p);
+	const int64_t until = e->clock->now_ns(e->clock) + bound_ns;
 	while (!e->slots.signal && jl_tier_open(e->shared.tier) > 0 && e->clock->now_ns(e->clock) < until) {
 		if (jl_loop_once(e->local.loop, until, NULL) < 0)
 			break;

@@ -130,6 +130,10 @@ void jl_files_trust(struct jl_files *f, uint32_t id);
  * folder) and removed it: it goes on counting as there, in kinds, digests, listings, globs and trees, until something else is
  * found at its place. */
 void jl_files_drop(struct jl_files *f, uint32_t id);
+/* The same of what never lay there, or is another at present: from here on, and as long as it is not forgotten, it counts as this.
+ * For who writes no state. digest: of a file's content, a link's text. */
+void jl_files_pretend(struct jl_files *f, uint32_t id, enum jl_kind kind, uint32_t mode, uint64_t size,
+		      const struct jl_digest *digest);
 /* Does it count as there without being so? Stats, if that is not of this run. */
 bool jl_files_dropped(struct jl_files *f, uint32_t id);
 /* From now on it counts as what it is on the disk; below: all that is known under the folder, too. */

@@ -34,6 +34,20 @@ void jl_files_drop(struct jl_files *f, uint32_t id)
 	hold_above(f, id);
 }
 
+void jl_files_pretend(struct jl_files *f, uint32_t id, enum jl_kind kind, uint32_t mode, uint64_t size,
+		      const struct jl_digest *digest)
+{
+	const uint32_t type = kind == JL_KIND_DIR ? S_IFDIR : kind == JL_KIND_LINK ? S_IFLNK : S_IFREG;
+	struct jl_file *e;
+
+	jl_files_drop(f, id);
+	e = jl_file_at(f, id);
+	e->stamp = (struct jl_stamp){.mode = type | (mode & 0777), .size = (int64_t)size};
+	e->digest = kind == JL_KIND_DIR ? (struct jl_digest){0} : *digest;
+	e->flags &= ~(uint32_t)(JL_FILE_DIGEST | JL_FILE_MADE);
+	e->flags |= kind == JL_KIND_DIR ? 0 : JL_FILE_DIGEST;
+}
+
 bool jl_files_dropped(struct jl_files *f, uint32_t id)
 {
 	return f->any_dropped && jl_files_stat(f, id, NULL) == JL_OK && (jl_file_at(f, id)->flags & JL_FILE_DROPPED);

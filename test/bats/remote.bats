@@ -374,9 +374,9 @@ another_user() {
 	[ ! -s "$TALLY" ]
 	rm -r "$JL_STORE"
 	jl_ok cache pull one
-	[[ $stderr == *"fetched 1 of 1 result"* ]]
+	assert_equal "$stderr" "jl: fetched 1 result"
 	jl_ok cache pull
-	[[ $stderr == *"fetched 2 of 2 results"* ]]
+	assert_equal "$stderr" "jl: fetched 1 result; 1 here already"
 	rm -r .jl
 	jl_ok run --offline
 	[ ! -s "$TALLY" ]
@@ -384,4 +384,74 @@ another_user() {
 	run_jl cache push
 	assert_status 2
 	[[ $stderr == *"there are no remotes"* ]]
+}
+
+# A chain with a folder, a depfile, a late step, one that is never stored and one that nobody made.
+long_chain() {
+	write_manifest <<-END
+		version: 1
+		store: {remotes: [{name: ci, url: "file://$SHARED", mode: readwrite}]}
+		steps:
+		  split: {command: "tally split; mkdir -p parts/deep; cp in.txt parts/a; echo 2 > parts/deep/b; chmod 755 parts/a", inputs: in.txt, outputs: parts/}
+		  sum: {command: "tally sum; cat parts/a parts/deep/b > sum.txt", inputs: parts/, outputs: sum.txt}
+		  dep: {command: "tally dep; cat sum.txt extra.h > dep.txt; echo 'dep.txt: extra.h' > dep.d", inputs: sum.txt, outputs: dep.txt, depfile: dep.d}
+		  pieces: {command: "tally pieces; mkdir -p p; for i in 1 2 3; do echo \$i > p/\$i; done", inputs: dep.txt, outputs: "p/*"}
+		  each: {foreach: "p/*", command: "tally each; sed s/^/x/ \${{ item }} > \${{ output }}", inputs: "\${{ item }}", outputs: "e/\${{ item.name }}"}
+		  last: {command: "tally last; cat e/* > last.txt", inputs: "e/*", outputs: last.txt}
+		  never: {command: "cat last.txt > never.txt", inputs: last.txt, outputs: never.txt, cache: false}
+		  after: {command: "cat never.txt > after.txt", inputs: never.txt, outputs: after.txt}
+	END
+	echo header >extra.h
+}
+
+@test "in a fresh clone, pull works out the keys level by level and puts nothing in place" {
+	long_chain
+	jl_ok run
+	[ "$(wc -l <"$TALLY")" = 8 ]
+	another_user bob
+	cp "$WS/extra.h" .
+	ls -A >"$BATS_TEST_TMPDIR/before"
+	jl_ok cache pull
+	assert_equal "$stderr" "jl: fetched 8 results; 1 not known before others are made"
+	ls -A | grep -vx store | cmp - <(grep -vx store "$BATS_TEST_TMPDIR/before")
+	jl_ok cache pull
+	assert_equal "$stderr" "jl: fetched 0 results; 8 here already; 1 not known before others are made"
+	jl_ok run --offline
+	[ ! -s "$TALLY" ]
+	assert_summary "10 steps: 2 ran, 0 fresh, 8 restored, 0 failed"
+	cmp last.txt "$WS/last.txt"
+	[ -x parts/a ]
+	# What lies there as somebody left it is not what the step would give.
+	rm -r "$JL_STORE" .jl
+	echo mine >sum.txt
+	echo more >>parts/a
+	jl_ok cache pull last
+	assert_equal "$stderr" "jl: fetched 8 results"
+	assert_equal "$(cat sum.txt)" mine
+}
+
+@test "pull says what nobody has, and goes on with what it has" {
+	long_chain
+	jl_ok run dep
+	another_user bob
+	cp "$WS/extra.h" .
+	echo other >extra.h
+	jl_ok cache pull
+	assert_equal "$stderr" "jl: fetched 2 results; 1 nowhere; 5 not known before others are made"
+}
+
+@test "push sends what the local store has, without a state" {
+	long_chain
+	jl_ok run --offline
+	[ ! -e "$SHARED" ]
+	rm -r .jl parts sum.txt dep.txt dep.d p e last.txt
+	: >"$TALLY"
+	jl_ok cache push
+	[[ $stderr == "jl: ci: "*" results sent" ]]
+	[ ! -e .jl ]
+	[ ! -e sum.txt ]
+	another_user bob
+	cp "$WS/extra.h" .
+	jl_ok run
+	[ ! -s "$TALLY" ]
 }
