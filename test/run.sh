@@ -157,6 +157,8 @@ for program in "${programs[@]}"; do
 	if [[ -n $program ]] && wanted "$name"; then goals+=("$program"); fi
 done
 if [[ -z $part || $part == bats* || $suite != bats ]]; then goals+=(all); fi
+# What a bats file runs.
+if [[ $suite == bats ]] && wanted bats/cargo; then goals+=("$build/test/unit/exec_remote"); fi
 if ((${#goals[@]})); then
 	start=$SECONDS
 	# The output of the compiler is wanted as it comes.

@@ -173,6 +173,11 @@ bool jl_elsewhere_shared(const struct jl_engine *e, uint32_t inst)
 	return false;
 }
 
+bool jl_elsewhere_apart(const struct jl_engine *e, uint32_t inst)
+{
+	return e->elsewhere.exec && jl_elsewhere_of(e, inst)[0] && !jl_elsewhere_shared(e, inst);
+}
+
 static const struct jl_where *where_of(struct jl_engine *e, uint32_t inst)
 {
 	struct jl_elsewhere *w = &e->elsewhere;

@@ -21,6 +21,8 @@ void jl_elsewhere_release(struct jl_elsewhere *w); /* the same, given back */
 const char *jl_elsewhere_of(const struct jl_engine *e, uint32_t inst);
 /* Do its hosts have this workspace, so that it runs in that? */
 bool jl_elsewhere_shared(const struct jl_engine *e, uint32_t inst);
+/* Does it run in a folder of its own on another host, where nothing of this workspace is but its declared inputs? */
+bool jl_elsewhere_apart(const struct jl_engine *e, uint32_t inst);
 /* May it be started without waiting for a slot of a host? */
 bool jl_elsewhere_room(struct jl_engine *e, uint32_t inst);
 /* Put into *job where it runs and what travels; good until the next call. JL_EINVAL: an input cannot travel. */

@@ -397,8 +397,7 @@ void jl_ended_take_in(struct jl_engine *e, struct jl_running *r)
 	if (!ok && r->job.result.exit_code == 141 && !r->job.why[0])
 		snprintf(r->job.why, sizeof(r->job.why),
 			 "a command of its pipeline ended by SIGPIPE; \"shell: [bash, -c]\" leaves pipefail out");
-	if (!ok && jl_elsewhere_is(e, r) && !jl_elsewhere_shared(e, r->inst) && r->job.result.end == JL_JOB_EXITED &&
-	    !r->job.why[0])
+	if (!ok && jl_elsewhere_apart(e, r->inst) && r->job.result.end == JL_JOB_EXITED && !r->job.why[0])
 		snprintf(r->job.why, sizeof(r->job.why), "exit %d; on \"%.60s\" only its declared inputs are there",
 			 r->job.result.exit_code, r->job.result.host);
 	if (ok) {

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/glob.h"
 #include "base/path.h"
+#include "run/elsewhere.h"
 #include "run/expand.h"
 #include "run/ports.h"
 
@@ -266,6 +267,8 @@ int jl_room_dispose_port(struct jl_engine *e, const struct jl_pport *port, struc
 static bool kept(const struct jl_engine *e, uint32_t inst, const char *path)
 {
 	const struct jl_rule *r = jl_engine_rule(e, inst);
+	if (jl_elsewhere_apart(e, inst))
+		return false; /* it is not there where the step runs */
 	if (r->flags & JL_RULE_KEEP_ALL)
 		return true;
 	for (uint32_t i = 0; i < r->n_keep; i++)

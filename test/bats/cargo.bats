@@ -1,5 +1,5 @@
 # What travels to hosts and back: the same keys, records and outputs wherever a step runs.
-# shellcheck disable=SC2154,SC2016 # bats sets stderr; texts for others' shells
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031 # bats sets stderr; texts for others' shells; tests are subshells
 load helper
 load ../servers/helper
 setup() { jl_setup; }
@@ -295,4 +295,91 @@ END
 	jl_ok run
 	assert_file o "$(cksum <big)"
 	[[ $(sent 4) -ge 11000000 && $(sent 4) -le 11100000 ]]
+}
+
+@test "ssh: what every executor must do, and what agents do" {
+	sshd_start
+	run env JL_TEST_SSH=h1 "$JL_BUILD/test/unit/exec_remote"
+	assert_status 0
+	assert_output --partial 'ok - ssh'
+	assert_output --partial 'ok 1 - test_inputs_travel'
+	assert_equal "$(find "$(ssh_home h1)/.cache/jl/agent/run" -mindepth 1)" ""
+}
+
+@test "one manifest, run here, by ssh, by a command and in a shared workspace: the same keys, records and outputs" {
+	sshd_start
+	mkdir manifest sub
+	printf '#!/bin/sh\ncat "$@"\n' >mycat
+	chmod +x mycat
+	printf 'in\377\n' >in
+	head -c 200000 /dev/urandom >big
+	ln -s ../in sub/l
+	mkdir sub/none
+	echo 'a b' >'sub/with blank'
+	cp -a mycat in big sub manifest
+	cat >manifest/joblib.yaml <<END
+version: 1
+executors:
+  lab: {type: ssh, hosts: [h1]}
+  box: {type: command, launch: [sh, -c, "exec '$(agent)'"], slots: 2}
+  near: {type: command, launch: ["$(agent)"], slots: 2, sync: shared}
+vars: {said: "it's \$x"}
+steps:
+  files: {command: "./mycat in > o1; head -c 5000 big > o2; cp big o3; : > empty", inputs: [in, big, mycat], outputs: [o1, o2, o3, empty]}
+  modes: {command: "for m in 755 700 640 444 600; do echo \$m > m\$m; chmod \$m m\$m; done", outputs: [m755, m700, m640, m444, m600], inputs: in}
+  owned: {command: "mkdir t/none t/a t/a/b; cp -P sub/l t/a/l; ln -s a/b t/dir; cat sub/l t/../sub/with* > t/a/b/text; chmod 750 t/a", inputs: [sub/, in], outputs: t/}
+  globs: {command: "echo 1 > g/1.txt; echo 2 > g/2.txt; echo 3 > g/3.log; echo 4 > g/no.txt; mkdir -p g/d; echo 5 > g/d/5.txt", inputs: in,
+          outputs: [{glob: "g/**/*.txt"}, "!g/no*", {path: g/3.log}]}
+  some: {command: "echo yes > some", inputs: in, outputs: [{path: some}, {path: other, optional: true}]}
+  link: {command: "ln -s o1 link; ln -s /nowhere/../tmp abs 2>/dev/null; rm -f abs; echo done", inputs: [files], outputs: link, after: files}
+  streams: {command: "cat; echo err >&2", stdin: in, stdout: s/out, stderr: s/err}
+  both: {command: "echo 1; echo 2 >&2; echo 3; echo 4 >&2", inputs: in, stdout: s/both, stderr: s/both}
+  logged: {command: "cat in; printf 'no newline'", inputs: in}
+  env: {command: [sh, -c, 'echo "\$A \$B \$PASSED \$LC_ALL \$JL_STEP \$UNSEEN" > e', "\${{ vars.said }}"], env: {A: "\${{ vars.said }}", B: ""}, pass_env: [PASSED],
+        inputs: in, outputs: e}
+  there: {command: "cat ../in 'with blank' > ../w; cat w2 2>/dev/null || echo two > w2", inputs: [in, "sub/with blank"], outputs: [w, sub/w2], workdir: sub}
+  tool: {command: "sed s/a/b/ 'sub/with blank' > tool", inputs: "sub/with blank", outputs: tool, tools: [sed]}
+  each: {foreach: sub/*, command: "test -d \${{ item }} || cat \${{ item }}; echo > \${{ output }}", inputs: "\${{ item }}", outputs: "each/\${{ item.name }}.o"}
+  matrix: {matrix: {a: [x, "y z"], b: [1, 2]}, command: "echo \${{ matrix.a }} \${{ matrix.b }} > \${{ output }}", inputs: in,
+           outputs: "m/\${{ matrix.b }}/\${{ matrix.a }}"}
+  deep: {command: "cat t/a/b/text m/1/x each/*.o > deep; find t | sort > found", inputs: [t/, m/1/x, each/*.o], outputs: [deep, found]}
+  umask: {command: "umask > u; umask 027; echo > u2; mkdir u3/d; echo > u3/d/f", inputs: in, outputs: [u, u2, u3/]}
+END
+	sed -i 's/inputs: \[files\], outputs: link/inputs: in, outputs: link/' manifest/joblib.yaml
+	export PASSED=passed UNSEEN=unseen
+	local where
+	for where in local lab box near; do
+		cp -a "$WS/manifest" "$BATS_TEST_TMPDIR/at"
+		cd "$BATS_TEST_TMPDIR/at"
+		JL_STORE=$BATS_TEST_TMPDIR/store.$where jl_ok run --executor $where --events "../events.$where" # in the same folder, which some may say
+		assert_regex "$stderr" ': [0-9]+ ran, 0 fresh, 0 restored, 0 failed'
+		tree_content . | grep -av -e " \./\.jl" -e g/no.txt >"../tree.$where" # what is no output stays only here
+		event_keys "../events.$where" >"../keys.$where"
+		python3 "$JL_SOURCE/test/records.py" "../store.$where" >"../records.$where"
+		JL_STORE=$BATS_TEST_TMPDIR/store.$where jl_ok run
+		refute_regex "$stderr" ': [1-9][0-9]* ran|restored, [1-9]'
+		cd "$BATS_TEST_TMPDIR"
+		rm -r at
+	done
+	[[ $(wc -l <records.local) -ge 20 && $(wc -l <tree.local) -ge 40 ]]
+	for where in lab box near; do
+		for what in keys tree records; do diff $what.local $what.$where; done
+	done
+}
+
+@test "keep is of this machine: in a folder of its own on a host there is nothing of before" {
+	box 1 <<'EOF2'
+steps:
+  a: {command: "ls -A o; cat in > o/$(cat in)", inputs: in, outputs: o/, keep: true}
+EOF2
+	echo one >in
+	jl_ok run
+	echo two >in
+	jl_ok run
+	assert_output one
+	assert_equal "$(ls o)" $'one\ntwo'
+	echo three >in
+	jl_ok run --executor box
+	assert_output ""
+	assert_equal "$(ls o)" three
 }

@@ -1,5 +1,5 @@
-/* Jobs by an agent that a command launches: the common suite, and what only an agent does: inputs that travel, outputs that come
- * back, folders that are gone. */
+/* Jobs by an agent that a command launches, or that is brought to a host by ssh (JL_TEST_SSH names one, for cargo.bats): the common
+ * suite, and what only an agent does: inputs that travel, outputs that come back, folders that are gone. */
 #include "exec_conform.h"
 
 #include "base/file.h"
@@ -31,11 +31,18 @@ static struct seen seen;
 static char dir[4096], cache[4200], agent[4200];
 static int root = -1;
 static const char *launch[8];
+static const char *ssh_host; /* NULL: by a command */
+static struct jl_agent_files agents = {.at = JL_TABLE_INIT(struct jl_agent_file)};
 
 static struct jl_exec *make_remote(const char *const *argv)
 {
 	struct jl_exec *x = NULL;
-	const struct jl_remote_config config = {.name = "far", .argv = argv, .environ = (const char *const *)environ, .slots = 4};
+	const struct jl_remote_config config = {.name = ssh_host ? ssh_host : "far",
+						.argv = argv,
+						.way = ssh_host ? JL_LAUNCH_SSH : JL_LAUNCH_AGENT,
+						.agents = &agents,
+						.environ = (const char *const *)environ,
+						.slots = 4};
 	if (jl_loop_new(&loop, NULL) < 0 || jl_exec_remote_new(loop, &config, &x, NULL) < 0)
 		return NULL;
 	return x;
@@ -334,23 +341,12 @@ static void test_called_ahead(void **state)
 	(void)state;
 	static char ssh[20000];
 	const char *const argv[] = {"sh", "-c", ssh, NULL};
-	struct utsname u;
-	struct jl_digest digest;
-	struct jl_agent_file file = {.path = agent};
-	struct jl_agent_files files = {.at = JL_TABLE_INIT(struct jl_agent_file), .arena = JL_ARENA_INIT};
-	int fd = open(agent, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0 && uname(&u) == 0);
-	assert_int_equal(jl_digest_fd(&jl_io_system, fd, &digest, &file.size, NULL), JL_OK);
-	close(fd);
-	jl_digest_hex(&digest, file.hex);
-	file.system = jl_arena_printf(&files.arena, "Linux %s", u.machine);
-	*(struct jl_agent_file *)jl_table_add(&files.at, 1) = file;
 	snprintf(ssh, sizeof(ssh),
 		 "for line; do :; done; head -c 8 >'%s/head'; test -s '%s/head' || exit; "
 		 "{ cat '%s/head' -; } | XDG_CACHE_HOME='%s/far' sh -c \"$line\"", dir, dir, dir, dir);
 	for (int i = 0; i < 2; i++) {
 		end();
-		const struct jl_remote_config config = {.name = "far", .argv = argv, .way = JL_LAUNCH_SSH, .agents = &files,
+		const struct jl_remote_config config = {.name = "far", .argv = argv, .way = JL_LAUNCH_SSH, .agents = &agents,
 							.environ = (const char *const *)environ, .slots = 4};
 		assert_int_equal(jl_loop_new(&loop, NULL), JL_OK);
 		assert_int_equal(jl_exec_remote_new(loop, &config, &exec, NULL), JL_OK);
@@ -359,8 +355,23 @@ static void test_called_ahead(void **state)
 		assert_ok();
 		assert_string_equal(seen.jobs[0].out.data, "hello\n");
 	}
-	jl_table_release(&files.at);
-	jl_arena_release(&files.arena);
+}
+
+/* The agent that is brought along, as jl finds it beside itself. */
+static bool find_agent(const char *machine)
+{
+	static char system[100];
+	struct jl_agent_file *f = jl_table_add(&agents.at, 1);
+	struct jl_digest digest;
+	int fd = open(agent, O_RDONLY | O_CLOEXEC);
+	snprintf(system, sizeof(system), "Linux %s", machine);
+	*f = (struct jl_agent_file){.system = system, .path = agent};
+	bool ok = fd >= 0 && jl_digest_fd(&jl_io_system, fd, &digest, &f->size, NULL) == JL_OK;
+	if (ok)
+		jl_digest_hex(&digest, f->hex);
+	if (fd >= 0)
+		close(fd);
+	return ok;
 }
 
 static void start_at(uint64_t id, const char *script, const struct jl_where *where)
@@ -438,9 +449,13 @@ int main(void)
 	if (!mkdtemp(cache))
 		return 1;
 	setenv("XDG_CACHE_HOME", cache, 1);
-	launch[0] = agent;
+	ssh_host = getenv("JL_TEST_SSH");
+	launch[0] = ssh_host ? "ssh" : agent;
+	if (!find_agent(u.machine))
+		return 1;
 	signal(SIGPIPE, SIG_IGN);
-	const struct exec_kind kind = {.name = "agent", .make = make, .unmake = unmake, .host = "far"};
+	const struct exec_kind kind = {
+		.name = ssh_host ? "ssh" : "agent", .make = make, .unmake = unmake, .host = ssh_host ? ssh_host : "far"};
 	int failed = exec_conform(&kind);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_inputs_travel, set_up, tear_down),
@@ -452,11 +467,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_slots_and_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_recall, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lost, set_up, tear_down),
+	};
+	const struct CMUnitTest launcher[] = {
 		cmocka_unit_test_setup_teardown(test_no_launcher, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_noise, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_called_ahead, set_up, tear_down),
 	};
 	failed += cmocka_run_group_tests_name("agent alone", tests, NULL, NULL);
+	if (!ssh_host)
+		failed += cmocka_run_group_tests_name("launcher", launcher, NULL, NULL);
+	jl_table_release(&agents.at);
 	(void)!jl_file_remove(&jl_io_system, AT_FDCWD, cache, NULL);
 	return failed;
 }
