@@ -33,6 +33,8 @@ static const char *find(const char *const *entries, const char *name, size_t len
 bool jl_host_env_own(const char *entry, const char *const *environ)
 {
 	size_t len = strcspn(entry, "=");
+	if (strncmp(entry, "MAKEFLAGS=", 10) == 0 && strstr(entry, "--jobserver"))
+		return true;
 	if (!is_own(entry, len) && !is_tmpdir(entry))
 		return false;
 	const char *here = find(environ, entry, len);

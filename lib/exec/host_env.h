@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-/* Is the entry ("NAME=VALUE") of a variable that each host has a value of its own for, and the one that `environ` holds? Then it
- * does not travel: a value that the step itself declares does. */
+/* Is the entry ("NAME=VALUE") of a variable that each host has a value of its own for, and the one that `environ` holds? Or does it
+ * hand on make's jobserver, which is of this machine? Then it does not travel: a value that the step itself declares does. */
 bool jl_host_env_own(const char *entry, const char *const *environ);
 /* Append the host's own variables that `sent` does not have, then all of `sent` (const char *, borrowed). TMPDIR is left out: each
  * job has one. */

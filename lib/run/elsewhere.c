@@ -206,6 +206,12 @@ static const struct jl_where *where_of(struct jl_engine *e, uint32_t inst)
 	return &w->where;
 }
 
+bool jl_elsewhere_picky(const struct jl_engine *e, uint32_t inst)
+{
+	const struct jl_table *t = &e->elsewhere.troubles;
+	return inst < t->len && JL_AT(*t, struct jl_trouble, inst)->n_avoid > 0;
+}
+
 bool jl_elsewhere_room(struct jl_engine *e, uint32_t inst)
 {
 	if (!e->elsewhere.exec || !jl_elsewhere_of(e, inst)[0])

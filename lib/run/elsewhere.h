@@ -25,6 +25,8 @@ bool jl_elsewhere_shared(const struct jl_engine *e, uint32_t inst);
 bool jl_elsewhere_apart(const struct jl_engine *e, uint32_t inst);
 /* May it be started without waiting for a slot of a host? */
 bool jl_elsewhere_room(struct jl_engine *e, uint32_t inst);
+/* Has it more to say about where than other instances of its rule? */
+bool jl_elsewhere_picky(const struct jl_engine *e, uint32_t inst);
 /* Put into *job where it runs and what travels; good until the next call. JL_EINVAL: an input cannot travel. */
 int jl_elsewhere_job(struct jl_engine *e, struct jl_running *r, const char *workdir, struct jl_job *job,
                      struct jl_err *err) JL_MUST_CHECK;

@@ -197,10 +197,10 @@ static bool use_record(struct jl_engine *e, uint32_t inst, uint32_t node, struct
 	return true;
 }
 
-static struct jl_running *new_running(const struct jl_engine *e, uint32_t inst, uint32_t node)
+static struct jl_running *new_running(const struct jl_engine *e, uint32_t inst, uint32_t node, bool far)
 {
 	struct jl_running *r = jl_calloc(1, sizeof(*r));
-	*r = (struct jl_running){.job = {.units = jl_needs_cpus(e, jl_engine_rule(e, inst))},
+	*r = (struct jl_running){.job = {.units = jl_needs_cpus(e, jl_engine_rule(e, inst)), .elsewhere = far},
 				 .inst = inst,
 				 .node = node,
 				 .what = {.inputs = JL_TABLE_INIT(struct jl_job_input),
@@ -233,7 +233,7 @@ static void must_run(struct jl_engine *e, uint32_t inst, uint32_t node, struct j
 	begin_urgency(e);
 	if (e->opts->mode == JL_MODE_RUN && (jl_temp_bring(e, inst, node) || jl_needs_park(e, inst, node)))
 		return;
-	struct jl_running *r = new_running(e, inst, node);
+	struct jl_running *r = new_running(e, inst, node, jl_needs_far(e, inst));
 	r->what = *d;
 	jl_found_reset(&r->what);
 	d->inputs = d->found = (struct jl_table)JL_TABLE_INIT(struct jl_job_input);
@@ -273,8 +273,8 @@ static bool check_valid(struct jl_engine *e, uint32_t inst, uint32_t node, struc
 		e->counts.maybe++;
 		jl_ended_tell(e, inst, &ev);
 		jl_graph_done(&e->graph, node, false);
-	} else {
-		struct jl_running *r = new_running(e, inst, node);
+	} else if (!jl_needs_park_check(e, inst, node)) {
+		struct jl_running *r = new_running(e, inst, node, false);
 		r->checking = true;
 		begin_urgency(e);
 		jl_slots_hold(&e->slots, &r->job);
@@ -426,7 +426,9 @@ static bool work(void *owner)
 {
 	struct jl_engine *e = owner;
 	uint32_t node;
-	struct jl_running *again = jl_again_take(e, e->slots.stopping);
+	struct jl_running *again = NULL;
+	if (e->slots.stopping || (e->again && !e->slots.held[e->again->job.elsewhere]))
+		again = jl_again_take(e, e->slots.stopping);
 	if (again && e->slots.stopping) {
 		jl_ended_give_up(e, again);
 		return true;

@@ -91,6 +91,7 @@ struct jl_need_state {         /* run/needs.h */
 	uint64_t memory_total;   /* 0: not looked at yet */
 	uint32_t turn;           /* the parked node whose turn it is: those behind it do not count; else JL_NONE */
 	bool stuck;              /* none of the parked may run before something is given back */
+	uint8_t stuck_lanes;     /* ... and who was held then: bits */
 	bool alone;              /* an interactive step runs */
 	bool room;               /* of the machine, when it was looked at */
 	int64_t looked_ns;

@@ -31,11 +31,13 @@ int64_t jl_eta_ns(const struct jl_engine *e)
 	const struct jl_graph *g = &e->graph;
 	const int64_t now = e->clock->now_ns(e->clock);
 	const int64_t mean = e->n_first ? e->first_ns / e->n_first : 0;
-	const struct jl_running *held = (const struct jl_running *)e->slots.held;
 	if (g->n_guessed > 0 && e->n_first == 0)
 		return 0;
 	int64_t work = MS(g->left_ms) + (int64_t)g->n_guessed * mean;
-	int64_t longest = held ? path(e, held->node, mean) : 0;
+	int64_t longest = 0;
+	for (int i = 0; i < 2; i++)
+		if (e->slots.held[i])
+			longest = larger(longest, path(e, ((const struct jl_running *)e->slots.held[i])->node, mean));
 	if (e->queue.heap.len)
 		longest = larger(longest, path(e, *JL_AT(e->queue.heap, uint32_t, 0), mean));
 	for (uint32_t i = 0; i < e->slots.n; i++) {

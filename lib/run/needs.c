@@ -4,16 +4,18 @@
 #include "run/elsewhere.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#define PARKED_MOST 64u /* with hosts: more are not decided ahead */
+#define PARKED_MOST 512u /* with hosts: more are not decided ahead */
 #define LOOK_NS    (200 * JL_NS_MS) /* how old what is known of the machine may be */
 #define OF_MEMORY  UINT64_C(1)
 #define OF_POOL(i) (UINT64_C(2) << (i))
-#define OF_PLACE   (UINT64_C(1) << 63) /* on a host; JL_PLAN_POOLS_MAX leaves it free */
+#define OF_PLACE   (UINT64_C(1) << 63) /* on a host, or to be held; JL_PLAN_POOLS_MAX leaves it free */
 
 struct parked {
 	uint32_t inst, node;
 	uint64_t lacked; /* bits: what it ever lacked */
+	bool check;      /* of its result; that runs here */
 };
 
 void jl_needs_init(struct jl_engine *e)
@@ -34,8 +36,7 @@ uint32_t jl_needs_cpus(const struct jl_engine *e, const struct jl_rule *r)
 	return r->cpus == 0 ? 1 : r->cpus < e->n_here ? r->cpus : e->n_here;
 }
 
-/* Not on this machine, whose processors and memory it leaves alone. */
-static bool is_far(const struct jl_engine *e, uint32_t inst)
+bool jl_needs_far(const struct jl_engine *e, uint32_t inst)
 {
 	return e->elsewhere.exec && jl_elsewhere_of(e, inst)[0];
 }
@@ -59,7 +60,7 @@ static uint64_t lacks(struct jl_engine *e, uint32_t inst)
 {
 	const struct jl_plan *plan = &e->p->plan;
 	const struct jl_rule *r = jl_engine_rule(e, inst);
-	uint64_t bits = !is_far(e, inst) && lacks_memory(e, r) ? OF_MEMORY : 0;
+	uint64_t bits = !jl_needs_far(e, inst) && lacks_memory(e, r) ? OF_MEMORY : 0;
 	for (uint32_t i = 0; i < r->n_takes; i++) {
 		uint32_t pool = jl_plan_ref(plan, r->takes + 2 * i), want = jl_plan_ref(plan, r->takes + 2 * i + 1);
 		uint32_t size = jl_plan_ref(plan, jl_plan_head(plan)->pools + pool);
@@ -73,18 +74,32 @@ static uint64_t lacks(struct jl_engine *e, uint32_t inst)
 static uint64_t wants(const struct jl_engine *e, uint32_t inst)
 {
 	const struct jl_rule *r = jl_engine_rule(e, inst);
-	uint64_t bits = r->memory && !is_far(e, inst) ? OF_MEMORY : 0;
+	uint64_t bits = r->memory && !jl_needs_far(e, inst) ? OF_MEMORY : 0;
 	for (uint32_t i = 0; i < r->n_takes; i++)
 		bits |= OF_POOL(jl_plan_ref(&e->p->plan, r->takes + 2 * i));
 	return bits;
 }
 
+/* Is another held already that will run there? */
+static bool lane_is_full(const struct jl_engine *e, bool far)
+{
+	return e->slots.lanes && e->slots.held[far];
+}
+
+bool jl_needs_park_check(struct jl_engine *e, uint32_t inst, uint32_t node)
+{
+	if (!lane_is_full(e, false))
+		return false;
+	*(struct parked *)jl_table_add(&e->needs.parked, 1) = (struct parked){.inst = inst, .node = node, .check = true};
+	return true;
+}
+
 bool jl_needs_park(struct jl_engine *e, uint32_t inst, uint32_t node)
 {
 	uint64_t lacked = wants(e, inst), waited_for = 0;
-	if (node == e->needs.turn)
+	if (node == e->needs.turn && !lane_is_full(e, jl_needs_far(e, inst)))
 		return false;
-	uint64_t place = jl_elsewhere_room(e, inst) ? 0 : OF_PLACE;
+	uint64_t place = !lane_is_full(e, jl_needs_far(e, inst)) && jl_elsewhere_room(e, inst) ? 0 : OF_PLACE;
 	if (lacked == 0 && !place)
 		return false;
 	for (uint32_t i = 0; i < e->needs.parked.len; i++)
@@ -96,26 +111,57 @@ bool jl_needs_park(struct jl_engine *e, uint32_t inst, uint32_t node)
 	return lacked != 0;
 }
 
+/* Those of a rule run in the same place; so `no_room` is the one that was last seen to have none. */
+static bool has_place(struct jl_engine *e, const struct parked *p, bool far, uint32_t *no_room)
+{
+	uint32_t rule = jl_engine_inst(e, p->inst)->rule;
+	if (!far)
+		return true;
+	if (rule == *no_room)
+		return false;
+	if (jl_elsewhere_room(e, p->inst))
+		return true;
+	if (!jl_elsewhere_picky(e, p->inst))
+		*no_room = rule;
+	return false;
+}
+
+static uint8_t held_lanes(const struct jl_engine *e)
+{
+	return (uint8_t)((e->slots.held[0] ? 1 : 0) | (e->slots.held[1] ? 2 : 0));
+}
+
+static bool may_run(struct jl_engine *e, struct parked *p, uint64_t waited_for, uint32_t *no_room)
+{
+	const bool far = !p->check && jl_needs_far(e, p->inst);
+	if (lane_is_full(e, far))
+		return false;
+	if (p->check)
+		return true;
+	uint64_t now = lacks(e, p->inst);
+	p->lacked |= now;
+	return !now && !(wants(e, p->inst) & waited_for) && has_place(e, p, far, no_room);
+}
+
 bool jl_needs_unpark(struct jl_engine *e, bool all, uint32_t *ret_node)
 {
 	struct jl_table *t = &e->needs.parked;
 	uint64_t waited_for = 0;
-	if (t->len == 0 || (e->needs.stuck && !all))
+	uint32_t no_room = JL_NONE;
+	if (t->len == 0 || (e->needs.stuck && e->needs.stuck_lanes == held_lanes(e) && !all))
 		return false;
 	for (uint32_t i = 0; i < t->len; i++) {
 		struct parked *p = JL_AT(*t, struct parked, i);
-		uint64_t now = lacks(e, p->inst);
-		if (all || (!now && !(wants(e, p->inst) & waited_for) && jl_elsewhere_room(e, p->inst))) {
+		if (all || may_run(e, p, waited_for, &no_room)) {
 			*ret_node = e->needs.turn = p->node;
-			for (uint32_t k = i + 1; k < t->len; k++)
-				*JL_AT(*t, struct parked, k - 1) = *JL_AT(*t, struct parked, k);
+			memmove(p, p + 1, (t->len - i - 1) * sizeof(*p));
 			t->len--;
 			return true;
 		}
-		p->lacked |= now;
 		waited_for |= p->lacked;
 	}
-	e->needs.stuck = true; /* until something is given back */
+	e->needs.stuck = true; /* until something is given back, or started */
+	e->needs.stuck_lanes = held_lanes(e);
 	return false;
 }
 

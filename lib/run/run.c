@@ -250,8 +250,8 @@ static int run(struct jl_engine *e, struct jl_err *err)
 		return r;
 	e->n_here = e->local.alone ? 1 : e->p->jobs;
 	jl_slots_init(&e->slots, e->n_here + more, e->exec, e->clock, &jl_engine_slots, e);
-	/* A token is for this machine's processors: with hosts nobody can tell which job it would stand for. */
-	e->slots.tokens = e->local.loop && !e->elsewhere.exec ? &e->local.tokens : NULL;
+	e->slots.tokens = e->local.loop ? &e->local.tokens : NULL;
+	e->slots.lanes = e->elsewhere.exec != NULL;
 	jl_needs_init(e);
 	jl_secrets_open(e);
 	e->had_logs = fstatat(jl_engine_files(e)->root_fd, ".jl/logs", &st, 0) == 0;

@@ -37,7 +37,7 @@ static void queue_ended(struct jl_slots *s, struct jl_slot_job *job)
 
 static uint32_t units(const struct jl_slot_job *job)
 {
-	return job->units ? job->units : 1;
+	return job->elsewhere ? 0 : job->units ? job->units : 1;
 }
 
 static void on_done(void *ctx, uint64_t id, const struct jl_job_result *result)
@@ -71,8 +71,8 @@ void jl_slots_release(struct jl_slots *s)
 
 void jl_slots_hold(struct jl_slots *s, struct jl_slot_job *job)
 {
-	jl_bug_if(s->held);
-	s->held = job;
+	jl_bug_if(s->held[job->elsewhere]);
+	s->held[job->elsewhere] = job;
 }
 
 /* It cannot even be begun: a failure like any other. */
@@ -117,7 +117,7 @@ static void start(struct jl_slots *s, struct jl_slot_job *job)
 	if (r < 0 && (err.sys_errno == EMFILE || err.sys_errno == ENFILE))
 		r = JL_EBUSY;
 	what.id = slot + 1;
-	if (r == JL_OK && s->tokens)
+	if (r == JL_OK && s->tokens && !job->elsewhere)
 		jl_tokens_pass(s->tokens, &what);
 	s->running[slot] = job;
 	if (r == JL_OK) {
@@ -135,9 +135,9 @@ static void start(struct jl_slots *s, struct jl_slot_job *job)
 	s->ops->begun(s->owner, job, false);
 	if (r == JL_EBUSY && s->n_running > 0) {
 		s->starved = true; /* less at a time; again after the next end */
-		s->held = job;
+		s->held[job->elsewhere] = job;
 	} else if (r == JL_EBUSY && wait_for_room(s, &err)) {
-		s->held = job;
+		s->held[job->elsewhere] = job;
 	} else {
 		not_begun(s, job, &err);
 	}
@@ -151,32 +151,38 @@ static bool may_start(struct jl_slots *s, struct jl_slot_job *job)
 		return false;
 	if (s->n_running > 0 && s->ops->may_start && !s->ops->may_start(s->owner, job))
 		return false;
-	return !s->tokens || jl_tokens_allow(s->tokens, s->units, units(job));
+	return !s->tokens || job->elsewhere || jl_tokens_allow(s->tokens, s->units, units(job));
 }
 
 /* Let things happen, until `until_ns`. */
 static int poll_exec(struct jl_slots *s, int64_t until_ns, struct jl_err *err)
 {
+	const struct jl_slot_job *here = s->held[false];
 	if (s->tokens)
-		jl_tokens_settle(s->tokens, s->units, s->held && !s->stopping ? units(s->held) : 0);
+		jl_tokens_settle(s->tokens, s->units, here && !s->stopping ? units(here) : 0);
 	return s->exec ? s->exec->ops->poll(s->exec, until_ns, err) : JL_OK;
+}
+
+static bool any_held(const struct jl_slots *s)
+{
+	return s->held[0] || s->held[1];
 }
 
 /* One step of the loop; false: nothing to do but wait. */
 static bool step(struct jl_slots *s)
 {
-	struct jl_slot_job *job = s->held;
-	if (job && s->stopping) {
-		s->held = NULL;
-		s->ops->dropped(s->owner, job);
+	for (int lane = 1; lane >= 0; lane--) {
+		struct jl_slot_job *held = s->held[lane];
+		if (!held || (!s->stopping && !may_start(s, held)))
+			continue;
+		s->held[lane] = NULL;
+		if (s->stopping)
+			s->ops->dropped(s->owner, held);
+		else
+			start(s, held);
 		return true;
 	}
-	if (job && may_start(s, job)) {
-		s->held = NULL;
-		start(s, job);
-		return true;
-	}
-	job = s->first_ended;
+	struct jl_slot_job *job = s->first_ended;
 	if (job) {
 		s->first_ended = job->next;
 		s->n_bad -= job->bad;
@@ -184,7 +190,8 @@ static bool step(struct jl_slots *s)
 		s->ops->turn(s->owner, false);
 		return true;
 	}
-	return !s->held && s->ops->work(s->owner);
+	bool full = s->lanes ? s->held[0] && s->held[1] : any_held(s);
+	return !full && s->ops->work(s->owner);
 }
 
 int jl_slots_loop(struct jl_slots *s, struct jl_err *err)
@@ -199,7 +206,7 @@ int jl_slots_loop(struct jl_slots *s, struct jl_err *err)
 			}
 			continue;
 		}
-		if (s->n_running == 0 && !s->held && (!s->waiting || s->stopping))
+		if (s->n_running == 0 && !any_held(s) && (!s->waiting || s->stopping))
 			break;
 		s->ops->turn(s->owner, true);
 		int64_t until = s->clock->now_ns(s->clock) + TURN_NS;
@@ -207,7 +214,7 @@ int jl_slots_loop(struct jl_slots *s, struct jl_err *err)
 			until = s->tick_ns;
 		if (s->waiting && s->wake_ns && s->wake_ns < until)
 			until = s->wake_ns;
-		if (s->held && s->n_running == 0 && s->retry_ns < until)
+		if (any_held(s) && s->n_running == 0 && s->retry_ns < until)
 			until = s->retry_ns;
 		r = poll_exec(s, until, err);
 	}

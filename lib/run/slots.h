@@ -3,8 +3,10 @@
  *
  * The owner's work() finds out what is to be done next; when that is to execute something, it hands the job over with
  * jl_slots_hold(), and is not asked again until the job has a slot: a look-ahead of one, so that a slot never waits for
- * what comes before a start, and memory does not grow with the run. What has ended is given back by ended() after the next
- * one was started, unless it failed: then first, since it may mean that nothing more is to start.
+ * what comes before a start, and memory does not grow with the run. With `lanes` there is one such job for this machine and
+ * one for hosts, so that neither waits for the other's slots; the owner holds none for a lane that has one. What has ended is
+ * given back by ended() after the next one was started, unless it failed: then first, since it may mean that nothing more is
+ * to start.
  *
  * When the machine has no process or descriptor to give, a job waits for the next end; with nothing running it is tried again,
  * at growing intervals, for 5 s in all. Then it ends as JL_JOB_NOT_STARTED, and so do all that follow until one is started.
@@ -24,7 +26,8 @@ struct jl_slot_job {             /* first in the owner's own struct */
 	int64_t began_ns;            /* just before it was started, by the clock */
 	struct jl_job_result result; /* once it has ended; result.why is `why` or NULL */
 	char why[256];
-	uint32_t units;              /* tokens of a jobserver that it takes; 0: one. Set by the owner, before it is held */
+	uint32_t units;              /* tokens of a jobserver that it takes; 0: one. Set by the owner, before it is held, as ... */
+	bool elsewhere;              /* ... that it runs on a host, and takes none */
 	/* private */
 	struct jl_slot_job *next;
 	bool bad;
@@ -62,8 +65,9 @@ struct jl_slots {
 	struct jl_tokens *tokens;    /* borrowed; what else bounds the number of jobs. Set after init; NULL: nothing */
 	struct jl_slot_job **running; /* by slot */
 	uint32_t n, n_running;
-	uint32_t units;              /* of those that run */
-	struct jl_slot_job *held;
+	uint32_t units;              /* of those that run here */
+	bool lanes;                  /* set after init */
+	struct jl_slot_job *held[2]; /* by jl_slot_job.elsewhere */
 	struct jl_slot_job *first_ended; /* a queue */
 	uint32_t n_bad;              /* of those: failures */
 	bool waiting;                /* work() had nothing, but will once the executor's poll has seen something of the owner's: it

@@ -136,3 +136,12 @@ EOF2
 	exec 9>&-
 	assert_equal "$(cat after)" ok
 }
+
+@test "processors and memory of a step are its host's" {
+	lab '{host: h1, slots: 2}' <<EOF2
+  wide: {foreach: [1, 2, 3, 4], command: "mkdir $PWD/lock && sleep 0.05 && rmdir $PWD/lock", resources: {cpus: 2}}
+  big: {foreach: [1, 2, 3, 4], command: "mkdir $PWD/lock2 && sleep 0.05 && rmdir $PWD/lock2", resources: {memory: 900TiB}}
+EOF2
+	jl_ok run -k
+	assert_regex "$stderr" '8 steps: 8 ran'
+}

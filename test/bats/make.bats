@@ -158,6 +158,27 @@ EOF
 	assert_jobs 4 1
 }
 
+@test "steps on hosts take none of make's jobs, nor wait for one" {
+	write_manifest <<EOF
+version: 1
+executors: {box: {type: command, launch: ["$JL_BUILD/libexec/jl/jl-agent-$(uname -m)"], slots: 4}}
+steps:
+  here: {foreach: [1, 2], command: "job 5"}
+  far: {foreach: [1, 2, 3, 4], command: "job 5; echo [\$MAKEFLAGS]", pass_env: [MAKEFLAGS], executor: box}
+EOF
+	# Others have them all: one runs here, by jl's own, and the other one after it; all of the host's run meanwhile.
+	open_pool ''
+	MAKEFLAGS="-j4 --jobserver-auth=8,8" jl_ok run
+	assert_jobs 6 5
+	assert_equal "$output" "$(printf '[]\n%.0s' 1 2 3 4)"
+	assert_pool ''
+	printf x >&8
+	sed -i 's/job 5/job 6/' joblib.yaml
+	MAKEFLAGS="-j4 --jobserver-auth=8,8" jl_ok run
+	assert_jobs 6 6
+	assert_pool x
+}
+
 @test "an explicit -j inside make has jobs of its own" {
 	make_sub 2
 	write_makefile <<<$'all:\n\t+@jl map -j2 make -s -C ::: sub'
