@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNECTIONS 32L
+#define CONNECTIONS 64L
 #define CONNECT_MS  10000L
 #define BUFFER      (256L << 10)
 
@@ -200,7 +200,8 @@ void jl_transfer_start(struct jl_transport *all, struct jl_transfer *t, const ch
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	curl_easy_setopt(c, CURLOPT_PIPEWAIT, 1L);
+	/* Wait for a connection that may be shared; in the clear there is no HTTP/2, and none that is worth waiting for. */
+	curl_easy_setopt(c, CURLOPT_PIPEWAIT, (long)(strncmp(url, "https:", 6) == 0));
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, BUFFER);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);

@@ -18,7 +18,7 @@
 #define MUCH         ((uint64_t)1 << 20)  /* so much of a download is worth another three tries */
 #define OUT_MAX      ((size_t)256 << 10)
 #define CREDIT_STEP  ((uint32_t)(JL_TALK_WINDOW / 4)) /* most objects need no more than the window they begin with */
-#define READ         ((size_t)256 << 10)
+#define READ         ((size_t)128 << 10)
 #define END_MS       500
 
 static int64_t now_ns(void)

@@ -193,6 +193,70 @@ assert_refused() { # what is said
 	assert_summary "2 steps: 0 ran, 0 fresh, 2 restored, 0 failed"
 }
 
+many() { # url, mode
+	write_manifest <<-END
+		version: 1
+		store: {remotes: [{name: ci, url: "$1", mode: $2}]}
+		steps:
+		  a: {foreach: {from: 1, to: 100}, command: "seq \${{ item }} 3000 >\${{ output }}", outputs: "out/\${{ item }}"}
+	END
+}
+connections_are() { [ "$(proxy_count connections)" = "$1" ]; }
+
+@test "far away: 64 requests are under way at once, each result is one, and connections are kept" {
+	nginx_start
+	many "$NGINX_HTTP/open/jl" write
+	jl_ok run
+	[ "$(nginx_count '^PUT /open/jl/ac/.* 201 ')" = 100 ]
+	proxy_start --to "$NGINX_HTTP"
+	proxy_set stall=0
+	many "http://127.0.0.1:$PROXY_PORT/open/jl" read
+	another_user bob
+	start_job jl run
+	wait_until connections_are 64
+	proxy_set
+	end_of_job
+	assert_equal "$status" "exit 0"
+	[[ $stderr == *"100 steps: 0 ran, 0 fresh, 100 restored, 0 failed"* ]]
+	diff -r "$WS/out" out
+	connections_are 64
+	assert_equal "$(nginx_count '^GET ')" 100
+}
+
+@test "far away: over HTTP/2 all requests share one connection" {
+	nginx_start
+	many "$NGINX_HTTP/open/jl" readwrite
+	jl_ok run
+	proxy_start --to "$NGINX_HTTPS"
+	many "https://127.0.0.1:$PROXY_PORT/open/jl" read
+	another_user bob
+	JL_REMOTE_CI_CACERT=$NGINX_CA jl_ok run
+	assert_counts restored=100
+	assert_equal "$(nginx_count '^GET .* HTTP/2')" 100
+	connections_are 1
+}
+
+@test "S39 who is silent is asked by as many requests as are under way at once, then never again" {
+	nginx_start
+	proxy_start --to "$NGINX_HTTP"
+	proxy_set stall=0
+	many "http://127.0.0.1:$PROXY_PORT/open/jl" readwrite
+	JL_REMOTE_PATIENCE=500ms jl_ok run
+	assert_counts ran=100
+	assert_equal "$(grep -c 'remote "ci"' <<<"$stderr")" 1
+	(($(proxy_count connections) <= 64)) || fail "$(proxy_count connections) connections"
+	# The same of one that is only written to: what waits to be sent at the end ends with it.
+	local before
+	before=$(proxy_count connections)
+	rm -r .jl out "$JL_STORE"
+	many "http://127.0.0.1:$PROXY_PORT/open/jl" write
+	JL_REMOTE_PATIENCE=500ms jl_ok run
+	assert_counts ran=100
+	assert_equal "$(grep -c 'remote "ci"' <<<"$stderr")" 1
+	assert_stderr_has "100 results were not sent"
+	(($(proxy_count connections) - before <= 16)) || fail "$(($(proxy_count connections) - before)) connections"
+}
+
 @test "S39 down, refusing, stalling: one line, then local only" {
 	nginx_start
 	proxy_start --to "$NGINX_HTTP" --http
