@@ -50,7 +50,7 @@ struct jl_settings {
 	bool orphans;
 	/* map */
 	struct {
-		struct jl_opt_list files;
+		struct jl_opt_list files, hosts;
 		const char *colsep, *header, *halt, *joblog, *results, *workdir;
 		uint32_t per_job, retries;
 		int64_t delay_ns;

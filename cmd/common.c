@@ -68,6 +68,7 @@ void jl_settings_release(struct jl_settings *s)
 	jl_opt_list_release(&s->vars);
 	jl_opt_list_release(&s->force_steps);
 	jl_opt_list_release(&s->map.files);
+	jl_opt_list_release(&s->map.hosts);
 	jl_opt_list_release(&s->memo.inputs);
 	jl_opt_list_release(&s->memo.outputs);
 	jl_opt_list_release(&s->memo.env);

@@ -1,4 +1,5 @@
 /* jl map: one command for each value. */
+#include "hosted.h"
 #include "reports.h"
 
 #include "base/clock.h"
@@ -35,15 +36,19 @@ static const struct jl_opt job_opts[] = {
 	{"halt", 0, "WHEN,fail=N", "after N (or N%) failures start no more (soon) or end all (now)", JL_OPT_TEXT,
 	 AT(map.halt), 0},
 	{"wd", 0, "DIR", "run the jobs in DIR", JL_OPT_TEXT, AT(map.workdir), 0},
-	{"env", 'e', "VAR", "pass a variable on; here jobs see them all", JL_OPT_LIST, AT(memo.env), 0},
+	{"env", 'e', "VAR", "pass a variable on to hosts; jobs here see them all", JL_OPT_LIST, AT(memo.env), 0},
 	{"dry-run", 'n', NULL, "only print the commands", JL_OPT_FLAG, AT(dry_run), 0},
+	{0},
+};
+static const struct jl_opt host_opts[] = {
+	{"hosts", 'S', "HOST[*N],...", "run the jobs on these hosts by ssh, N at once; \":\" is this one", JL_OPT_LIST,
+	 AT(map.hosts), 0},
 	{0},
 };
 static const struct jl_opt memo_opts[] = {
 	{"memo", 0, NULL, "run no job whose result is stored, as jl memo", JL_OPT_FLAG, AT(map.memo), 0},
-	{"input", 'i', "TEMPLATE", "with --memo: a path that a job depends on: -i '{}'", JL_OPT_LIST, AT(memo.inputs), 0},
-	{"output", 'o', "TEMPLATE", "with --memo: a path that a job writes: -o '{.}.png'", JL_OPT_LIST, AT(memo.outputs),
-	 0},
+	{"input", 'i', "TEMPLATE", "a path that a job depends on, sent to its host: -i '{}'", JL_OPT_LIST, AT(memo.inputs), 0},
+	{"output", 'o', "TEMPLATE", "a path that a job writes, brought back: -o '{.}.png'", JL_OPT_LIST, AT(memo.outputs), 0},
 	{"tool", 0, "PROGRAM", "with --memo: a program that results depend on", JL_OPT_LIST, AT(memo.tools), 0},
 	{"ignore", 0, "ARG", "with --memo: leave that word out of the key", JL_OPT_LIST, AT(memo.ignore), 0},
 	{"ttl", 0, "DUR", "with --memo: do not use a result as old as that", JL_OPT_TEXT, AT(memo.ttl), 0},
@@ -72,7 +77,8 @@ static const struct jl_opt output_opts[] = {
 	{0},
 };
 static const struct jl_opt *const tables[] = {
-	input_opts, job_opts, memo_opts, jl_opts_store, output_opts, jl_opts_reports, jl_opts_directory, jl_opts_help, NULL};
+	input_opts,    job_opts,    host_opts,       jl_opts_executor,  memo_opts,
+	jl_opts_store, output_opts, jl_opts_reports, jl_opts_directory, jl_opts_help, NULL};
 
 /* Where output and messages go; as a sink it feeds the display. */
 struct shown {
@@ -211,6 +217,11 @@ static int read_halt(const char *text, struct jl_map_opts *o, struct jl_err *err
 	return JL_OK;
 }
 
+static bool has_hosts(const struct jl_settings *s)
+{
+	return s->map.hosts.n || s->executor;
+}
+
 static int check(const struct jl_settings *s, uint32_t n_words, struct jl_err *err)
 {
 	const int orders = s->map.keep_order + s->map.line_buffer + s->map.ungroup;
@@ -232,11 +243,12 @@ static int check(const struct jl_settings *s, uint32_t n_words, struct jl_err *e
 		if (!s->memo.env.at[i][0] || strchr(s->memo.env.at[i], '='))
 			return jl_err_set(err, JL_EINVAL, "option \"--env\": \"%s\" is no name of a variable",
 					  s->memo.env.at[i]);
-	if (!s->map.memo && (s->memo.inputs.n || s->memo.outputs.n || s->memo.tools.n || s->memo.ignore.n ||
-			     s->memo.ttl || s->memo.failures || s->cache || s->force || s->store || s->offline))
-		return jl_err_set(err, JL_EINVAL,
-				  "-i, -o, --tool, --ignore, --ttl, --cache-failures, --cache, --force, --store and --offline need "
-				  "--memo");
+	if (!s->map.memo && (s->memo.tools.n || s->memo.ignore.n || s->memo.ttl || s->memo.failures || s->cache || s->force ||
+			     s->store || s->offline))
+		return jl_err_set(err, JL_EINVAL, "--tool, --ignore, --ttl, --cache-failures, --cache, --force, --store and "
+						  "--offline need --memo");
+	if (!s->map.memo && !has_hosts(s) && (s->memo.inputs.n || s->memo.outputs.n))
+		return jl_err_set(err, JL_EINVAL, "-i and -o need --memo, --hosts or --executor");
 	return JL_OK;
 }
 
@@ -246,6 +258,7 @@ struct room {
 	struct jl_buf workdir;
 	struct jl_arena arena;
 	struct jl_memo_opts memo;
+	struct jl_hosted hosted;
 };
 
 static int make_workdir(const char *given, struct jl_buf *ret, struct jl_err *err)
@@ -268,6 +281,10 @@ static int make_memo(const struct jl_settings *s, struct room *room, struct jl_e
 
 	room->memo.feed = JL_FEED_NO;
 	room->memo.stdin_fd = -1;
+	if (!s->map.memo) {
+		room->memo.transfer = true;
+		room->memo.run.cache = JL_CACHE_OFF;
+	}
 	if (s->map.workdir)
 		room->memo.run.cwd = room->workdir.data;
 	return r;
@@ -324,7 +341,9 @@ static int make_opts(const struct jl_settings *s, struct room *room, struct jl_m
 		r = make_workdir(s->map.workdir, &room->workdir, err);
 		o.workdir = room->workdir.data;
 	}
-	if (r == JL_OK && s->map.memo) {
+	if (r == JL_OK)
+		r = jl_settings_hosted(s, &room->hosted, &o.hosted, err);
+	if (r == JL_OK && (s->map.memo || has_hosts(s))) {
 		r = make_memo(s, room, err);
 		o.memo = &room->memo;
 	}
@@ -416,7 +435,7 @@ static int run_map(struct jl_map_opts *o, const struct jl_settings *s, struct jl
 
 static int map(struct jl_settings *s)
 {
-	struct room room = {.workdir = JL_BUF_INIT, .arena = JL_ARENA_INIT};
+	struct room room = {.workdir = JL_BUF_INIT, .arena = JL_ARENA_INIT, .hosted = JL_HOSTED_INIT};
 	struct jl_map_opts o;
 	struct jl_err err = JL_ERR_INIT;
 	int status = JL_EXIT_SELF;
@@ -426,6 +445,7 @@ static int map(struct jl_settings *s)
 		status = run_map(&o, s, &err);
 	else
 		jl_say("map: %s", err.text);
+	jl_hosted_release(&room.hosted);
 	jl_buf_release(&room.workdir);
 	jl_arena_release(&room.arena);
 	free(room.sources);

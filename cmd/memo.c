@@ -1,4 +1,5 @@
 /* jl memo: run one command, or replay its stored result. */
+#include "hosted.h"
 #include "reports.h"
 
 #include "base/clock.h"
@@ -45,7 +46,8 @@ static const struct jl_opt common_opts[] = {
 	{"events", 0, "FILE", "write events as JSON lines; \"-\" is stdout", JL_OPT_TEXT, AT(events), 0},
 	{0},
 };
-static const struct jl_opt *const tables[] = {memo_opts, jl_opts_store, jl_opts_max_size, common_opts, jl_opts_help, NULL};
+static const struct jl_opt *const tables[] = {memo_opts,        jl_opts_executor, jl_opts_store,
+                                              jl_opts_max_size, common_opts,      jl_opts_help, NULL};
 
 /* The command's streams to ours, at once. */
 struct passer {
@@ -267,10 +269,12 @@ static int run(struct jl_settings *s)
 	struct jl_arena arena = JL_ARENA_INIT;
 	struct jl_err err = JL_ERR_INIT;
 	struct jl_memo_result r = {0};
+	struct jl_hosted hosted = JL_HOSTED_INIT;
 	struct jl_memo_opts o;
 	int status = JL_EXIT_SELF;
 
-	if (jl_settings_memo_opts(s, &arena, &o, &err) != JL_OK) {
+	if (jl_settings_memo_opts(s, &arena, &o, &err) != JL_OK ||
+	    (!s->memo.check && jl_settings_hosted(s, &hosted, &o.hosted, &err) != JL_OK)) {
 		jl_say("memo: %s", err.text);
 		goto out;
 	}
@@ -292,6 +296,7 @@ static int run(struct jl_settings *s)
 	(void)jl_reports_close(&reports);
 	status = conclude(&p, s, &r, status, &err);
 out:
+	jl_hosted_release(&hosted);
 	jl_gather_drop(&p.held, &p.spill, 0);
 	jl_spill_release(&p.spill);
 	jl_buf_release(&p.shown);

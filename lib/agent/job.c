@@ -225,11 +225,24 @@ static int shorten_script(struct jl_far_job *j, const struct jl_home *h, struct 
 	return r;
 }
 
+/* What is only its stdin leaves its folder. */
+static int put_stdin_aside(const struct jl_far_job *j, const struct jl_home *h, struct jl_err *err)
+{
+	char aside[48];
+	if (!j->start.stream[0] || strcmp(j->start.stream[0], JL_CARGO_STDIN) != 0)
+		return JL_OK;
+	snprintf(aside, sizeof(aside), "%s/stdin", j->folder->name);
+	return renameat(j->root_fd, JL_CARGO_STDIN, h->run_fd, aside) == 0 ? JL_OK
+									  : jl_err_sys(err, errno, "cannot make its stdin");
+}
+
 int jl_far_job_finish(struct jl_far_job *j, const struct jl_home *h, struct jl_err *err)
 {
 	int r = shorten_script(j, h, err);
 	if (j->start.shared)
 		return r;
+	if (r == JL_OK)
+		r = put_stdin_aside(j, h, err);
 	if (r == JL_OK && strcmp(j->start.workdir, ".") != 0)
 		r = jl_file_mkdirs(&jl_io_system, j->root_fd, j->start.workdir, 0777, err);
 	for (uint32_t i = 0; r == JL_OK && i < j->start.n_outs; i++) {
@@ -403,7 +416,7 @@ int jl_far_job_collect(struct jl_far_job *j, struct jl_err *err)
 			continue;
 		}
 		r = collect_one(j, i, out->path, err);
-		if (r == JL_OK && out->flags & JL_CARGO_FOLDER)
+		if (r == JL_OK && out->flags & (JL_CARGO_FOLDER | JL_CARGO_ANY))
 			r = walk_below(&w, out->path, 0, err);
 	}
 	return r;

@@ -39,7 +39,7 @@ int jl_far_job_set_up(struct jl_far_job *j, struct jl_home *h, struct jl_err *er
 /* Put a missing input in place from a checked file. `name` (below the home's dir_fd) may be moved there; NULL: copied from fd. */
 int jl_far_job_place(struct jl_far_job *j, struct jl_home *h, uint32_t index, const char *name, int fd,
                      struct jl_err *err) JL_MUST_CHECK;
-/* All inputs are there: links, folders for outputs, a script that is too long for an argument. */
+/* All inputs are there: links, folders for outputs, a script that is too long for an argument, stdin. */
 int jl_far_job_finish(struct jl_far_job *j, const struct jl_home *h, struct jl_err *err) JL_MUST_CHECK;
 /* What is there of the declared outputs: fills `outs`. */
 int jl_far_job_collect(struct jl_far_job *j, struct jl_err *err) JL_MUST_CHECK;

@@ -160,8 +160,9 @@ static void output(void *ctx, uint64_t id, int stream, const void *data, size_t 
 /* ---- the start of a job ---- */
 
 /* A stream that is a file below the job's folder. */
-static int open_stream(const struct jl_far_job *j, int number, int fds[3], struct jl_err *err)
+static int open_stream(const struct jl_serve *s, const struct jl_far_job *j, int number, int fds[3], struct jl_err *err)
 {
+	char aside[48];
 	const int flags = number == 0 ? O_RDONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
 	const char *path = j->start.stream[number];
 	if (!path)
@@ -170,7 +171,10 @@ static int open_stream(const struct jl_far_job *j, int number, int fds[3], struc
 		fds[2] = fcntl(fds[1], F_DUPFD_CLOEXEC, 3);
 		return fds[2] < 0 ? jl_err_sys(err, errno, "cannot open \"%s\"", path) : JL_OK;
 	}
-	int low = jl_file_open_beneath(j->root_fd, path, flags, number == 0 ? 0 : 0666);
+	snprintf(aside, sizeof(aside), "%s/stdin", j->folder->name);
+	int low = number == 0 && strcmp(path, JL_CARGO_STDIN) == 0
+			  ? openat(s->home.run_fd, aside, flags | O_NOFOLLOW)
+			  : jl_file_open_beneath(j->root_fd, path, flags, number == 0 ? 0 : 0666);
 	if (low < 0)
 		return jl_err_sys(err, errno, "cannot open \"%s\"", path);
 	fds[number] = fcntl(low, F_DUPFD_CLOEXEC, 3);
@@ -195,7 +199,7 @@ static int spawn_job(struct jl_serve *s, struct jl_far_job *j, int64_t *ret_pid,
 	*(const char **)jl_table_add(&env, 1) = s->home.mark;
 	*(const char **)jl_table_add(&env, 1) = NULL;
 	for (int i = 0; i < 3 && r == JL_OK; i++)
-		r = open_stream(j, i, fds, err);
+		r = open_stream(s, j, i, fds, err);
 	j->began_ns = jl_folders_now();
 	const struct jl_job job = {.id = j->id,
 				   .label = j->start.label,

@@ -22,12 +22,17 @@ struct jl_cargo_in {
 	uint64_t size;             /* of a file */
 	struct jl_digest digest;   /* of a file: its content, else not sent */
 	const char *text;          /* of a link, else NULL */
+	int fd;                    /* of a file: where its content is, a regular file from 3 on, borrowed until done(); 0: at
+	                              its path */
 };
+/* An input of this path is no file of the folder: it is the job's stdin and nothing else (stream[0] names it). */
+#define JL_CARGO_STDIN ".jl-stdin"
 
 enum jl_cargo_flag {
 	JL_CARGO_FOLDER = 1,       /* the whole folder and all that is in it */
 	JL_CARGO_GLOB = 2,         /* path is a pattern */
 	JL_CARGO_EXCLUDE = 4,      /* a pattern: not these */
+	JL_CARGO_ANY = 8,          /* a file, or a folder and all that is in it, whichever the job makes */
 };
 struct jl_cargo_out {
 	const char *path;

@@ -286,6 +286,16 @@ static void say_why(struct jl_hosts *h, const struct jl_where *where)
 	}
 }
 
+const char *jl_hosts_none(struct jl_exec *x, const struct jl_where *where)
+{
+	struct jl_hosts *h = (struct jl_hosts *)x;
+	for (uint32_t i = 0; i < h->config.n_hosts; i++)
+		if (jl_member_fits(&h->members[i], where) && !h->members[i].aside)
+			return "";
+	say_why(h, where);
+	return h->why;
+}
+
 static void soon(struct jl_timer *t)
 {
 	struct jl_hosts *h = (struct jl_hosts *)((char *)t - offsetof(struct jl_hosts, soon));

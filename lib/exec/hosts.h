@@ -70,6 +70,8 @@ bool jl_hosts_room(struct jl_exec *x, const struct jl_where *where);
 bool jl_hosts_other(const struct jl_exec *x, const struct jl_where *where);
 enum jl_host_state { JL_HOST_DOWN, JL_HOST_UP, JL_HOST_ASIDE };
 enum jl_host_state jl_hosts_state(const struct jl_exec *x, const struct jl_host *host);
+/* Why no host can be had for such a job; "" while one still can. Good until the next call. */
+const char *jl_hosts_none(struct jl_exec *x, const struct jl_where *where);
 /* The host of a job that is running; "" until it has one. */
 const char *jl_hosts_of(const struct jl_exec *x, uint64_t job);
 /* How many jobs there may be at once on the hosts, ahead of slots too: for who keeps a table of them. */

@@ -32,7 +32,7 @@ static bool declared(const struct jl_cargo *c, const struct jl_msg_out *o)
 		return false;
 	if (out->flags & JL_CARGO_GLOB)
 		return o->kind != JL_KIND_DIR && jl_glob_match(out->path, o->path);
-	if (out->flags & JL_CARGO_FOLDER)
+	if (out->flags & (JL_CARGO_FOLDER | JL_CARGO_ANY))
 		return jl_path_inside(o->path, out->path);
 	return strcmp(out->path, o->path) == 0;
 }
@@ -165,6 +165,22 @@ int jl_landing_data(struct jl_landing *l, const struct jl_msg *m, uint64_t *ret_
 
 /* ---- putting in place ---- */
 
+/* In place of a file or another link, as a file is. */
+static int put_link(int dir, const char *name, const struct jl_landed *o, struct jl_err *err)
+{
+	char temp[JL_FILE_TEMP_SIZE];
+	if (symlinkat(o->text, dir, name) == 0)
+		return JL_OK;
+	jl_file_temp_name(temp, sizeof(temp));
+	if (errno != EEXIST || symlinkat(o->text, dir, temp) != 0)
+		return jl_err_sys(err, errno, "cannot make link \"%s\"", o->path);
+	if (renameat(dir, temp, dir, name) == 0)
+		return JL_OK;
+	int r = jl_err_sys(err, errno, "cannot put link \"%s\" in place", o->path);
+	unlinkat(dir, temp, 0);
+	return r;
+}
+
 static int put(struct jl_landing *l, struct jl_landed *o, struct jl_err *err)
 {
 	const char *name = o->path + jl_path_base(o->path, strlen(o->path));
@@ -173,8 +189,8 @@ static int put(struct jl_landing *l, struct jl_landed *o, struct jl_err *err)
 		return r;
 	if (o->kind == JL_KIND_DIR && mkdirat(dir, name, 0777) != 0 && errno != EEXIST)
 		r = jl_err_sys(err, errno, "cannot make folder \"%s\"", o->path);
-	if (o->kind == JL_KIND_LINK && symlinkat(o->text, dir, name) != 0)
-		r = jl_err_sys(err, errno, "cannot make link \"%s\"", o->path);
+	if (o->kind == JL_KIND_LINK)
+		r = put_link(dir, name, o, err);
 	if (o->kind == JL_KIND_FILE) {
 		if (renameat(dir, o->temp + jl_path_base(o->temp, strlen(o->temp)), dir, name) != 0)
 			r = jl_err_sys(err, errno, "cannot put output \"%s\" in place", o->path);

@@ -10,7 +10,7 @@
 
 #define MAGIC      "jlagent"  /* with its NUL */
 #define PATH_MOST  4095u      /* bytes of a path: what the kernel takes */
-#define OUT_FLAGS  (JL_CARGO_FOLDER | JL_CARGO_GLOB | JL_CARGO_EXCLUDE)
+#define OUT_FLAGS  (JL_CARGO_FOLDER | JL_CARGO_GLOB | JL_CARGO_EXCLUDE | JL_CARGO_ANY)
 #define START_SCRIPT 1u       /* flags of START */
 #define DATA_FLAGS (JL_DATA_LAST | JL_DATA_PACKED | JL_DATA_FAILED)
 

@@ -102,7 +102,7 @@ static void copy_cargo(struct remote_job *j, const struct jl_cargo *from)
 
 static int open_input(const struct remote_job *j, const struct jl_cargo_in *in, struct jl_err *err)
 {
-	int fd = openat(j->cargo.root_fd, in->path, O_RDONLY | O_CLOEXEC);
+	int fd = in->fd > 0 ? fcntl(in->fd, F_DUPFD_CLOEXEC, 3) : openat(j->cargo.root_fd, in->path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return jl_err_sys(err, errno, "cannot read input \"%s\"", in->path);
 	return fd;

@@ -135,6 +135,23 @@ static void add_outputs(struct jl_cargo_room *c, struct jl_engine *e, const stru
 	}
 }
 
+/* An output that the store has need not come over. */
+static int have(void *ctx, const struct jl_digest *digest, uint64_t size, int dst_fd)
+{
+	struct jl_engine *e = ctx;
+	struct jl_store *store = jl_engine_store(e);
+	if (!store || e->opts->cache == JL_CACHE_WO)
+		return JL_ENOTFOUND;
+	int r = store->ops->has_blob(store, digest, NULL);
+	return r == 1 ? store->ops->get_blob(store, digest, size, dst_fd, NULL) : JL_ENOTFOUND;
+}
+
+static void set_ins(struct jl_cargo_room *c)
+{
+	c->cargo.ins = c->ins.data;
+	c->cargo.n_ins = c->ins.len;
+}
+
 int jl_cargo_make(struct jl_cargo_room *c, struct jl_engine *e, const struct jl_running *run, const char *workdir,
 		  bool shared, struct jl_err *err)
 {
@@ -144,8 +161,11 @@ int jl_cargo_make(struct jl_cargo_room *c, struct jl_engine *e, const struct jl_
 		*JL_AT(c->seen, uint8_t, *JL_AT(c->marked, uint32_t, i)) = 0;
 	c->marked.len = c->ins.len = c->outs.len = 0;
 	jl_arena_release(&c->arena);
-	c->cargo = (struct jl_cargo){.root_fd = jl_engine_files(e)->root_fd, .algo = jl_engine_files(e)->algo,
-				     .shared = shared ? e->p->root : NULL};
+	c->cargo = (struct jl_cargo){.root_fd = jl_engine_files(e)->root_fd,
+				     .algo = jl_engine_files(e)->algo,
+				     .shared = shared ? e->p->root : NULL,
+				     .have = have,
+				     .have_ctx = e};
 	for (uint32_t i = 0; r == JL_OK && i < run->what.inputs.len; i++) {
 		const struct jl_job_input *in = JL_AT(run->what.inputs, struct jl_job_input, i);
 		r = add_file(c, e, t, in->file, LINKS_MOST, err);
@@ -154,9 +174,28 @@ int jl_cargo_make(struct jl_cargo_room *c, struct jl_engine *e, const struct jl_
 	}
 	add_outputs(c, e, t);
 	c->cargo.workdir = jl_arena_strdup(&c->arena, workdir[0] ? workdir : ".");
-	c->cargo.ins = c->ins.data;
-	c->cargo.n_ins = c->ins.len;
+	set_ins(c);
 	c->cargo.outs = c->outs.data;
 	c->cargo.n_outs = c->outs.len;
 	return r;
+}
+
+int jl_cargo_add(struct jl_cargo_room *c, struct jl_engine *e, uint32_t inst, const char *path, struct jl_err *err)
+{
+	uint32_t file = jl_files_id(jl_engine_files(e), path, strlen(path));
+	int r = add_file(c, e, jl_engine_inst(e, inst), file, LINKS_MOST, err);
+	set_ins(c);
+	return r;
+}
+
+void jl_cargo_stdin(struct jl_cargo_room *c, int fd, uint64_t size, const struct jl_digest *digest)
+{
+	*(struct jl_cargo_in *)jl_table_add(&c->ins, 1) = (struct jl_cargo_in){.path = JL_CARGO_STDIN,
+									       .kind = JL_KIND_FILE,
+									       .mode = 0600,
+									       .size = size,
+									       .digest = *digest,
+									       .fd = fd};
+	c->cargo.stream[0] = JL_CARGO_STDIN;
+	set_ins(c);
 }

@@ -23,5 +23,9 @@ void jl_cargo_release(struct jl_cargo_room *c);
  * outside of it. */
 int jl_cargo_make(struct jl_cargo_room *c, struct jl_engine *e, const struct jl_running *r, const char *workdir,
                   bool shared, struct jl_err *err) JL_MUST_CHECK;
+/* Behind that: one input more, with all that belongs to it, unless it is absent or among them; a stdin that is no file of the
+ * workspace, as of struct jl_cargo_in. */
+int jl_cargo_add(struct jl_cargo_room *c, struct jl_engine *e, uint32_t inst, const char *path, struct jl_err *err) JL_MUST_CHECK;
+void jl_cargo_stdin(struct jl_cargo_room *c, int fd, uint64_t size, const struct jl_digest *digest);
 
 #endif

@@ -219,23 +219,12 @@ bool jl_elsewhere_room(struct jl_engine *e, uint32_t inst)
 	return jl_hosts_room(e->elsewhere.exec, where_of(e, inst));
 }
 
-static int have(void *ctx, const struct jl_digest *digest, uint64_t size, int dst_fd)
-{
-	struct jl_store *store = jl_engine_store(ctx);
-	if (!store || ((struct jl_engine *)ctx)->opts->cache == JL_CACHE_WO)
-		return JL_ENOTFOUND;
-	int r = store->ops->has_blob(store, digest, NULL);
-	return r == 1 ? store->ops->get_blob(store, digest, size, dst_fd, NULL) : JL_ENOTFOUND;
-}
-
 int jl_elsewhere_job(struct jl_engine *e, struct jl_running *r, const char *workdir, struct jl_job *job, struct jl_err *err)
 {
 	struct jl_elsewhere *w = &e->elsewhere;
 	int status = jl_cargo_make(&w->cargo, e, r, workdir, jl_elsewhere_shared(e, r->inst), err);
 	if (status != JL_OK)
 		return status;
-	w->cargo.cargo.have = have;
-	w->cargo.cargo.have_ctx = e;
 	job->cargo = &w->cargo.cargo;
 	job->where = where_of(e, r->inst);
 	return JL_OK;

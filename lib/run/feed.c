@@ -117,6 +117,13 @@ static int open_pipe(const struct jl_buf *b, int *ret)
 	return 0;
 }
 
+int jl_feed_file(struct jl_feed *f, const char *tmp_dir, int *ret_fd, struct jl_err *err)
+{
+	int r = f->kind == JL_FEED_MEMORY ? spool(f, tmp_dir, err) : JL_OK;
+	*ret_fd = r == JL_OK && f->kind != JL_FEED_NONE ? f->fd : -1;
+	return r;
+}
+
 int jl_feed_open(struct jl_feed *f, const char *tmp_dir, int *ret_fd, struct jl_err *err)
 {
 	*ret_fd = -1;

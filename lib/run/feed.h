@@ -31,6 +31,8 @@ int jl_feed_read(struct jl_feed *f, enum jl_feed_mode mode, int fd, const char *
 		 void *ctx, struct jl_err *err) JL_MUST_CHECK;
 /* A descriptor that gives the input to a command, -1 for none; closed by jl_feed_close() once the command has it. */
 int jl_feed_open(struct jl_feed *f, const char *tmp_dir, int *ret_fd, struct jl_err *err) JL_MUST_CHECK;
+/* The same as a regular file, which stays the feed's until it is released. */
+int jl_feed_file(struct jl_feed *f, const char *tmp_dir, int *ret_fd, struct jl_err *err) JL_MUST_CHECK;
 void jl_feed_close(struct jl_feed *f, int fd);
 /* Was a file that is the input changed since it was hashed? */
 bool jl_feed_same(const struct jl_feed *f);

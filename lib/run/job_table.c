@@ -102,7 +102,7 @@ void jl_job_table_add(struct jl_job_table *t, const struct jl_job_row *row)
 {
 	if (t->fd < 0)
 		return;
-	jl_buf_printf(&t->buf, "%llu\t%s", (unsigned long long)row->seq, row->stored ? "store" : ":");
+	jl_buf_printf(&t->buf, "%llu\t%s", (unsigned long long)row->seq, row->stored ? "store" : row->host ? row->host : ":");
 	add_seconds(&t->buf, row->start_real_ns);
 	add_seconds(&t->buf, row->wall_ns);
 	jl_buf_printf(&t->buf, "\t0\t%llu\t%d\t%d\t", (unsigned long long)row->received, row->exit_code, row->signal);

@@ -26,7 +26,8 @@ struct jl_job_row {
 	uint64_t seq;
 	int64_t start_real_ns, wall_ns;
 	uint64_t received; /* bytes of its stdout */
-	bool stored;       /* it was not run: Host is "store", not ":" */
+	bool stored;       /* it was not run: Host is "store" */
+	const char *host;  /* NULL: this machine, ":" */
 	int exit_code, signal;
 	const char *command;
 };

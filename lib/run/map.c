@@ -110,6 +110,8 @@ static void dry_run(struct map *m, struct map_job *job)
 static bool work(void *owner)
 {
 	struct map *m = owner;
+	if (m->hosts.parked)
+		return map_hosts_again(m);
 	struct map_job *job = map_memo_again(m);
 	enum map_next next = job ? MAP_JOB : map_next(m, &job);
 	if (next == MAP_NONE)
@@ -117,7 +119,7 @@ static bool work(void *owner)
 	else if (next == MAP_JOB && m->opts->dry_run)
 		dry_run(m, job);
 	else if (next == MAP_JOB && !map_memo_find(m, job))
-		jl_slots_hold(&m->slots, &job->slot);
+		map_hosts_hold(m, job);
 	return next != MAP_NONE;
 }
 
@@ -148,6 +150,9 @@ static int begin(void *owner, struct jl_slot_job *slot, struct jl_job *ret, stru
 		ret->timeout_ns = m->opts->timeout_ns;
 		ret->kill_after_ns = m->opts->kill_after_ns ? m->opts->kill_after_ns : KILL_AFTER_NS;
 	}
+	r = map_hosts_begin(m, job, ret, err);
+	if (r != JL_OK)
+		return r;
 	if (m->opts->joblog)
 		job->start_real_ns = jl_clock_real_ns();
 	if (m->opts->delay_ns)
@@ -174,6 +179,7 @@ static void begun(void *owner, struct jl_slot_job *slot, bool started)
 		map_close_results(job);
 		return;
 	}
+	map_hosts_begun(m, job);
 	m->counts.running = m->slots.n_running;
 	if (m->opts->verbose)
 		m->opts->show->say(m->opts->show->ctx, map_command(m, job));
@@ -182,8 +188,8 @@ static void begun(void *owner, struct jl_slot_job *slot, bool started)
 				      .step = map_label(m, job),
 				      .seq = job->seq,
 				      .attempt = job->attempt,
-				      .executor = "local",
-				      .host = "local",
+				      .executor = map_hosts_executor(m, job),
+				      .host = job->far ? jl_hosts_of(m->slots.exec, slot->slot + 1) : "local",
 				      .pid = slot->pid,
 				      .command = map_command(m, job)};
 		map_emit(m, &ev);
@@ -260,6 +266,7 @@ static void note(struct map *m, struct map_job *job)
 					 .wall_ns = job->stored ? 0 : r->wall_ns,
 					 .received = job->received,
 					 .stored = job->stored,
+					 .host = job->far && r->host && r->host[0] ? r->host : NULL,
 					 .exit_code = r->exit_code,
 					 .signal = r->signal,
 					 .command = map_command(m, job)};
@@ -320,7 +327,8 @@ static void ended(void *owner, struct jl_slot_job *slot)
 {
 	struct map *m = owner;
 	struct map_job *job = (struct map_job *)slot;
-	const bool again = job->attempt <= m->opts->retries && !m->slots.stopping && !job->flooded;
+	const bool lost = map_hosts_ended(m, job);
+	const bool again = (lost || job->attempt <= m->opts->retries) && !m->slots.stopping && !job->flooded;
 	m->counts.running = m->slots.n_running;
 	job->cancelled = slot->result.end == JL_JOB_CANCELLED && !job->flooded;
 	map_close_results(job);
@@ -329,7 +337,7 @@ static void ended(void *owner, struct jl_slot_job *slot)
 	if (!map_is_good(&slot->result) && !job->cancelled && again) {
 		map_memo_retry(m, job);
 		map_tell_progress(m, job, false);
-		job->attempt++;
+		job->attempt += !lost;
 		job->received = 0;
 		jl_order_again(&m->order, &job->out);
 		struct map_job **at = &m->again;
@@ -412,12 +420,17 @@ static int open_all(struct map *m, struct jl_err *err)
 		return r;
 	if (m->local.hint.text[0] && !o->dry_run)
 		o->show->say(o->show->ctx, m->local.hint.text);
+	uint32_t slots;
 	m->jobs = m->local.alone ? 1 : m->jobs;
+	r = map_hosts_open(m, &slots, err);
+	if (r != JL_OK)
+		return r;
 	m->reader.ready = reader_gone;
 	if (o->out_fd >= 0 && jl_loop_add(m->local.loop, &m->reader, o->out_fd, 0, NULL) != JL_OK)
 		m->reader.fd = -1; /* a regular file has no reader that could go */
-	jl_slots_init(&m->slots, m->jobs, m->local.exec, &jl_clock_system, &slots_ops, m);
-	m->slots.tokens = &m->local.tokens;
+	struct jl_exec *exec = map_hosts_exec(m);
+	jl_slots_init(&m->slots, slots, exec, &jl_clock_system, &slots_ops, m);
+	m->slots.tokens = exec == m->local.exec ? &m->local.tokens : NULL; /* what runs elsewhere takes none of make's */
 	return JL_OK;
 }
 
@@ -444,6 +457,7 @@ static void release(struct map *m)
 		map_job_put(m, m->building);
 	map_memo_release(m);
 	jl_slots_release(&m->slots);
+	map_hosts_close(m);
 	jl_local_close(&m->local);
 	free_jobs(m->again);
 	free_jobs(m->unused);

@@ -7,6 +7,7 @@
 #define JL_RUN_MAP_H
 
 #include "run/event.h"
+#include "run/hosted.h"
 #include "run/job_table.h"
 #include "run/memo.h"
 #include "run/order.h"
@@ -51,6 +52,7 @@ struct jl_map_opts {
 	const char *const *environ;
 	const struct jl_memo_opts *memo; /* what each job has with jl_memo(), but for the command: `inputs` and `outputs` are
 	                                    templates, standard input is none; NULL: jobs are not memoized */
+	struct jl_hosted *hosted; /* where jobs run; NULL: on this machine */
 	int out_fd;               /* when nobody reads it any more, the run ends; -1: does not matter */
 	const struct jl_map_show *show;
 	struct jl_sink *sinks;

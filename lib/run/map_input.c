@@ -179,6 +179,8 @@ static enum map_next whole(struct map *m, struct map_job **ret)
 	job->attempt = 1;
 	job->received = 0;
 	job->cancelled = job->dropped = job->flooded = job->stored = job->kept = false;
+	job->far = job->here = false;
+	job->trouble = (struct jl_trouble){0};
 	job->status = JL_STEP_RAN;
 	job->key.algo = JL_DIGEST_NONE;
 	if (is_done(m, job)) {

@@ -29,8 +29,8 @@ int map_read_command(struct map *m, struct jl_err *err)
 	const struct jl_map_opts *o = m->opts;
 	const struct jl_replace_opts opts = {.names = m->values ? jl_values_names(m->values) : NULL,
 					     .context = o->context || o->per_job > 0,
-					     .no_slot = o->memo,
-					     .shell = o->memo ? jl_adhoc_shell : NULL};
+					     .no_slot = o->memo && !o->memo->transfer,
+					     .shell = o->memo && !o->memo->transfer ? jl_adhoc_shell : NULL};
 	int r = jl_replace_new(o->words, o->n_words, &opts, &m->replace, err);
 	if (r == JL_OK && o->memo)
 		r = read_templates(m, &o->memo->inputs, &m->memo.inputs, "-i", err);
@@ -102,6 +102,28 @@ static struct map_call *get_call(struct map_memo *all)
 	*c = (struct map_call){
 		.command = JL_REPLACE_OUT_INIT, .inputs = JL_REPLACE_OUT_INIT, .outputs = JL_REPLACE_OUT_INIT};
 	return c;
+}
+
+static void expand_command(const struct map *m, const struct map_job *job, struct map_call *c)
+{
+	const struct jl_replace_with with = map_with(job);
+	jl_replace_expand(m->replace, &with, &c->command);
+	c->words = c->command.argv;
+	c->words.len--;
+}
+
+static void unget_call(struct map *m, struct map_call *c)
+{
+	c->next = m->memo.unused;
+	m->memo.unused = c;
+}
+
+/* Is there anything that would go along to a host? */
+static bool travels(const struct map *m, const struct map_call *c)
+{
+	size_t len;
+	return m->opts->memo->inputs.n || m->opts->memo->outputs.n ||
+	       jl_hosted_program(&c->words, jl_replace_n_shell(m->replace), &len);
 }
 
 static struct jl_memo_list expand(const struct jl_replace *r, const struct jl_replace_with *with,
@@ -259,15 +281,18 @@ void map_memo_finish(struct map *m)
 		forget_asked(all, all->asked);
 }
 
-/* Make the key of a job that is looked at for the first time. */
+/* Make the key of a job that is looked at for the first time. job->memo stays NULL where nothing would travel. */
 static int open_call(struct map *m, struct map_job *job, struct jl_err *err)
 {
 	const struct jl_replace_with with = map_with(job);
 	struct map_call *c = job->memo = get_call(&m->memo);
 	c->opts = m->memo.opts;
-	jl_replace_expand(m->replace, &with, &c->command);
-	c->words = c->command.argv;
-	c->words.len--;
+	expand_command(m, job, c);
+	if (map_transfers(m) && !travels(m, c)) {
+		job->memo = NULL;
+		unget_call(m, c);
+		return JL_OK;
+	}
 	c->opts.inputs = expand(m->memo.inputs, &with, &c->inputs);
 	c->opts.outputs = expand(m->memo.outputs, &with, &c->outputs);
 	return jl_call_open(&c->call, &m->memo.calls, &c->opts, &c->words, jl_replace_n_shell(m->replace), err);
@@ -282,9 +307,11 @@ bool map_memo_find(struct map *m, struct map_job *job)
 	m->memo.telling = job;
 	int r = job->memo ? JL_OK : open_call(m, job, &err);
 	struct map_call *c = job->memo;
-	if (r == JL_OK)
+	if (c && r == JL_OK)
 		r = jl_call_find(&c->call, &err);
 	m->memo.telling = NULL;
+	if (!c)
+		return false;
 	if (r == JL_CALL_RUN) {
 		forget_stored(m, job);
 		return ask(m, job);
@@ -313,8 +340,7 @@ void map_memo_put(struct map *m, struct map_job *job)
 		return;
 	jl_call_close(&c->call);
 	job->memo = NULL;
-	c->next = m->memo.unused;
-	m->memo.unused = c;
+	unget_call(m, c);
 	try_all(m);
 }
 
@@ -388,6 +414,8 @@ int map_memo_begin(struct map *m, struct map_job *job, struct jl_job *ret, struc
 		return 1;
 	}
 	forget_stored(m, job);
+	if (map_transfers(m))
+		expand_command(m, job, c); /* its slot is known now */
 	int r = jl_call_begin(&c->call, ret, err);
 	ret->argv = c->command.argv.data;
 	return r;
@@ -410,7 +438,8 @@ void map_memo_ended(struct map *m, struct map_job *job)
 	m->memo.telling = job;
 	int taken = jl_call_take_in(&job->memo->call, &job->slot, &err);
 	m->memo.telling = NULL;
-	job->key = job->memo->call.result.key;
+	if (!map_transfers(m))
+		job->key = job->memo->call.result.key;
 	job->kept = job->memo->call.result.stored;
 	if (taken < 0 && r->end == JL_JOB_EXITED && r->exit_code == 0) {
 		r->exit_code = 125;

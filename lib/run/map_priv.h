@@ -1,4 +1,4 @@
-/* What the files of jl_map() share: map.c, map_input.c, map_memo.c, map_tell.c. */
+/* What the files of jl_map() share: map.c, map_input.c, map_memo.c, map_hosts.c, map_tell.c. */
 #ifndef JL_RUN_MAP_PRIV_H
 #define JL_RUN_MAP_PRIV_H
 
@@ -27,6 +27,8 @@ struct map_job {
 	bool cancelled, dropped;    /* ended by us; held, and never started */
 	bool flooded;               /* ended by us: there was no room for its output */
 	bool grouped;               /* its output is being shown as a group */
+	bool far, here;             /* it runs on a host; it has a slot of this machine */
+	struct jl_trouble trouble;  /* that it had with its hosts */
 	bool stored;                /* its result is an earlier one's */
 	bool kept;                  /* its result is in the store now */
 	bool answered;              /* what was asked for on its behalf was answered: to be looked up again */
@@ -51,6 +53,12 @@ struct map_memo {                   /* all of it only with --memo */
 	struct map_job *answered, **answered_last;
 	struct jl_watch answers;
 	bool waiting;               /* slots.waiting is set for them */
+};
+
+struct map_hosts {                  /* all of it only with hosts */
+	struct map_job *parked;     /* it waits for a slot; NULL: none */
+	uint32_t slots_here, n_here; /* of this machine; taken */
+	bool waiting;               /* slots.waiting is set for it */
 };
 
 struct map {
@@ -83,6 +91,7 @@ struct map {
 	struct jl_counts counts;
 	uint64_t failed, done;
 	struct map_memo memo;
+	struct map_hosts hosts;
 	int64_t began_ns, eta_ns;
 	int status;                 /* jl failed: why is in `err` */
 	struct jl_err err;
@@ -116,6 +125,12 @@ void map_tell_eta(struct map *m, bool last);                       /* if it is t
 /* JL_EVENT_PROGRESS, before waiting and when a sink wants one; `job`: it runs no more, and will again. */
 void map_tell_progress(struct map *m, const struct map_job *job, bool idle);
 
+/* Are calls only there for what travels? */
+static inline bool map_transfers(const struct map *m)
+{
+	return m->opts->memo && m->opts->memo->transfer;
+}
+
 /* map_memo.c. Nothing of it does anything without --memo. */
 void map_memo_open(struct map *m);
 void map_memo_release(struct map *m);
@@ -132,5 +147,19 @@ int map_memo_begin(struct map *m, struct map_job *job, struct jl_job *ret, struc
 void map_memo_ended(struct map *m, struct map_job *job);
 void map_memo_retry(struct map *m, struct map_job *job); /* it is to run once more */
 void map_memo_put(struct map *m, struct map_job *job);   /* its call is over */
+
+/* map_hosts.c. Without hosts all is as if there were nothing of it. */
+/* Behind jl_local_open(): *ret_slots is how many jobs there may be at once. */
+int map_hosts_open(struct map *m, uint32_t *ret_slots, struct jl_err *err) JL_MUST_CHECK;
+void map_hosts_close(struct map *m);
+struct jl_exec *map_hosts_exec(const struct map *m); /* of all jobs */
+/* Hand the job to the loop, now or once there is a slot for it. No host can be had at all: the run ends. */
+void map_hosts_hold(struct map *m, struct map_job *job);
+bool map_hosts_again(struct map *m); /* one waits: was it handed over now? */
+/* Say where it runs and what goes along. */
+int map_hosts_begin(struct map *m, struct map_job *job, struct jl_job *ret, struct jl_err *err) JL_MUST_CHECK;
+void map_hosts_begun(struct map *m, struct map_job *job); /* it runs */
+bool map_hosts_ended(struct map *m, struct map_job *job); /* true: its host was lost, and it is to run again */
+const char *map_hosts_executor(const struct map *m, const struct map_job *job); /* as events name it */
 
 #endif

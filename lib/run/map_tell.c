@@ -48,8 +48,9 @@ bool map_is_good(const struct jl_job_result *r)
 	return r->end == JL_JOB_EXITED && r->exit_code == 0;
 }
 
-static void how_it_ended(const struct jl_job_result *r, int64_t timeout_ns, struct jl_buf *out)
+static void how_it_ended(const struct map_job *job, int64_t timeout_ns, struct jl_buf *out)
 {
+	const struct jl_job_result *r = &job->slot.result;
 	switch (r->end) {
 	case JL_JOB_TIMEOUT:
 		jl_buf_str(out, "timed out after ");
@@ -59,6 +60,8 @@ static void how_it_ended(const struct jl_job_result *r, int64_t timeout_ns, stru
 	case JL_JOB_EXITED:
 		if (!r->why) {
 			jl_buf_printf(out, "exit status %d", r->exit_code);
+			if (job->far)
+				jl_buf_printf(out, "; on \"%s\" there is only what -i names", r->host);
 			break;
 		}
 	/* fallthrough */
@@ -91,7 +94,7 @@ void map_tell_end(struct map *m, const struct map_job *job)
 		ev.attempt = job->stored ? 0 : job->attempt;
 		ev.key = job->key.algo == JL_DIGEST_NONE ? NULL : jl_digest_text(&job->key, key);
 		ev.stored = job->kept;
-		ev.executor = "local";
+		ev.executor = map_hosts_executor(m, job);
 		ev.host = r->host;
 		ev.command = map_command(m, job);
 		ev.exit_code = r->exit_code;
@@ -106,7 +109,7 @@ void map_tell_end(struct map *m, const struct map_job *job)
 		}
 		/* How it ended is in the event; this is for what else there is to say. */
 		if (r->end == JL_JOB_EXITED ? r->why != NULL : r->end != JL_JOB_SIGNALED)
-			how_it_ended(r, m->opts->timeout_ns, &reason);
+			how_it_ended(job, m->opts->timeout_ns, &reason);
 	}
 	ev.reason = reason.len ? reason.data : NULL;
 	map_emit(m, &ev);
@@ -116,7 +119,7 @@ void map_tell_end(struct map *m, const struct map_job *job)
 void map_tell_failure(struct map *m, const struct map_job *job)
 {
 	struct jl_buf how = JL_BUF_INIT;
-	how_it_ended(&job->slot.result, m->opts->timeout_ns, &how);
+	how_it_ended(job, m->opts->timeout_ns, &how);
 	m->opts->show->failed(m->opts->show->ctx, map_label(m, job), map_command(m, job), how.data);
 	jl_buf_release(&how);
 }

@@ -3,6 +3,7 @@
 
 #include "run/adhoc.h"
 #include "run/call_shared.h"
+#include "run/hosted.h"
 
 struct memo {
 	const struct jl_memo_opts *o;
@@ -12,7 +13,11 @@ struct memo {
 	struct jl_table words;   /* const char * */
 	struct jl_slot_job slot;
 	struct jl_slots *slots;  /* the engine's own */
+	uint32_t n_shell;
 	bool handed, ended, stopped;
+	bool told;               /* some of its output was */
+	struct jl_trouble trouble; /* that it had with its hosts */
+	struct jl_err err;       /* no host can be had; status JL_OK: one can */
 };
 
 /* ---- the run ---- */
@@ -22,7 +27,15 @@ static bool work(void *owner)
 	struct memo *m = owner;
 	if (m->handed)
 		return false;
+	m->slots->waiting = m->o->hosted && !m->slots->stopping && !jl_hosted_room(m->o->hosted, &m->trouble);
+	if (m->slots->waiting)
+		return false;
 	m->handed = true;
+	const char *none = m->o->hosted ? jl_hosted_none(m->o->hosted) : "";
+	if (none[0]) {
+		jl_err_set(&m->err, JL_EIO, "%s", none);
+		return false;
+	}
 	jl_slots_hold(m->slots, &m->slot);
 	return true;
 }
@@ -34,7 +47,8 @@ static int begin(void *owner, struct jl_slot_job *job, struct jl_job *ret, struc
 	*(const char **)jl_table_add(&m->words, 1) = NULL;
 	ret->argv = m->words.data;
 	m->words.len--;
-	return jl_call_begin(&m->c, ret, err);
+	int r = jl_call_begin(&m->c, ret, err);
+	return r == JL_OK && m->o->hosted ? jl_hosted_job(m->o->hosted, &m->trouble, &m->c, &m->words, m->n_shell, ret, err) : r;
 }
 
 static void begun(void *owner, struct jl_slot_job *job, bool started)
@@ -43,8 +57,8 @@ static void begun(void *owner, struct jl_slot_job *job, bool started)
 	struct jl_event ev = {.type = JL_EVENT_STEP_STARTED,
 			      .step = jl_call_label(&m->c),
 			      .attempt = 1,
-			      .executor = "local",
-			      .host = "local",
+			      .executor = m->o->hosted ? m->o->hosted->to.where.executor : "local",
+			      .host = m->o->hosted ? jl_hosts_of(m->slots->exec, job->slot + 1) : "local",
 			      .pid = job->pid};
 	jl_call_begun(&m->c);
 	if (started)
@@ -60,6 +74,7 @@ static void output(void *owner, struct jl_slot_job *job, int stream, const void 
 			      .data = data,
 			      .len = len};
 	(void)job;
+	m->told = true;
 	jl_call_output(&m->c, stream, data, len);
 	jl_engine_emit(&m->c.e, &ev);
 	if (m->o->broken && *m->o->broken && !m->stopped) {
@@ -71,7 +86,14 @@ static void output(void *owner, struct jl_slot_job *job, int stream, const void 
 static void ended(void *owner, struct jl_slot_job *job)
 {
 	struct memo *m = owner;
-	(void)job;
+	/* What was passed on cannot be taken back: the command is run again only if that is nothing. */
+	if (m->o->hosted && jl_hosted_again(m->o->hosted, &m->trouble, "", job, m->told || m->slots->stopping)) {
+		m->handed = false;
+		jl_call_again(&m->c);
+		return;
+	}
+	if (m->o->hosted)
+		jl_feed_consumed(&m->c.feed);
 	m->ended = true;
 }
 
@@ -85,6 +107,19 @@ static void turn(void *owner, bool idle)
 {
 	(void)owner;
 	(void)idle;
+}
+
+static void say(void *ctx, const char *text)
+{
+	jl_engine_warn(ctx, NULL, "%s", text);
+}
+
+static int open_hosts(struct memo *m, struct jl_err *err)
+{
+	struct jl_hosted *h = m->o->hosted;
+	int r = jl_hosted_open(h, &m->c.e.local, m->o->run.environ, NULL, say, &m->c.e, err);
+	m->c.e.exec = h->to.exec;
+	return r;
 }
 
 static int run_it(struct memo *m, struct jl_err *err)
@@ -103,11 +138,18 @@ static int run_it(struct memo *m, struct jl_err *err)
 		r = jl_local_open(&e->local, m->slots, 1, m->o->run.environ, err);
 		e->exec = e->local.exec;
 	}
+	if (r == JL_OK && m->o->hosted)
+		r = open_hosts(m, err);
 	if (r != JL_OK)
 		return r;
 	jl_slots_init(m->slots, 1, e->exec, e->clock, &ops, m);
-	m->slots->tokens = e->local.loop ? &e->local.tokens : NULL;
-	return jl_slots_loop(m->slots, err);
+	m->slots->tokens = e->local.loop && !m->o->hosted ? &e->local.tokens : NULL;
+	r = jl_slots_loop(m->slots, err);
+	if (r == JL_OK && m->err.status != JL_OK && !m->slots->signal) {
+		*err = m->err;
+		r = m->err.status;
+	}
+	return r;
 }
 
 /* ---- the whole ---- */
@@ -129,6 +171,7 @@ static void emit_end(struct memo *m, const char *reason)
 			      .user_ns = r->user_ns,
 			      .sys_ns = r->sys_ns,
 			      .max_rss_kib = r->max_rss_kib,
+			      .executor = m->ended && m->o->hosted ? m->o->hosted->to.where.executor : NULL,
 			      .host = r->host,
 			      .attempt = m->ended,
 			      .stored = ret->stored};
@@ -187,10 +230,10 @@ int jl_memo(const struct jl_memo_opts *o, struct jl_memo_result *ret, struct jl_
 {
 	struct memo m = {.o = o, .words_text = JL_BUF_INIT, .words = JL_TABLE_INIT(char *)};
 	struct jl_event finished = {.type = JL_EVENT_RUN_FINISHED};
-	uint32_t n_shell = jl_adhoc_words(&o->command, &m.words_text, &m.words);
+	m.n_shell = jl_adhoc_words(&o->command, &m.words_text, &m.words);
 	m.slots = &m.c.e.slots;
 	jl_calls_init(&m.all, &o->run);
-	int r = jl_call_open(&m.c, &m.all, o, &m.words, n_shell, err);
+	int r = jl_call_open(&m.c, &m.all, o, &m.words, m.n_shell, err);
 	if (r == JL_OK) {
 		r = find_or_run(&m, err);
 		jl_calls_finish(&m.all, m.c.e.local.loop, m.slots, tell_counts, &m.c.e);
@@ -200,6 +243,8 @@ int jl_memo(const struct jl_memo_opts *o, struct jl_memo_result *ret, struct jl_
 		r = JL_OK; /* *err says what the program lacks */
 	}
 	*ret = m.c.result;
+	if (o->hosted)
+		jl_hosted_close(o->hosted);
 	jl_call_close(&m.c);
 	jl_calls_release(&m.all);
 	jl_table_release(&m.words);

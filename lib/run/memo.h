@@ -10,6 +10,8 @@
 #include "run/feed.h"
 #include "run/run.h"
 
+struct jl_hosted; /* run/hosted.h */
+
 struct jl_memo_list {
 	const char *const *at;
 	uint32_t n;
@@ -25,6 +27,9 @@ struct jl_memo_opts {
 	int64_t ttl_ns;             /* a result as old as this counts no more; -1: no such limit */
 	int64_t failures_ns;        /* store failures and believe them that long; -1: do not */
 	bool check;                 /* only look */
+	bool transfer;              /* of a map: it only says what goes along to a host and comes back; the cache is off, and no key
+	                               is of use */
+	struct jl_hosted *hosted;   /* where the command runs; NULL: on this machine */
 	const char *label;          /* NULL: the program's name */
 	void (*waiting)(void *ctx); /* standard input says nothing for 2 s */
 	void *waiting_ctx;
