@@ -7,7 +7,8 @@
 
 void jl_plan_release(struct jl_plan *p)
 {
-	struct jl_table *tables[JL_PLAN_TABLES] = {&p->head, &p->rules, &p->insts, &p->ports, &p->refs, &p->spec};
+	struct jl_table *tables[JL_PLAN_TABLES] = {&p->head, &p->rules, &p->insts, &p->ports,
+						  &p->refs, &p->spec,  &p->urls};
 	for (int i = 0; i < JL_PLAN_TABLES; i++)
 		jl_table_release(tables[i]);
 }
@@ -179,5 +180,8 @@ bool jl_plan_check(const struct jl_plan *p, uint32_t n_files, uint32_t n_results
 		if (port->what >= (is_text ? n_text : n_files) || port->name >= n_text)
 			return false;
 	}
+	for (uint32_t i = 0; i < p->urls.len; i++)
+		if (jl_plan_url(p, i)->file >= n_files || jl_plan_url(p, i)->url >= n_text)
+			return false;
 	return true;
 }

@@ -18,7 +18,7 @@
 
 #define JL_PLAN_REMOTE 6u       /* refs of a remote; the first of them are texts */
 #define JL_PLAN_REMOTE_TEXTS 4u
-#define JL_PLAN_FORMAT 8 /* raised whenever the meaning of a table changes */
+#define JL_PLAN_FORMAT 9 /* raised whenever the meaning of a table changes */
 
 #define JL_PLAN_POOLS_MAX 62u
 
@@ -130,6 +130,7 @@ enum jl_pport_flag {
 	JL_PORT_STDIN = 64,     /* the command's stream, too */
 	JL_PORT_STDOUT = 128,
 	JL_PORT_STDERR = 256,
+	JL_PORT_URL = 1024,     /* an input that is fetched: struct jl_purl of its file */
 	JL_PORT_DEPFILE = 512,  /* the output that says what else was read; with HIDDEN its def is JL_NONE */
 };
 struct jl_pport {
@@ -139,19 +140,27 @@ struct jl_pport {
 	uint32_t def;           /* position among the step's ports in the manifest, for messages */
 };
 
+struct jl_purl {                /* a file below .jl/inputs that is fetched */
+	uint32_t file;
+	uint32_t url;           /* text, as written: it may hold a token */
+	int64_t max_age_ns;     /* the shortest that somebody wants; 0: it is asked for each time */
+	struct jl_digest digest; /* what it must be; none: anything */
+	uint8_t pad[7];
+};
+
 /* spec: bytes: u32 words, u32 of them that are the shell's, u32 envs; then NUL-terminated: workdir (workspace-relative),
  * words (argv), envs ("NAME=VALUE", sorted by name). Unaligned. Of a rule with JL_RULE_JOBS a second one follows at once: the
  * same with 0 for the number of jobs, from which the key is made. */
 
 struct jl_plan {
-	struct jl_table head, rules, insts, ports, refs, spec;
+	struct jl_table head, rules, insts, ports, refs, spec, urls;
 };
 
 #define JL_PLAN_INIT \
 	{.head = JL_TABLE_INIT(struct jl_plan_head), .rules = JL_TABLE_INIT(struct jl_rule), \
 	 .insts = JL_TABLE_INIT(struct jl_inst), .ports = JL_TABLE_INIT(struct jl_pport), \
-	 .refs = JL_TABLE_INIT(uint32_t), .spec = JL_TABLE_INIT(char)}
-#define JL_PLAN_TABLES 6
+	 .refs = JL_TABLE_INIT(uint32_t), .spec = JL_TABLE_INIT(char), .urls = JL_TABLE_INIT(struct jl_purl)}
+#define JL_PLAN_TABLES 7
 
 void jl_plan_release(struct jl_plan *p);
 static inline struct jl_plan_head *jl_plan_head(const struct jl_plan *p)
@@ -169,6 +178,10 @@ static inline struct jl_inst *jl_plan_inst(const struct jl_plan *p, uint32_t ins
 static inline struct jl_pport *jl_plan_port(const struct jl_plan *p, uint32_t port)
 {
 	return JL_AT(p->ports, struct jl_pport, port);
+}
+static inline struct jl_purl *jl_plan_url(const struct jl_plan *p, uint32_t url)
+{
+	return JL_AT(p->urls, struct jl_purl, url);
 }
 static inline uint32_t jl_plan_ref(const struct jl_plan *p, uint32_t ref)
 {

@@ -31,6 +31,7 @@ struct jl_mtext {
 };
 
 struct jl_matrix;
+struct jl_messages;
 struct jl_template; /* manifest/template.h */
 
 struct jl_mtexts {
@@ -50,8 +51,17 @@ struct jl_port {
 	bool folder;                 /* the fixed text ends in '/' */
 	bool hidden;                 /* by another key (stdin, stdout, stderr, tools) alone: not among ${{ inputs }} */
 	uint8_t streams;             /* bits of enum jl_stream: it is that stream of the command, too */
+	bool url;                    /* inputs: {url: u}, or the fixed text begins as one; what a template gives may still be one */
+	struct jl_template *digest;  /* url: NULL: none */
+	struct jl_mtext digest_text;
+	int64_t max_age_ns;          /* url: taken as fresh for so long; 0: asked for each time */
 };
 enum jl_stream { JL_STREAM_STDIN = 1, JL_STREAM_STDOUT = 2, JL_STREAM_STDERR = 4 };
+/* Of a value that is a URL: may it be fetched, and what must it be (none: anything)? false: there is a message with its place.
+ * `digest`: as evaluated; NULL for none. */
+struct jl_digest;
+bool jl_port_url_check(const struct jl_port *port, const char *url, const char *digest, struct jl_digest *ret,
+		       struct jl_messages *msgs);
 struct jl_ports {
 	struct jl_port *at;
 	uint32_t n;
@@ -204,7 +214,6 @@ struct jl_store_settings {       /* `store:` of a manifest or of the user's sett
 	uint32_t n_remotes;
 };
 
-struct jl_messages;
 struct jl_manifest {
 	struct jl_arena arena;
 	const char *file;            /* as given */

@@ -72,8 +72,10 @@ static bool check(struct jl_reader *r, struct jl_template *t, const struct jl_st
 
 static void check_ports(struct jl_reader *r, const struct jl_ports *ports, const struct jl_step *step)
 {
-	for (uint32_t i = 0; i < ports->n; i++)
+	for (uint32_t i = 0; i < ports->n; i++) {
 		check(r, ports->at[i].path, step);
+		check(r, ports->at[i].digest, step);
+	}
 }
 
 static void check_templates(struct jl_reader *r, const struct jl_step *step)

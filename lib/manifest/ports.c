@@ -1,6 +1,8 @@
 /* Inputs, outputs and what is kept: paths, names, globs, folders, exclusions. */
 #include "base/glob.h"
 #include "base/path.h"
+#include "base/url.h"
+#include "digest/digest.h"
 #include "manifest/hole.h"
 #include "manifest/reader.h"
 
@@ -76,10 +78,35 @@ static void check_output(struct jl_reader *r, const struct jl_yaml *node, const 
 	jl_buf_release(&clean);
 }
 
-/* Everything that the text says; `glob` is set for {glob: g}. */
-static void read_path(struct ports *p, const struct jl_yaml *node, struct jl_mtext text, const char *name, bool glob,
-		      bool optional)
+/* NULL: it has no such key. */
+static const struct jl_yaml *value_of(const struct jl_yaml *map, const char *key)
 {
+	for (uint32_t i = 0; i < map->n; i++) {
+		if (strcmp(map->at[2 * i].s, key) == 0)
+			return &map->at[2 * i + 1];
+	}
+	return NULL;
+}
+
+/* One that a template makes is checked when it is known. */
+static void check_url(struct ports *p, const struct jl_yaml *node, const struct jl_port *port)
+{
+	const char *fixed = jl_template_fixed(port->path), *digest = port->digest ? jl_template_fixed(port->digest) : NULL;
+	struct jl_digest is;
+
+	if (p->key->type != JL_TYPE_INPUTS && p->key->type != JL_TYPE_STDIN)
+		jl_read_fault(p->r, node, "\"%s\" wants a path, not a URL, which can be fetched but not made", p->key->name);
+	else if (port->exclude)
+		fault(p, node, "a URL cannot be excluded; leave it out");
+	else if (fixed && (!port->digest || digest))
+		(void)!jl_port_url_check(port, fixed, digest, &is, p->r->msgs);
+}
+
+/* Everything that the text says; `k`, `map`: of a mapping, else NULL. */
+static void read_path(struct ports *p, const struct jl_yaml *node, struct jl_mtext text, const char *name,
+		      const struct jl_port_keys *k, const struct jl_yaml *map)
+{
+	const bool glob = k && k->glob.s, url = k && k->url.s;
 	bool keep = p->key->type == JL_TYPE_KEEP, output = p->key->type == JL_TYPE_OUTPUTS || p->key->type == JL_TYPE_STDOUT;
 	struct jl_port *port = add(p);
 	struct jl_buf plain = JL_BUF_INIT;
@@ -89,7 +116,11 @@ static void read_path(struct ports *p, const struct jl_yaml *node, struct jl_mte
 	/* One with a fault counts, so that nobody misses it on top of that. */
 	p->n++;
 	port->name = name;
-	port->optional = optional;
+	port->optional = k && k->optional;
+	if (k) {
+		port->digest_text = k->digest;
+		port->max_age_ns = k->max_age_ns;
+	}
 	port->exclude = !keep && text.s[0] == '!';
 	if (port->exclude) {
 		base = 1;
@@ -103,9 +134,18 @@ static void read_path(struct ports *p, const struct jl_yaml *node, struct jl_mte
 	}
 	port->text = text;
 	port->path = jl_read_template(p->r, node, &text, base, JL_TMPL_VARS | JL_TMPL_ITEM, false);
-	if (!port->path)
+	if (port->path && port->digest_text.s)
+		port->digest = jl_read_template(p->r, value_of(map, "digest"), &port->digest_text, 0,
+						JL_TMPL_VARS | JL_TMPL_ITEM, false);
+	if (!port->path || (port->digest_text.s && !port->digest))
 		return;
 	outline(port->path, &plain);
+	if (url || jl_url_is(plain.data)) {
+		port->url = true;
+		check_url(p, node, port);
+		jl_buf_release(&plain);
+		return;
+	}
 	port->glob = glob || jl_glob_is(plain.data);
 	port->folder = plain.len > 0 && plain.data[plain.len - 1] == '/';
 	if (port->glob && jl_glob_check(plain.data, &err) != JL_OK)
@@ -117,34 +157,29 @@ static void read_path(struct ports *p, const struct jl_yaml *node, struct jl_mte
 
 static void read_one(struct ports *p, const struct jl_yaml *node, const char *name, bool nested);
 
-static bool has_key(const struct jl_yaml *map, const char *key)
-{
-	for (uint32_t i = 0; i < map->n; i++) {
-		if (strcmp(map->at[2 * i].s, key) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* {path: p, optional: true} or {glob: g}. */
+/* {path: p, optional: true}, {glob: g} or {url: u, digest: d, max_age: 1d}. */
 static void read_detailed(struct ports *p, const struct jl_yaml *node, const char *name)
 {
 	struct jl_port_keys k = {0};
 	uint32_t errors = p->r->msgs->errors;
-	const struct jl_yaml *value = NULL;
 
 	jl_read_map(p->r, node, JL_IN_PORT, &k);
 	if (p->r->msgs->errors > errors)
 		return;
-	if (k.path.s && k.glob.s) {
+	if (k.path.s && k.glob.s)
 		fault(p, node, "\"path\" and \"glob\" exclude each other; take one out");
-		return;
-	}
-	for (uint32_t i = 0; i < node->n; i++) {
-		if (strcmp(node->at[2 * i].s, k.path.s ? "path" : "glob") == 0)
-			value = &node->at[2 * i + 1];
-	}
-	read_path(p, value, k.path.s ? k.path : k.glob, name, k.glob.s != NULL, k.optional);
+	else if ((k.path.s != NULL) + (k.glob.s != NULL) + (k.url.s != NULL) != 1)
+		fault(p, node, "\"url\" excludes \"path\" and \"glob\"; take one out");
+	else if (!k.url.s && (k.digest.s || k.max_age_ns))
+		fault(p, node, "\"digest\" and \"max_age\" are of a \"url\"");
+	else if (k.url.s && k.optional)
+		fault(p, node, "a URL cannot be \"optional\": what cannot be fetched is a failure");
+	else if (k.path.s)
+		read_path(p, value_of(node, "path"), k.path, name, &k, node);
+	else if (k.glob.s)
+		read_path(p, value_of(node, "glob"), k.glob, name, &k, node);
+	else
+		read_path(p, value_of(node, "url"), k.url, name, &k, node);
 }
 
 static void read_map(struct ports *p, const struct jl_yaml *node)
@@ -175,14 +210,15 @@ static void read_one(struct ports *p, const struct jl_yaml *node, const char *na
 	if (node->kind == JL_YAML_SCALAR && jl_read_is_empty(node)) {
 		fault(p, node, "an empty path; name a file or a folder");
 	} else if (node->kind == JL_YAML_SCALAR) {
-		read_path(p, node, jl_read_copy(p->r, node), name, false, false);
+		read_path(p, node, jl_read_copy(p->r, node), name, NULL, NULL);
 	} else if (node->kind == JL_YAML_LIST || p->key->type == JL_TYPE_KEEP) {
 		jl_read_fault(p->r, node, "\"%s\" wants a path here, not %s", p->key->name, jl_yaml_what(node));
-	} else if (nested || has_key(node, "path") || has_key(node, "glob") || has_key(node, "optional")) {
-		if (has_key(node, "path") || has_key(node, "glob"))
+	} else if (nested || value_of(node, "path") || value_of(node, "glob") || value_of(node, "url") ||
+		   value_of(node, "optional")) {
+		if (value_of(node, "path") || value_of(node, "glob") || value_of(node, "url"))
 			read_detailed(p, node, name);
 		else
-			fault(p, node, "a mapping here needs \"path\" or \"glob\"");
+			fault(p, node, "a mapping here needs \"path\", \"glob\" or \"url\"");
 	} else {
 		read_map(p, node);
 	}

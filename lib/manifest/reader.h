@@ -74,7 +74,8 @@ struct jl_foreach_keys {
 };
 /* The keys of an input or output that is a mapping. */
 struct jl_port_keys {
-	struct jl_mtext path, glob;
+	struct jl_mtext path, glob, url, digest;
+	int64_t max_age_ns;
 	bool optional;
 };
 

@@ -167,6 +167,12 @@ static const struct jl_schema_key keys[] = {
 	 "A glob, also if its value comes from a template."},
 	{"optional", JL_IN_PORT, JL_TYPE_BOOL, FIELD(struct jl_port_keys, optional), 0,
 	 "true: it may be missing."},
+	{"url", JL_IN_PORT, JL_TYPE_PATTERN, FIELD(struct jl_port_keys, url), 0,
+	 "An input that is fetched: http, https or s3; a plain path that begins so is one, too."},
+	{"digest", JL_IN_PORT, JL_TYPE_PATTERN, FIELD(struct jl_port_keys, digest), 0,
+	 "What a fetched input must be: sha256:HEX; nobody is asked as long as it is here."},
+	{"max_age", JL_IN_PORT, JL_TYPE_DURATION, FIELD(struct jl_port_keys, max_age_ns), 0,
+	 "For so long a fetched input is not asked for again: 1d; otherwise each run asks whether it changed."},
 	/* of retries that are a mapping */
 	{"times", JL_IN_RETRIES, JL_TYPE_COUNT, FIELD(struct jl_retries, times), 0,
 	 "How many attempts after the first."},

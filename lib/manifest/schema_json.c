@@ -24,7 +24,7 @@ static const char definitions[] =
 	"\"words\":{\"anyOf\":[{\"type\":\"string\",\"minLength\":1},"
 	"{\"type\":\"array\",\"minItems\":1,\"items\":{\"$ref\":\"#/definitions/text\"}}]},"
 	"\"namedPorts\":{\"type\":\"object\",\"not\":{\"anyOf\":[{\"required\":[\"path\"]},{\"required\":[\"glob\"]},"
-	"{\"required\":[\"optional\"]}]},\"propertyNames\":{\"pattern\":\"^[A-Za-z_][A-Za-z0-9_-]*$\"},"
+	"{\"required\":[\"optional\"]},{\"required\":[\"url\"]}]},\"propertyNames\":{\"pattern\":\"^[A-Za-z_][A-Za-z0-9_-]*$\"},"
 	"\"additionalProperties\":{\"anyOf\":[{\"$ref\":\"#/definitions/path\"},{\"$ref\":\"#/definitions/port\"}]}},"
 	"\"ports\":{\"anyOf\":[{\"$ref\":\"#/definitions/path\"},{\"$ref\":\"#/definitions/port\"},"
 	"{\"$ref\":\"#/definitions/namedPorts\"},{\"type\":\"array\",\"items\":{\"anyOf\":["
@@ -165,7 +165,8 @@ void jl_schema_json(struct jl_buf *out)
 		{"foreach", JL_IN_FOREACH,
 		 "\"oneOf\":[{\"required\":[\"lines\"],\"maxProperties\":1},{\"required\":[\"from\",\"to\"],"
 		 "\"not\":{\"required\":[\"lines\"]}}]"},
-		{"port", JL_IN_PORT, "\"oneOf\":[{\"required\":[\"path\"]},{\"required\":[\"glob\"]}]"},
+		{"port", JL_IN_PORT, "\"oneOf\":[{\"required\":[\"path\"]},{\"required\":[\"glob\"]},{\"required\":[\"url\"]}],"
+		 "\"dependencies\":{\"digest\":[\"url\"],\"max_age\":[\"url\"],\"url\":{\"not\":{\"required\":[\"optional\"]}}}"},
 		{"retries", JL_IN_RETRIES, "\"required\":[\"times\"]"},
 		{"remote", JL_IN_REMOTE, "\"required\":[\"name\",\"url\"]"},
 		{"include", JL_IN_INCLUDE, "\"required\":[\"file\"]"},

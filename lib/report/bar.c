@@ -96,6 +96,32 @@ static void drop(struct jl_bar *b, const struct jl_event *e)
 	b->running.len--;
 }
 
+/* A download stands among the steps, under what of it is there. */
+static void take_fetch(struct jl_bar *b, const struct jl_event *e)
+{
+	const struct jl_event as_step = {.step = e->url};
+	uint32_t i = find(b, &as_step);
+	struct jl_buf name = JL_BUF_INIT;
+	struct jl_bar_step *s;
+
+	if (e->fetch != JL_FETCH_GOES_ON) {
+		drop(b, &as_step);
+		return;
+	}
+	if (i == b->running.len)
+		*(struct jl_bar_step *)jl_table_add(&b->running, 1) =
+			(struct jl_bar_step){.hash = jl_hash64(e->url, strlen(e->url)),
+					     .since_s = (e->t_ns - e->wall_ns) / JL_NS_S};
+	s = JL_AT(b->running, struct jl_bar_step, i);
+	jl_buf_printf(&name, "%.1f", (double)e->bytes / 1e6);
+	if (e->total)
+		jl_buf_printf(&name, " of %.1f", (double)e->total / 1e6);
+	jl_buf_printf(&name, " MB %s", e->url);
+	free(s->name);
+	s->name = shown(name.data);
+	jl_buf_release(&name);
+}
+
 void jl_bar_event(struct jl_bar *b, const struct jl_event *e)
 {
 	struct jl_bar_step *s;
@@ -115,6 +141,9 @@ void jl_bar_event(struct jl_bar *b, const struct jl_event *e)
 		break;
 	case JL_EVENT_STEP_FINISHED:
 		drop(b, e);
+		break;
+	case JL_EVENT_FETCH:
+		take_fetch(b, e);
 		break;
 	case JL_EVENT_PROGRESS:
 		drop(b, e);

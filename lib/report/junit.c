@@ -280,6 +280,7 @@ static void event(struct jl_sink *s, const struct jl_event *e)
 		break;
 	case JL_EVENT_STEP_STARTED:
 	case JL_EVENT_WARNING:
+	case JL_EVENT_FETCH:
 	case JL_EVENT_REMOTE:
 	case JL_EVENT_PROGRESS:
 	case JL_EVENT_PAUSED:

@@ -127,7 +127,7 @@ static void event(struct jl_sink *s, const struct jl_event *e)
 {
 	struct jl_last_run *l = (struct jl_last_run *)s;
 
-	if (e->type >= JL_EVENT_PROGRESS || e->type == JL_EVENT_STEP_STARTED ||
+	if (e->type >= JL_EVENT_PROGRESS || e->type == JL_EVENT_STEP_STARTED || e->type == JL_EVENT_FETCH ||
 	    (e->type == JL_EVENT_STEP_FINISHED && e->status == JL_STEP_FRESH))
 		return;
 	if (e->type == JL_EVENT_RUN_STARTED && e->workspace) {

@@ -12,6 +12,7 @@ static const char *const names[] = {
 	[JL_EVENT_STEP_OUTPUT] = "step_output",
 	[JL_EVENT_STEP_FINISHED] = "step_finished",
 	[JL_EVENT_WARNING] = "warning",
+	[JL_EVENT_FETCH] = "fetch",
 	[JL_EVENT_REMOTE] = "remote",
 	[JL_EVENT_RUN_FINISHED] = "run_finished",
 };
@@ -75,6 +76,17 @@ static void put_totals(struct jl_json *j, const struct jl_event *e)
 		jl_json_put_int(j, "signal", e->end_signal);
 }
 
+static void put_fetch(struct jl_json *j, const struct jl_event *e)
+{
+	jl_json_put_str(j, "url", e->url);
+	jl_json_put_str(j, "status", jl_fetch_status_name(e->fetch));
+	jl_json_put_int(j, "bytes", (int64_t)e->bytes);
+	if (e->total)
+		jl_json_put_int(j, "size", (int64_t)e->total);
+	put_seconds(j, "wall_s", e->wall_ns);
+	jl_json_put_str(j, "reason", e->reason);
+}
+
 static void put_remote(struct jl_json *j, const struct jl_remote_counts *c)
 {
 	jl_json_put_str(j, "remote", c->name);
@@ -119,6 +131,9 @@ void jl_ndjson_add(struct jl_buf *out, const struct jl_event *e)
 		break;
 	case JL_EVENT_WARNING:
 		jl_json_put_str(&j, "text", e->text);
+		break;
+	case JL_EVENT_FETCH:
+		put_fetch(&j, e);
 		break;
 	case JL_EVENT_REMOTE:
 		put_remote(&j, e->remote);

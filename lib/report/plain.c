@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FETCH_NS (10 * JL_NS_S) /* between lines that say how far downloads are */
 #define HELD_MAX ((size_t)20 << 20) /* what is kept of a step at most (16 MiB), cut into the smallest chunks */
 
 struct jl_plain_held {
@@ -216,6 +217,43 @@ static void show_remote(struct jl_plain *p, const struct jl_remote_counts *c)
 	jl_out_printf(o, "\n");
 }
 
+static bool is_told(struct jl_plain *p, const struct jl_event *e)
+{
+	if (p->opts.quiet || p->opts.plan)
+		return false;
+	if (e->fetch == JL_FETCH_GOES_ON) { /* the lines of the display say so all the time */
+		if (p->screen.live || e->t_ns - p->fetch_told_ns < FETCH_NS || e->wall_ns < FETCH_NS)
+			return false;
+		p->fetch_told_ns = e->t_ns;
+	}
+	return e->fetch == JL_FETCH_GOES_ON || e->fetch == JL_FETCH_DONE || (e->fetch == JL_FETCH_UNCHANGED && p->opts.verbose);
+}
+
+static void add_bytes(struct jl_out *o, const char *before, uint64_t bytes)
+{
+	if (bytes < 1000)
+		jl_out_printf(o, "%s%u bytes", before, (unsigned)bytes);
+	else
+		jl_out_printf(o, "%s%.1f %s", before, (double)bytes / (bytes < 1000000 ? 1e3 : 1e6), bytes < 1000000 ? "kB" : "MB");
+}
+
+static void show_fetch(struct jl_plain *p, const struct jl_event *e)
+{
+	struct jl_out *o;
+
+	if (!is_told(p, e))
+		return;
+	o = jl_screen_line(&p->screen, 2);
+	jl_out_printf(o, "%s  %s", jl_fetch_status_name(e->fetch), e->url);
+	if (e->fetch != JL_FETCH_UNCHANGED)
+		add_bytes(o, "  (", e->bytes);
+	if (e->fetch == JL_FETCH_GOES_ON && e->total)
+		add_bytes(o, " of ", e->total);
+	if (e->fetch != JL_FETCH_UNCHANGED)
+		add_duration(o, " in ", e->wall_ns, ")");
+	jl_out_printf(o, "\n");
+}
+
 static void event(struct jl_sink *s, const struct jl_event *e)
 {
 	struct jl_plain *p = (struct jl_plain *)s;
@@ -235,6 +273,9 @@ static void event(struct jl_sink *s, const struct jl_event *e)
 		break;
 	case JL_EVENT_WARNING:
 		show_warning(p, e);
+		break;
+	case JL_EVENT_FETCH:
+		show_fetch(p, e);
 		break;
 	case JL_EVENT_REMOTE:
 		if (p->opts.verbose && !p->opts.quiet)

@@ -35,6 +35,7 @@ struct jl_plain {
 	struct jl_screen screen;
 	struct jl_plain_held *held; /* quiet, or folded: output of steps that have not ended */
 	unsigned groups;            /* folded so far */
+	int64_t fetch_told_ns; /* when it was said last how far a download is */
 };
 
 void jl_plain_init(struct jl_plain *p, const struct jl_plain_opts *opts);

@@ -289,6 +289,7 @@ void jl_screen_event(struct jl_screen *s, const struct jl_event *e)
 		return;
 	case JL_EVENT_RUN_STARTED:
 	case JL_EVENT_WARNING:
+	case JL_EVENT_FETCH:
 	case JL_EVENT_REMOTE:
 	case JL_EVENT_PROGRESS:
 		break;

@@ -1,6 +1,7 @@
 /* See again.h. */
 #include "run/again.h"
 
+#include "run/fetching.h"
 #include "run/needs.h"
 #include "run/shared.h"
 
@@ -23,7 +24,7 @@ bool jl_again_wanted(const struct jl_engine *e, const struct jl_running *r)
 
 void jl_again_wake(struct jl_engine *e)
 {
-	e->slots.waiting = e->again || jl_shared_waits(e) || jl_needs_wait(e);
+	e->slots.waiting = e->again || jl_shared_waits(e) || jl_fetching_is(e) || jl_needs_wait(e);
 	e->slots.wake_ns = e->again ? e->again->again_ns : 0;
 }
 

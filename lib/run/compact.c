@@ -135,6 +135,11 @@ void jl_compact(struct jl_project *p)
 	h->remotes = move_remotes(&m, h->remotes, h->n_remotes);
 	h->manifest = move_text(&m, h->manifest);
 	h->store_dir = move_text(&m, h->store_dir);
+	for (uint32_t i = 0; i < p->plan.urls.len; i++) {
+		struct jl_purl url = *jl_plan_url(&p->plan, i);
+		url.url = move_text(&m, url.url);
+		*(struct jl_purl *)jl_table_add(&m.to.urls, 1) = url;
+	}
 	jl_table_reserve(&m.to.rules, p->plan.rules.len);
 	for (uint32_t i = 0; i < p->plan.rules.len; i++)
 		move_rule(&m, p, i);

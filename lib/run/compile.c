@@ -172,8 +172,11 @@ static void add_env_name(void *ctx, const char *name)
 
 static void ports_env(struct jl_project *p, const struct jl_ports *ports)
 {
-	for (uint32_t i = 0; i < ports->n; i++)
+	for (uint32_t i = 0; i < ports->n; i++) {
 		jl_template_env(ports->at[i].path, add_env_name, p);
+		if (ports->at[i].digest)
+			jl_template_env(ports->at[i].digest, add_env_name, p);
+	}
 }
 
 /* What of the environment the templates read: the plan is of these values. TZ is in every key. */
@@ -462,7 +465,7 @@ static void connect(struct jl_project *p, uint32_t rule, const struct connecting
 	}
 	for (uint32_t i = 0; i < s->inputs.n; i++) {
 		const struct jl_port *in = &s->inputs.at[i];
-		if (in->exclude || !(in->glob || in->folder || c->globs_made))
+		if (in->exclude || in->url || !(in->glob || in->folder || c->globs_made))
 			continue;
 		jl_compile_pattern(p, in, s, &b);
 		makers(p, c, rule, b.data, !(in->glob || in->folder), &excludes, &after);

@@ -7,6 +7,7 @@
 #include "run/again.h"
 #include "run/ended.h"
 #include "run/expand.h"
+#include "run/fetching.h"
 #include "run/found.h"
 #include "run/loop.h"
 #include "run/move.h"
@@ -306,6 +307,8 @@ static void decide_inst(struct jl_engine *e, uint32_t inst, uint32_t node)
 		return;
 	if (jl_temp_is_wanted(e, inst))
 		jl_temp_forget(e, inst);
+	if (jl_fetching_waits(e, inst, node))
+		return;
 	jl_shared_begin(e);
 	switch (jl_decide(e, inst, d, &rec)) {
 	case JL_DECIDE_FRESH:
@@ -437,11 +440,11 @@ static bool work(void *owner)
 		jl_slots_hold(&e->slots, &again->job);
 		return true;
 	}
-	if (e->slots.stopping && jl_shared_drop(e, &node)) {
+	if (e->slots.stopping && (jl_shared_drop(e, &node) || jl_fetching_drop(e, &node))) {
 		jl_ended_skip(e, node, "the run ended before");
 		return true;
 	}
-	if (!e->slots.stopping && jl_shared_full(e))
+	if (!e->slots.stopping && (jl_shared_full(e) || jl_fetching_full(e)))
 		return false;
 	bool found = jl_needs_unpark(e, e->slots.stopping, &node) || (!jl_needs_full(e) && next_ready(e, &node));
 	if (found && jl_move_is(e))
@@ -507,6 +510,7 @@ static void turn(void *owner, bool idle)
 {
 	struct jl_engine *e = owner;
 	flush(e);
+	jl_fetching_tell(e);
 	tell_progress(e, idle);
 	if (idle && e->opts->mode == JL_MODE_RUN)
 		jl_files_settle(jl_engine_files(e), 0);

@@ -125,6 +125,20 @@ struct jl_trouble {            /* that a step had with its hosts */
 	uint32_t avoid[JL_AVOID_MOST];
 };
 
+struct jl_fetched {            /* an input by URL in this run */
+	enum { JL_FETCHED_NOT_YET, JL_FETCHED_ASKED, JL_FETCHED_HERE, JL_FETCHED_NOT } state;
+	char *why;               /* it is not here */
+};
+struct jl_fetch_waiter {
+	uint32_t url, node;
+};
+struct jl_fetching_state {     /* run/fetching.h */
+	struct jl_table of;      /* struct jl_fetched, by the plan's URL; as long as needed */
+	struct jl_table waiters; /* struct jl_fetch_waiter: nodes, each for one of its URLs */
+	struct fetching *open;
+	uint32_t n_open;
+};
+
 struct jl_elsewhere {          /* run/elsewhere.h */
 	struct jl_exec *exec;    /* hosts and this machine as one; NULL: every step runs here */
 	struct jl_host *hosts;
@@ -196,6 +210,7 @@ struct jl_engine {
 	struct jl_trashed trash;
 	struct jl_table bases;   /* struct jl_digest: base keys of steps that ended well by a full one; for note.c */
 	struct jl_shared_state shared;
+	struct jl_fetching_state fetching;
 	struct jl_table trees;   /* struct jl_tree_known: many instances may share an input folder */
 
 	struct jl_counts counts;

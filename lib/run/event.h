@@ -17,6 +17,8 @@ enum jl_event_type {
 	JL_EVENT_STEP_OUTPUT,
 	JL_EVENT_STEP_FINISHED,
 	JL_EVENT_WARNING,      /* text; step may be NULL */
+	JL_EVENT_FETCH,        /* url, fetch, bytes, total (0: not known), wall_ns, reason: an input by URL; the first when it took
+	                          a second, the last when it is over */
 	JL_EVENT_REMOTE,       /* remote; at the end, for each shared store that was turned to */
 	JL_EVENT_RUN_FINISHED,
 	/* from here on for displays only */
@@ -40,6 +42,15 @@ enum jl_step_status {
 	JL_STEP_WOULD_RESTORE,
 	JL_STEP_MAYBE,         /* depends on what a step that would run makes */
 };
+enum jl_fetch_status {
+	JL_FETCH_GOES_ON,
+	JL_FETCH_DONE,         /* it was brought */
+	JL_FETCH_UNCHANGED,    /* the server says that the copy is good */
+	JL_FETCH_COPY,         /* the server says nothing; a copy is used */
+	JL_FETCH_FAILED,
+};
+/* "fetching", "fetched", …: static. */
+const char *jl_fetch_status_name(enum jl_fetch_status s);
 /* "ran", "fresh", …, "would run": static. */
 const char *jl_step_status_name(enum jl_step_status s);
 
@@ -96,8 +107,11 @@ struct jl_event {
 	const char *log;       /* a failure's log file, relative to the workspace, or NULL */
 
 	const char *text;      /* WARNING */
+	const char *url;       /* FETCH: as it may be shown */
+	enum jl_fetch_status fetch;
+	uint64_t bytes;        /* FETCH: that are there */
 	const struct jl_remote_counts *remote; /* REMOTE */
-	uint64_t total;        /* PROGRESS: how many there are, as far as is known now; 0: nothing is */
+	uint64_t total;        /* FETCH: bytes of all; PROGRESS: how many there are, as far as is known now; 0: nothing is */
 	int64_t eta_ns;        /* PROGRESS: from now to the end, by the durations that are known; 0: too few are */
 	int end_signal;        /* RUN_FINISHED: the signal that ended the run, or 0 */
 };

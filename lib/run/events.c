@@ -23,6 +23,15 @@ const char *jl_step_status_name(enum jl_step_status s)
 	return names[s];
 }
 
+const char *jl_fetch_status_name(enum jl_fetch_status s)
+{
+	static const char *const names[] = {
+		[JL_FETCH_GOES_ON] = "fetching", [JL_FETCH_DONE] = "fetched", [JL_FETCH_UNCHANGED] = "unchanged",
+		[JL_FETCH_COPY] = "copy",        [JL_FETCH_FAILED] = "failed",
+	};
+	return names[s];
+}
+
 int64_t jl_sinks_wake(const struct jl_sink *first)
 {
 	int64_t wake = 0;

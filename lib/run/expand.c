@@ -11,6 +11,7 @@
 #include "run/makers.h"
 #include "run/ports.h"
 #include "run/scope.h"
+#include "run/url.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -207,15 +208,22 @@ static int add_ports(struct jl_project *p, const struct jl_step *s, const struct
 	for (uint32_t i = 0; i < ports->n; i++) {
 		const struct jl_port *port = &ports->at[i];
 		struct jl_pport new = {.def = i};
-		bool folder;
 		jl_buf_clear(&raw);
 		jl_buf_clear(&path);
 		if (jl_template_eval(port->path, scope, JL_TMPL_PLAIN, &raw, p->msgs) != JL_OK) {
 			r = JL_EINVAL;
 			continue;
 		}
-		if (memchr(raw.data, 0, raw.len) ||
-		    jl_compile_path(&path, s->from->dir, raw.data, port->glob || port->exclude, &folder) != JL_OK) {
+		const bool url = !outputs && jl_url_is_input(port, &raw);
+		bool folder = false;
+		new.flags = url ? JL_PORT_URL : 0;
+		if (url && jl_url_add(p, port, scope, &raw, &path) != JL_OK) {
+			r = JL_EINVAL;
+			continue;
+		}
+		if (!url && (memchr(raw.data, 0, raw.len) ||
+			     jl_compile_path(&path, s->from->dir, raw.data, port->glob || port->exclude,
+					     &folder) != JL_OK)) {
 			jl_messages_add(p->msgs, port->text.mark, false,
 					"an empty path for step \"%s\"; give a file or folder", s->name.s);
 			r = JL_EINVAL;
@@ -231,7 +239,7 @@ static int add_ports(struct jl_project *p, const struct jl_step *s, const struct
 			r = JL_EINVAL;
 			continue;
 		}
-		if (port->glob || port->exclude) {
+		if (!url && (port->glob || port->exclude)) {
 			if (folder)
 				jl_buf_char(&path, '/');
 			new.flags |= port->exclude ? JL_PORT_EXCLUDE : JL_PORT_GLOB;

@@ -232,6 +232,7 @@ static int compile(struct jl_project *p, uint32_t manifest, struct jl_err *err)
 	else
 		jl_plan_release(&p->plan);
 	p->plan = (struct jl_plan)JL_PLAN_INIT;
+	jl_map_release(&p->urls); /* of the plan before */
 	p->compiled = true;
 	int r = jl_project_ast(p, NULL, err);
 	if (r != JL_OK)
@@ -254,6 +255,7 @@ static int load(struct jl_project *p, bool write, struct jl_err *err)
 	struct jl_state_extra extra[JL_PLAN_TABLES] = {
 		{"PHEA", &p->plan.head},  {"PRUL", &p->plan.rules}, {"PINS", &p->plan.insts},
 		{"PPOR", &p->plan.ports}, {"PREF", &p->plan.refs},  {"PSPE", &p->plan.spec},
+		{"PURL", &p->plan.urls},
 	};
 	char holder[256] = "";
 	int r = JL_OK;
@@ -375,6 +377,7 @@ int jl_project_close(struct jl_project *p, struct jl_err *err)
 	jl_table_release(&p->gone);
 	jl_buf_release(&p->pieces);
 	jl_map_release(&p->names);
+	jl_map_release(&p->urls);
 	free(p->root);
 	free(p->manifest_name);
 	free(p->manifest_shown);

@@ -35,6 +35,7 @@ struct jl_project {
 	struct jl_table gone;    /* struct jl_gone: to be taken away by a run */
 	struct jl_buf pieces;    /* without a manifest: what the base of its one instance was made of; else empty */
 	struct jl_map names;     /* rules by name; made when first needed */
+	struct jl_map urls;      /* of the plan, by file; made when first needed (run/url.h) */
 	bool compiled;           /* the plan was made in this process */
 	uint32_t jobs;           /* slots */
 	char host[80];           /* this machine's name; "" where it has none */

@@ -130,7 +130,7 @@ int jl_remotes_connect(struct jl_project *p, struct jl_store *local, bool reads,
 	if (finish && jl_clock_parse(finish, &finish_ns, err) != JL_OK)
 		return jl_err_add(err, "$JL_REMOTE_FINISH");
 	t = jl_tier_new(local, &records, patience_ns);
-	for (uint32_t i = 0; jl_project_remote(p, i, &settings); i++)
+	for (uint32_t i = 0; local && jl_project_remote(p, i, &settings); i++)
 		add(p, t, &settings, reads, tell, ctx);
 	r = jl_tier_start(t, err);
 	if (r == JL_OK)

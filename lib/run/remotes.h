@@ -7,7 +7,8 @@
 #include "store/tier.h"
 
 /* Start it. `reads`: those that are read from are asked. One that cannot be used as it should be (its keys cannot be read, it is
- * open to all) is told and left out. `local` is borrowed. */
+ * open to all) is told and left out. `local` is borrowed; NULL: no remotes, but inputs by
+ * URL can be fetched. */
 int jl_remotes_connect(struct jl_project *p, struct jl_store *local, bool reads,
 		       void (*tell)(void *ctx, const char *text), void *ctx, struct jl_tier **ret,
 		       struct jl_err *err) JL_MUST_CHECK;

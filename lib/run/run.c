@@ -4,9 +4,11 @@
 #include "base/file.h"
 #include "base/glob.h"
 #include "base/pool.h"
+#include "run/copy.h"
 #include "run/elsewhere.h"
 #include "run/engine.h"
 #include "run/expand.h"
+#include "run/fetching.h"
 #include "run/found.h"
 #include "run/left.h"
 #include "run/loop.h"
@@ -270,6 +272,7 @@ static int run(struct jl_engine *e, struct jl_err *err)
 		jl_select_missing(e);
 	if (e->opts->mode == JL_MODE_RUN && e->counts.ran + e->counts.restored > 0) {
 		sweep_trash(e);
+		jl_copy_sweep(e);
 		/* Many new files: wait until their stamps can be trusted, so that the next run has nothing to read or write. For
 		 * a few the next run reads them again, which costs it less than this wait costs here. */
 		if (e->counts.ran + e->counts.restored > SETTLE_MIN)
@@ -300,6 +303,7 @@ void jl_engine_init(struct jl_engine *e, const struct jl_run_opts *opts)
 		.trash = {.first = JL_BUF_INIT, .to = JL_BUF_INIT},
 		.bases = JL_TABLE_INIT(struct jl_digest),
 		.trees = JL_TABLE_INIT(struct jl_tree_known),
+		.fetching = {.of = JL_TABLE_INIT(struct jl_fetched), .waiters = JL_TABLE_INIT(struct jl_fetch_waiter)},
 		.shared = {.asked = JL_TABLE_INIT(struct jl_asked), .watch.watch.fd = -1},
 		.starting = {.argv = JL_TABLE_INIT(char *),
 			     .env = JL_TABLE_INIT(char *),
@@ -334,6 +338,7 @@ void jl_engine_release(struct jl_engine *e)
 	jl_table_release(&e->trees);
 	jl_tools_release(&e->tools);
 	jl_needs_release(e);
+	jl_fetching_release(e);
 	jl_secrets_release(e);
 	jl_temp_release(e);
 	jl_table_release(&e->valid);

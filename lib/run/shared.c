@@ -2,6 +2,7 @@
 #include "run/shared.h"
 
 #include "run/again.h"
+#include "run/fetching.h"
 #include "run/move.h"
 #include "run/remotes.h"
 #include "store/tier.h"
@@ -37,17 +38,14 @@ static void pass_on(void *ctx, const char *text)
 
 static void on_answer(struct jl_watch *w, uint32_t events);
 
-void jl_shared_open(struct jl_engine *e)
+static void open_tier(struct jl_engine *e)
 {
 	struct jl_shared_state *s = &e->shared;
-	struct jl_remote_settings settings;
 	struct jl_err err = JL_ERR_INIT;
-	if (e->opts->offline || (e->opts->mode != JL_MODE_RUN && !jl_move_is(e)) || !e->local.loop ||
-	    !jl_project_remote(e->p, 0, &settings))
-		return;
 	const bool reads = e->opts->cache == JL_CACHE_RW && e->opts->mode != JL_MODE_PUSH;
-	int r = jl_remotes_connect(e->p, e->store, reads, pass_on, e, &s->tier, &err);
-	if (r == JL_OK) {
+	/* Without a loop nobody takes up a node that stepped aside: no remote is asked. */
+	int r = jl_remotes_connect(e->p, e->local.loop ? e->store : NULL, reads, pass_on, e, &s->tier, &err);
+	if (r == JL_OK && e->local.loop) {
 		s->watch.watch.ready = on_answer;
 		s->watch.e = e;
 		r = jl_loop_add(e->local.loop, &s->watch.watch, jl_tier_fd(s->tier), EPOLLIN, &err);
@@ -57,12 +55,27 @@ void jl_shared_open(struct jl_engine *e)
 		jl_tier_free(s->tier);
 		s->tier = NULL;
 	}
-	s->wants = s->tier != NULL;
+	s->wants = s->tier && e->local.loop;
 }
 
 void jl_shared_plan(struct jl_engine *e)
 {
 	e->shared.wants = !e->opts->offline && e->opts->cache == JL_CACHE_RW && jl_remotes_read(e->p);
+}
+
+void jl_shared_open(struct jl_engine *e)
+{
+	struct jl_remote_settings settings;
+	if (!e->opts->offline && (e->opts->mode == JL_MODE_RUN || jl_move_is(e)) && e->local.loop &&
+	    jl_project_remote(e->p, 0, &settings))
+		open_tier(e);
+}
+
+struct jl_tier *jl_shared_tier(struct jl_engine *e)
+{
+	if (!e->shared.tier)
+		open_tier(e);
+	return e->shared.tier;
 }
 
 /* ---- asking ---- */
@@ -153,6 +166,7 @@ static void on_answer(struct jl_watch *watch, uint32_t events)
 		}
 		free(w);
 	}
+	jl_fetching_take(e);
 	jl_again_wake(e);
 }
 
@@ -208,7 +222,8 @@ void jl_shared_close(struct jl_engine *e)
 				       "%llu result%s not sent to the remotes",
 				       (unsigned long long)unsent, unsent == 1 ? " was" : "s were");
 		jl_remotes_account(s->tier, e->opts->store ? NULL : jl_project_store_dir(e->p), tell_counts, e);
-		jl_loop_remove(e->local.loop, &s->watch.watch);
+		if (e->local.loop)
+			jl_loop_remove(e->local.loop, &s->watch.watch);
 		jl_tier_free(s->tier);
 	}
 	s->tier = NULL;

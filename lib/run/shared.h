@@ -9,6 +9,9 @@
 
 /* With the local store just opened for a run: open those that are configured, unless --offline. */
 void jl_shared_open(struct jl_engine *e);
+/* The tier for inputs by URL, made if there is none yet; NULL: it cannot be, which was told. Does its caller run no
+ * loop, it looks at jl_tier_fd() itself. */
+struct jl_tier *jl_shared_tier(struct jl_engine *e);
 /* The local store lacks the key, which is being decided about. */
 void jl_shared_missed(struct jl_engine *e, const struct jl_digest *key);
 /* A plan asks nobody, but says where a run would. */

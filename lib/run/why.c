@@ -2,11 +2,13 @@
 #include "run/why.h"
 
 #include "base/path.h"
+#include "base/url.h"
 #include "manifest/shell.h"
 #include "memo/explain.h"
 #include "memo/worddiff.h"
 #include "run/node.h"
 #include "run/temp.h"
+#include "run/url.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -66,6 +68,30 @@ static int compare(struct jl_engine *e, uint32_t inst, const struct jl_decided *
 	return r;
 }
 
+/* An input by URL is known to a person by that: put it in place of the file's path, in what was appended from `from` on. */
+static void name_url(struct jl_engine *e, uint32_t inst, struct jl_buf *out, size_t from)
+{
+	const struct jl_inst *t = jl_engine_inst(e, inst);
+	struct jl_buf line = JL_BUF_INIT;
+	if (out->len <= from || strncmp(out->data + from, "input ", 6) != 0)
+		return;
+	for (uint32_t i = t->ins; i < t->ins + t->n_ins; i++) {
+		const struct jl_pport *port = jl_plan_port(&e->p->plan, i);
+		uint32_t url = port->flags & JL_PORT_URL ? jl_url_of(e->p, port->what) : JL_NONE;
+		const char *path = url == JL_NONE ? NULL : jl_files_path(jl_engine_files(e), port->what);
+		const char *at = path ? strstr(out->data + from, path) : NULL;
+		if (!at)
+			continue;
+		jl_buf_add(&line, out->data + from, (size_t)(at - out->data) - from);
+		jl_url_show(&line, jl_project_text(e->p, jl_plan_url(&e->p->plan, url)->url));
+		jl_buf_str(&line, at + strlen(path));
+		jl_buf_truncate(out, from);
+		jl_buf_add(out, line.data, line.len);
+		break;
+	}
+	jl_buf_release(&line);
+}
+
 const char *jl_why_changed(struct jl_engine *e, uint32_t inst, const struct jl_decided *d, char *room, size_t size)
 {
 	struct jl_buf now = JL_BUF_INIT, text = JL_BUF_INIT;
@@ -76,6 +102,7 @@ const char *jl_why_changed(struct jl_engine *e, uint32_t inst, const struct jl_d
 		return why;
 	if (compare(e, inst, d, &now, &rec, &x) == JL_OK) {
 		jl_explain_short(&x, &text);
+		name_url(e, inst, &text, 0);
 		if (text.len)
 			why = fill(room, size, &text);
 		jl_explain_release(&x);
@@ -318,7 +345,9 @@ static void say_changes(struct jl_engine *e, uint32_t inst, struct jl_buf *out)
 	struct jl_explain x;
 	if (compare(e, inst, &e->deciding, &now, &rec, &x) == JL_OK) {
 		for (uint32_t i = 0; i < x.at.len && i < LINES_MAX; i++) {
+			const size_t from = out->len;
 			jl_explain_line(&x, i, out);
+			name_url(e, inst, out, from);
 			jl_buf_char(out, '\n');
 		}
 		if (x.at.len > LINES_MAX)

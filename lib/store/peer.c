@@ -111,7 +111,6 @@ bool jl_peer_busy(const struct jl_peer *r)
 
 void jl_peer_give_up(struct jl_peer *r, const char *why)
 {
-	const struct jl_err err = {.status = JL_EBUSY, .text = "the remote is left alone"};
 	struct jl_peer_list *lists[] = {&r->running, &r->later, &r->waiting};
 	char text[JL_ERR_TEXT];
 
@@ -119,6 +118,8 @@ void jl_peer_give_up(struct jl_peer *r, const char *why)
 		snprintf(text, sizeof(text), "remote \"%s\": %.700s; left alone from here on", r->name, why);
 		(*r->warn)(r->warn_ctx, text);
 	}
+	if (!r->dead)
+		jl_err_set(&r->end, JL_EBUSY, "%s", why ? why : "the remote is left alone");
 	r->dead = true;
 	jl_helper_kill(&r->helper);
 	for (size_t i = 0; i < 3; i++) {
@@ -126,7 +127,7 @@ void jl_peer_give_up(struct jl_peer *r, const char *why)
 			struct jl_peer_call *c = lists[i]->first;
 
 			list_remove(lists[i], c);
-			c->done(c, JL_EBUSY, &err);
+			c->done(c, JL_EBUSY, &r->end);
 		}
 	}
 	r->n_running = 0;
@@ -166,11 +167,9 @@ static bool start_helper(struct jl_peer *r)
 
 void jl_peer_start(struct jl_peer *r, struct jl_peer_call *c)
 {
-	const struct jl_err err = {.status = JL_EBUSY, .text = "the remote is left alone"};
-
 	c->tries = 0;
 	if (r->dead) {
-		c->done(c, JL_EBUSY, &err);
+		c->done(c, JL_EBUSY, &r->end);
 		return;
 	}
 	if (!jl_peer_busy(r)) {

@@ -63,6 +63,7 @@ struct jl_peer {
 	/* private */
 	struct jl_helper helper;
 	bool started, welcome, dead;
+	struct jl_err end; /* why it is left alone */
 	uint32_t abilities, last_id;
 	unsigned n_running, failures;
 	struct jl_peer_list waiting, later, running; /* not begun; to be begun again at due_ns; on the wire */

@@ -25,7 +25,7 @@ static int64_t now_ns(void)
 	return jl_clock_system.now_ns(&jl_clock_system);
 }
 
-static void signal_fd(int fd)
+void jl_tier_signal(int fd)
 {
 	const uint64_t one = 1;
 
@@ -58,7 +58,7 @@ static void add_warning(void *ctx, const char *text)
 	pthread_mutex_lock(&t->lock);
 	*(char **)jl_table_add(&t->warnings, 1) = jl_strdup(text);
 	pthread_mutex_unlock(&t->lock);
-	signal_fd(t->event_fd);
+	jl_tier_signal(t->event_fd);
 }
 
 void jl_tier_warn(struct jl_tier *t, const char *fmt, ...)
@@ -122,7 +122,7 @@ void jl_tier_answer(struct jl_tier *t, struct jl_tier_ask *ask, bool found)
 	t->answered_last = &ask->next;
 	pthread_mutex_unlock(&t->lock);
 	if (first)
-		signal_fd(t->event_fd);
+		jl_tier_signal(t->event_fd);
 }
 
 void jl_tier_sent(struct jl_tier *t, bool all)
@@ -138,7 +138,7 @@ void jl_tier_sent(struct jl_tier *t, bool all)
 		pthread_cond_broadcast(&t->idle);
 	pthread_mutex_unlock(&t->lock);
 	if (idle)
-		signal_fd(t->event_fd);
+		jl_tier_signal(t->event_fd);
 }
 
 /* ---- the thread ---- */
@@ -147,6 +147,7 @@ void jl_tier_sent(struct jl_tier *t, bool all)
 static bool take_wishes(struct jl_tier *t)
 {
 	struct jl_tier_ask *asked, *next;
+	struct jl_tier_get *gets;
 	bool stop;
 
 	pthread_mutex_lock(&t->lock);
@@ -154,11 +155,15 @@ static bool take_wishes(struct jl_tier *t)
 	asked = t->asked;
 	t->asked = NULL;
 	t->asked_last = &t->asked;
+	gets = t->gets;
+	t->gets = NULL;
+	t->gets_last = &t->gets;
 	if (t->offered.len)
 		memcpy(jl_table_add(&t->offers, t->offered.len), t->offered.data,
 		       t->offered.len * sizeof(struct jl_tier_offer));
 	t->offered.len = 0;
 	pthread_mutex_unlock(&t->lock);
+	jl_tier_sites_take(t, gets);
 	for (; asked; asked = next) {
 		next = asked->next;
 		jl_tier_fetch(t, asked);
@@ -176,7 +181,7 @@ static bool take_wishes(struct jl_tier *t)
 
 static void wait_for_more(struct jl_tier *t)
 {
-	struct pollfd fds[1 + 2 * JL_TIER_REMOTES] = {{.fd = t->wake_fd, .events = POLLIN}};
+	struct pollfd fds[1 + 2 * JL_TIER_REMOTES + 2 * JL_TIER_SITES] = {{.fd = t->wake_fd, .events = POLLIN}};
 	int64_t until = JL_FOREVER, one, ms = -1;
 	nfds_t n = 1;
 
@@ -184,6 +189,8 @@ static void wait_for_more(struct jl_tier *t)
 		n += jl_peer_poll(&t->at[i]->remote, &fds[n], &one);
 		until = one < until ? one : until;
 	}
+	n += jl_tier_sites_poll(t, &fds[n], &one);
+	until = one < until ? one : until;
 	if (t->offers_at < t->offers.len && t->n_sending < SENDING_MAX)
 		until = 0;
 	if (until != JL_FOREVER) {
@@ -201,12 +208,14 @@ static void *work(void *ctx)
 	while (take_wishes(t)) {
 		for (uint32_t i = 0; i < t->n; i++)
 			jl_peer_turn(&t->at[i]->remote);
+		jl_tier_sites_turn(t);
 		wait_for_more(t);
 	}
 	for (uint32_t i = 0; i < t->n; i++) {
 		t->at[i]->writes = t->at[i]->reads = false; /* nothing begins any more */
 		jl_peer_give_up(&t->at[i]->remote, NULL);
 	}
+	jl_tier_sites_end(t);
 	return NULL;
 }
 
@@ -218,13 +227,16 @@ struct jl_tier *jl_tier_new(struct jl_store *local, const struct jl_tier_records
 
 	*t = (struct jl_tier){.local = local,
 			      .records = records,
-			      .patience_ns = patience_ns ? patience_ns : PATIENCE_NS,
+			      .patience_ns = patience_ns,
 			      .wake_fd = -1,
 			      .event_fd = -1,
-			      .local_warn = local->warn,
-			      .local_warn_ctx = local->warn_ctx,
+			      .local_warn = local ? local->warn : NULL,
+			      .local_warn_ctx = local ? local->warn_ctx : NULL,
 			      .asked_last = &t->asked,
 			      .answered_last = &t->answered,
+			      .gets_last = &t->gets,
+			      .gotten_last = &t->gotten,
+			      .queued_last = &t->queued,
 			      .offered = JL_TABLE_INIT(struct jl_tier_offer),
 			      .warnings = JL_TABLE_INIT(char *),
 			      .spare = JL_TABLE_INIT(struct jl_buf),
@@ -252,7 +264,8 @@ int jl_tier_add(struct jl_tier *t, struct jl_tier_remote *o, struct jl_err *err)
 				   .allow_xxh3 = o->allow_xxh3,
 				   .keys = o->keys};
 	o->keys = (struct jl_sign_keys)JL_SIGN_KEYS_INIT;
-	jl_peer_init(&s->remote, o->name, o->url, o->writes, t->patience_ns);
+	jl_peer_init(&s->remote, o->name, o->url, o->writes,
+		     t->patience_ns ? t->patience_ns : PATIENCE_NS);
 	s->remote.warn = add_warning;
 	s->remote.warn_ctx = t;
 	t->at[t->n++] = s;
@@ -267,13 +280,16 @@ int jl_tier_start(struct jl_tier *t, struct jl_err *err)
 	t->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (t->wake_fd < 0 || t->event_fd < 0)
 		return jl_err_sys(err, errno, "cannot make an eventfd");
-	t->local->soon = true;
+	if (t->local && t->n > 0)
+		t->local->soon = true;
 	e = jl_thread_start(&t->thread, work, t);
 	if (e)
 		return jl_err_sys(err, e, "cannot start a thread");
 	t->started = true;
-	t->local->warn = add_warning;
-	t->local->warn_ctx = t;
+	if (t->local) {
+		t->local->warn = add_warning;
+		t->local->warn_ctx = t;
+	}
 	return JL_OK;
 }
 
@@ -284,11 +300,13 @@ static void stop(struct jl_tier *t)
 	pthread_mutex_lock(&t->lock);
 	t->stop = true;
 	pthread_mutex_unlock(&t->lock);
-	signal_fd(t->wake_fd);
+	jl_tier_signal(t->wake_fd);
 	pthread_join(t->thread, NULL);
 	t->started = false;
-	t->local->warn = t->local_warn;
-	t->local->warn_ctx = t->local_warn_ctx;
+	if (t->local) {
+		t->local->warn = t->local_warn;
+		t->local->warn_ctx = t->local_warn_ctx;
+	}
 }
 
 void jl_tier_free(struct jl_tier *t)
@@ -342,7 +360,7 @@ void jl_tier_ask(struct jl_tier *t, struct jl_tier_ask *ask)
 	t->asked_last = &ask->next;
 	pthread_mutex_unlock(&t->lock);
 	if (first)
-		signal_fd(t->wake_fd);
+		jl_tier_signal(t->wake_fd);
 }
 
 int jl_tier_fd(const struct jl_tier *t)
@@ -368,6 +386,30 @@ struct jl_tier_ask *jl_tier_taken(struct jl_tier *t)
 	return ask;
 }
 
+void jl_tier_get(struct jl_tier *t, struct jl_tier_get *g)
+{
+	g->next = NULL;
+	pthread_mutex_lock(&t->lock);
+	*t->gets_last = g;
+	t->gets_last = &g->next;
+	pthread_mutex_unlock(&t->lock);
+	jl_tier_signal(t->wake_fd);
+}
+
+struct jl_tier_get *jl_tier_gotten(struct jl_tier *t)
+{
+	struct jl_tier_get *g;
+
+	pthread_mutex_lock(&t->lock);
+	g = t->gotten;
+	if (g)
+		t->gotten = g->next;
+	if (!t->gotten)
+		t->gotten_last = &t->gotten;
+	pthread_mutex_unlock(&t->lock);
+	return g;
+}
+
 void jl_tier_offer_to(struct jl_tier *t, const struct jl_digest *key, uint32_t n)
 {
 	bool wanted = false;
@@ -380,7 +422,7 @@ void jl_tier_offer_to(struct jl_tier *t, const struct jl_digest *key, uint32_t n
 	*(struct jl_tier_offer *)jl_table_add(&t->offered, 1) = (struct jl_tier_offer){.key = *key, .n = n};
 	t->n_open++;
 	pthread_mutex_unlock(&t->lock);
-	signal_fd(t->wake_fd);
+	jl_tier_signal(t->wake_fd);
 }
 
 void jl_tier_offer(struct jl_tier *t, const struct jl_digest *key)

@@ -40,6 +40,29 @@ struct jl_tier_ask { /* the caller's until it is taken back */
 	struct jl_tier_ask *next;
 };
 
+/* One object of a server brought into a file: "DIR/.part", with "DIR/.part-of" (store/about.h) beside it, so that what was cut goes
+ * on from there, in another run, too. The caller's until it is taken back, with all that it points to. */
+struct jl_tier_get {
+	const char *site, *host, *path; /* base/url.h */
+	const char *have_etag, *have_modified; /* of the copy that is there; NULL */
+	bool any_host;           /* redirects may lead anywhere */
+	int dir_fd;
+	struct jl_digest want;   /* what it must be; none: anything */
+	enum jl_digest_algo algo; /* of the digest that is told */
+	bool keep;               /* the local store is given it, too; afterwards: it has it */
+	void *ctx;
+	_Atomic uint64_t got, size; /* meanwhile, too: bytes that are there, of how many (JL_TALK_UNKNOWN) */
+	/* Afterwards: JL_OK: all of it lies in ".part", or it is `unchanged`; JL_ENOTFOUND, JL_EINVAL (refused), JL_ECORRUPT (not
+	 * what it must be), JL_EIO and JL_EBUSY (no answer), JL_ELIMIT (no room). */
+	int status;
+	struct jl_err err;
+	bool unchanged;
+	char *etag, *modified;   /* the caller's to free; NULL: not told */
+	struct jl_digest digest;
+	uint64_t resumed;        /* bytes that an earlier run had brought */
+	struct jl_tier_get *next;
+};
+
 struct jl_tier;
 /* What is in records is for others to know. Called by the tier's thread. */
 struct jl_tier_records {
@@ -53,7 +76,7 @@ struct jl_tier_records {
 };
 /* `local` is borrowed, open for writing, told that what comes is wanted soon, and its warnings are the tier's to pass on
  * (jl_tier_tell); `records` is borrowed, too.
- * patience_ns: peer.h; 0: 1.5 s. */
+ * local NULL: for gets alone. patience_ns: peer.h; 0: 1.5 s, 20 s with servers of gets. */
 struct jl_tier *jl_tier_new(struct jl_store *local, const struct jl_tier_records *records, int64_t patience_ns);
 /* Before the start. JL_EINVAL: its URL is one that may not be used so. */
 int jl_tier_add(struct jl_tier *t, struct jl_tier_remote *remote, struct jl_err *err) JL_MUST_CHECK;
@@ -65,6 +88,9 @@ bool jl_tier_reads(const struct jl_tier *t, const struct jl_digest *key); /* som
 void jl_tier_ask(struct jl_tier *t, struct jl_tier_ask *ask);
 int jl_tier_fd(const struct jl_tier *t);              /* readable when there is something to take or to tell */
 struct jl_tier_ask *jl_tier_taken(struct jl_tier *t); /* one that is answered, or NULL; clears the descriptor */
+/* Servers that are asked for single objects are no remotes: whether one answers is told with each. */
+void jl_tier_get(struct jl_tier *t, struct jl_tier_get *g);
+struct jl_tier_get *jl_tier_gotten(struct jl_tier *t); /* one that is over, or NULL */
 /* The result is in the local store: send it to those that are written to. */
 void jl_tier_offer(struct jl_tier *t, const struct jl_digest *key);
 /* Warnings since the last call, on the caller's thread. */

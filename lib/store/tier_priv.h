@@ -20,6 +20,9 @@ struct jl_tier_slot {
 	int64_t since_ns, waited_ns;
 };
 
+#define JL_TIER_SITES 16u /* helpers of servers at once */
+struct jl_tier_site; /* a server of gets */
+
 struct jl_tier_offer {
 	struct jl_digest key;
 	uint32_t n; /* to the first n remotes */
@@ -40,6 +43,7 @@ struct jl_tier {
 	pthread_mutex_t lock; /* guards what follows, up to the empty line */
 	pthread_cond_t idle;
 	struct jl_tier_ask *asked, **asked_last, *answered, **answered_last;
+	struct jl_tier_get *gets, **gets_last, *gotten, **gotten_last; /* not taken up yet; over */
 	struct jl_table offered;  /* struct jl_tier_offer: not taken up yet */
 	struct jl_table warnings; /* char * */
 	uint32_t n_open;          /* offers that are not done with */
@@ -52,6 +56,9 @@ struct jl_tier {
 	struct jl_table spare;  /* struct jl_buf: memory of fetches that ended, for those that come */
 	struct jl_table offers; /* struct jl_tier_offer: to be begun, from `offers_at` on */
 	uint32_t offers_at, n_sending;
+	struct jl_tier_site *sites;
+	uint32_t n_sites;
+	struct jl_tier_get *queued, **queued_last; /* that no site has yet */
 };
 
 static inline bool jl_tier_takes(const struct jl_tier_slot *s, const struct jl_digest *key)
@@ -77,6 +84,13 @@ static inline bool jl_tier_is_list(const struct jl_tier *t, const void *record, 
 	return t->records->is_list && t->records->is_list(record, len);
 }
 
+/* Let its caller know, and the thread. */
+void jl_tier_signal(int fd);
+/* download.c: gets, on the thread. */
+void jl_tier_sites_take(struct jl_tier *t, struct jl_tier_get *gets);
+void jl_tier_sites_turn(struct jl_tier *t);
+unsigned jl_tier_sites_poll(struct jl_tier *t, struct pollfd *ret, int64_t *until_ns); /* up to 2 * JL_TIER_SITES */
+void jl_tier_sites_end(struct jl_tier *t);
 /* Begin: they free themselves. */
 void jl_tier_fetch(struct jl_tier *t, struct jl_tier_ask *ask);
 void jl_tier_send(struct jl_tier *t, const struct jl_tier_offer *offer);

@@ -1,5 +1,6 @@
 # docs/cookbook.md: every block of it is run here, as it stands there.
 load helper
+load ../servers/helper
 
 BOOK=$JL_SOURCE/docs/cookbook.md
 
@@ -293,4 +294,18 @@ workflow() { # name, python expression over d that gives the script
 	workflow github '"\n".join(s["run"] for s in d["jobs"]["run"]["steps"] if "run" in s)'
 	rm junit.xml
 	workflow gitlab '"\n".join(d["pipeline"]["script"])'
+}
+
+@test "inputs by URL: fetched once, and pinned" {
+	files_start
+	printf 'b\na\nb\n' >"$FILES_DATA/words.txt"
+	printf 'a\n' >"$FILES_DATA/stop.txt"
+	block urls | sed "s,https://data.example.org/2026,$FILES_URL," >joblib.yaml
+	grep -q "$(sha256sum <"$FILES_DATA/stop.txt" | cut -d ' ' -f 1)" joblib.yaml || fail "$(sha256sum "$FILES_DATA/stop.txt")"
+	jl_ok run
+	assert_file counts.txt $'      2 b\n      1 a'
+	jl_ok run
+	assert_counts fresh=1
+	[[ $(files_count '/stop.txt ') == 1 && $(files_count '/words.txt ') == 2 ]]
+	jl_ok run --offline
 }

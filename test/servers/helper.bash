@@ -62,6 +62,15 @@ nginx_start() { server_start nginx.sh "${AS:-nginx}"; }
 # How many requests its log has that match: nginx_count '^PUT .* 201 '
 nginx_count() { grep -cE -- "${1-}" "$NGINX_LOG" || true; }
 
+# Files over HTTP, quick to start: files_start [--no-etag] [--no-range]; sets FILES_URL, FILES_DATA (what is served) and
+# FILES_REQUESTS, its log.
+files_start() {
+	server_start files.py "${AS:-files}" "$@"
+	export FILES_REQUESTS=$SERVER/requests
+}
+# How many requests its log has that match: files_count '^GET .* 206 '
+files_count() { grep -cE -- "${1-}" "$FILES_REQUESTS" || true; }
+
 # A proxy in front of a server on loopback: proxy_start --to HOST:PORT or URL [--http] [--cert PEM]; sets PROXY_PORT,
 # PROXY_CONTROL, PROXY_REQUESTS (its log). It passes all on unchanged until proxy_set.
 proxy_start() {

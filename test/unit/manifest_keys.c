@@ -141,6 +141,15 @@ static const struct sample samples[] = {
 	 "graph.bats: a file that an output glob names is an input made by it"},
 	{JL_IN_PORT, "optional", "true", "maybe", 0, "\"optional\" wants true or false, not \"maybe\"",
 	 "graph.bats: optional inputs and their coming"},
+	{JL_IN_PORT, "url", "https://example.org/a", "a.csv", 0,
+	 "the URL \"a.csv\" does not begin with http://, https:// or s3://",
+	 "urls.bats: a URL as a plain text, in a list, under a name, from a variable, as standard input; in an included folder"},
+	{JL_IN_PORT, "digest", "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "sha256:12", 0,
+	 "\"digest\" wants sha256: and 64 hexadecimal digits, not \"sha256:12\"",
+	 "urls.bats: with a digest nobody is asked as long as the content is here, wherever it came from"},
+	{JL_IN_PORT, "max_age", "1d", "old", 0,
+	 "\"max_age\": \"old\" is not a duration: write a number and ms, s, m, h or d, as in 500ms or 1.5h",
+	 "urls.bats: max_age: for so long the server is not asked"},
 	{JL_IN_RETRIES, "times", "3", "few", 0, "\"times\" wants a whole number in decimal, not \"few\"",
 	 "running.bats: --retries: only the last failure counts, and is the run's"},
 	{JL_IN_RETRIES, "delay", "1s", "later", 0,
@@ -231,7 +240,9 @@ static void write_manifest(struct jl_buf *out, const struct sample *s, unsigned 
 	case JL_IN_INCLUDE: snprintf(before, sizeof(before), "include: {%s", strcmp(s->key, "as") == 0 ? "file: a, " : ""); break;
 	case JL_IN_PORT:
 		snprintf(before, sizeof(before), "    inputs: {%s",
-		         strcmp(s->key, "optional") == 0 ? "path: a, " : "");
+		         strcmp(s->key, "optional") == 0                                   ? "path: a, "
+			 : strcmp(s->key, "digest") == 0 || strcmp(s->key, "max_age") == 0 ? "url: \"https://example.org/a\", "
+											   : "");
 		break;
 	case JL_IN_EXECUTOR:
 		snprintf(before, sizeof(before), "executors: {lab: {%s%s",

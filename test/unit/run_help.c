@@ -50,6 +50,7 @@ static void note(struct jl_sink *s, const struct jl_event *e)
 	case JL_EVENT_WARNING:
 		jl_buf_printf(&w->warnings, "%s\n", e->text);
 		break;
+	case JL_EVENT_FETCH:
 	case JL_EVENT_REMOTE:
 	case JL_EVENT_PROGRESS:
 	case JL_EVENT_PAUSED:
