@@ -195,7 +195,7 @@ static enum map_next whole(struct map *m, struct map_job **ret)
 
 enum map_next map_next(struct map *m, struct map_job **ret)
 {
-	if (m->slots.waiting || m->slots.stopping)
+	if (m->slots.stopping || (m->slots.waiting && !m->again)) /* what is to run again needs no input */
 		return MAP_NONE;
 	if ((m->again || !m->ended || m->rest_at < m->rest.at.len) && m->opts->delay_ns && too_early(m))
 		return MAP_NONE;

@@ -202,6 +202,20 @@ top/j/1/\e/seq'
 	assert_stderr_has 'no such program'
 }
 
+@test "--retries: the next attempt does not wait for input" {
+	input() {
+		echo a
+		for _ in {1..400}; do
+			if [[ $(tallies a) == 2 ]]; then return; fi
+			sleep 0.05
+		done
+		echo late
+	}
+	run_jl map -j1 --retries 1 'tally {}; false' < <(input)
+	assert_status 1
+	assert_tallies 2
+}
+
 @test "--halt: soon starts no more, now ends what runs" {
 	run_jl map -j1 --halt soon,fail=1 'tally {}; exit {}' ::: 0 1 0 0
 	assert_status 1
