@@ -220,6 +220,27 @@ all_gone() {
 	done
 }
 
+@test "memory does not grow with the number of lines" {
+	box 2
+	mkfifo in out
+	jl map --executor box -k echo <in >out 3>&- &
+	local jl=$! few many i line
+	exec 8>in 9<out
+	for i in {1..3000}; do
+		echo "$i" >&8
+		# So many are always under way.
+		if ((i > 100)); then read -r line <&9; fi
+		if ((i == 600)); then few=$(awk '/VmHWM/ { print $2 }' /proc/$jl/status); fi
+	done
+	many=$(awk '/VmHWM/ { print $2 }' /proc/$jl/status)
+	exec 8>&-
+	assert_equal "$line" 2900
+	assert_equal "$(cat <&9)" "$(seq 2901 3000)"
+	exec 9>&-
+	wait $jl
+	((many <= few + 128)) || fail "$few KiB after 600 lines, $many KiB after 3000"
+}
+
 @test "slots: what is said of a host, -j of the others; this machine has its own" {
 	box 3
 	jl_ok map --executor box --events - 'echo {}' ::: a b
