@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define BLOBS_AT_ONCE 16u
+#define STEP          ((size_t)32 << 10)
 
 struct fetch {
 	struct jl_peer_call call; /* first */
@@ -263,9 +264,9 @@ static int take(struct jl_peer_call *c, const void *data, size_t len, struct jl_
 	if (b->cap == 0)
 		*b = jl_tier_buf(f->t, JL_ENVELOPE_MAX);
 
-	/* What is said of the size is not believed beyond what most have. */
+	/* What is said of the size is not believed beyond what most have. In steps, so that one serves for the next. */
 	if (b->len == 0 && c->found <= 2 * JL_ENVELOPE_SMALL)
-		r = jl_buf_reserve(b, (size_t)c->found, &room);
+		r = jl_buf_reserve(b, (size_t)c->found | (STEP - 1), &room);
 	if (r == JL_OK)
 		r = jl_buf_add(b, data, len);
 	return r == JL_OK ? r : jl_err_set(err, r, "it is too long");

@@ -47,10 +47,15 @@ remote_row() { # url, title, goal
 	remote_manifest "$dir/ws" "$1" read "$n"
 	(cd "$dir/nginx/data/open" && find jl -type f -path '*/ac/*') | awk -v url="$1" -v dir="$dir" '
 		{ print "url = " url "/open/" $1; print "output = " dir "/got/" $1 }' >"$dir/list"
-	contender curl "rm -rf $dir/got" "exec curl --cacert $NGINX_CA --create-dirs --no-progress-meter --fail --parallel -K $dir/list" \
+	contender curl remote_folders "exec curl --cacert $NGINX_CA --no-progress-meter --fail --parallel -K $dir/list" \
 		"diff -r $dir/got/jl $dir/nginx/data/open/jl"
 	contender jl "rm -rf $dir/ws/out $dir/ws/.jl $JL_STORE" "exec $jl run -C $dir/ws" remote_same -
 	compare "$2" "$3"
+}
+remote_folders() { # for what curl brings
+	rm -rf "$dir/got"
+	mkdir "$dir/got"
+	(cd "$dir/nginx/data/open" && find jl -type d) | (cd "$dir/got" && xargs mkdir -p)
 }
 remote_same() {
 	summary_is "$n steps: 0 ran, 0 fresh, $n restored, 0 failed" && diff -r "$dir/ws/out" "$dir/seed/out"
