@@ -21,7 +21,7 @@ static int read_keys(struct jl_project *p, const char *from, struct jl_sign_keys
 	int r;
 	if (from[0] == '$') {
 		const char *value = jl_scope_getenv(p, from + 1);
-		return value ? jl_sign_keys_read(ret, value, strlen(value), err)
+		return value && value[0] ? jl_sign_keys_read(ret, value, strlen(value), err)
 			     : jl_err_set(err, JL_EINVAL, "\"sign\": the variable \"%s\" is not set", from + 1);
 	}
 	const char *home = jl_scope_getenv(p, "HOME");
@@ -41,8 +41,9 @@ static int read_keys(struct jl_project *p, const char *from, struct jl_sign_keys
 	return r;
 }
 
-/* $JL_REMOTE_NAME_MODE, for who must not or cannot write into the manifest: a CI system's job that may fill the store. */
-static int find_mode(struct jl_project *p, const struct jl_remote_settings *s, enum jl_remote_mode *ret,
+/* What may be done there: as $JL_REMOTE_NAME_MODE says, for who cannot write into the manifest, such as a CI system's job that may
+ * fill the store; else as the settings do. */
+static int find_mode(struct jl_project *p, const struct jl_remote_settings *s, bool *ret_reads, bool *ret_writes,
 		     struct jl_err *err)
 {
 	char name[200];
@@ -52,18 +53,16 @@ static int find_mode(struct jl_project *p, const struct jl_remote_settings *s, e
 		     : (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ? *c
 									     : '_';
 	const char *value = jl_scope_getenv(p, name);
-	*ret = s->mode;
+	*ret_reads = s->mode != JL_REMOTE_WRITE;
+	*ret_writes = s->mode != JL_REMOTE_READ;
 	if (!value || !value[0])
 		return JL_OK;
-	if (strcmp(value, "read") == 0)
-		*ret = JL_REMOTE_READ;
-	else if (strcmp(value, "write") == 0)
-		*ret = JL_REMOTE_WRITE;
-	else if (strcmp(value, "readwrite") == 0)
-		*ret = JL_REMOTE_READWRITE;
-	else
-		return jl_err_set(err, JL_EINVAL, "$%s is to be read, write or readwrite", name);
-	return JL_OK;
+	const bool both = strcmp(value, "readwrite") == 0;
+	*ret_reads = both || strcmp(value, "read") == 0;
+	*ret_writes = both || strcmp(value, "write") == 0;
+	return *ret_reads || *ret_writes || strcmp(value, "off") == 0
+		       ? JL_OK
+		       : jl_err_set(err, JL_EINVAL, "$%s is to be read, write, readwrite or off", name);
 }
 
 /* One that cannot be used as it should be is not used at all. */
@@ -76,13 +75,12 @@ static void add(struct jl_project *p, struct jl_tier *t, const struct jl_remote_
 				   .allow_xxh3 = s->allow_insecure_hash,
 				   .keys = JL_SIGN_KEYS_INIT};
 	struct jl_err err = JL_ERR_INIT;
-	enum jl_remote_mode mode;
-	int r = find_mode(p, s, &mode, &err);
-	if (r == JL_OK) {
-		o.reads = reads && mode != JL_REMOTE_WRITE;
-		o.writes = mode != JL_REMOTE_READ;
-		r = s->sign[0] ? read_keys(p, s->sign, &o.keys, &err) : JL_OK;
-	}
+	int r = find_mode(p, s, &o.reads, &o.writes, &err);
+	o.reads &= reads;
+	if (r == JL_OK && !o.reads && !o.writes)
+		return;
+	if (r == JL_OK && s->sign[0])
+		r = read_keys(p, s->sign, &o.keys, &err);
 	if (r != JL_OK)
 		jl_err_add(&err, "remote \"%s\"", s->name);
 	if (r == JL_OK)
@@ -143,11 +141,10 @@ int jl_remotes_connect(struct jl_project *p, struct jl_store *local, bool reads,
 bool jl_remotes_read(struct jl_project *p)
 {
 	struct jl_remote_settings settings;
-	enum jl_remote_mode mode;
-	bool reads = false;
+	bool reads, writes, some = false;
 	for (uint32_t i = 0; jl_project_remote(p, i, &settings); i++)
-		reads |= find_mode(p, &settings, &mode, NULL) == JL_OK && mode != JL_REMOTE_WRITE;
-	return reads;
+		some |= find_mode(p, &settings, &reads, &writes, NULL) == JL_OK && reads;
+	return some;
 }
 
 int64_t jl_remotes_finish_ns(struct jl_project *p)

@@ -43,9 +43,12 @@ void jl_files_pretend(struct jl_files *f, uint32_t id, enum jl_kind kind, uint32
 	jl_files_drop(f, id);
 	e = jl_file_at(f, id);
 	e->stamp = (struct jl_stamp){.mode = type | (mode & 0777), .size = (int64_t)size};
-	e->digest = kind == JL_KIND_DIR ? (struct jl_digest){0} : *digest;
+	e->digest = (struct jl_digest){0};
 	e->flags &= ~(uint32_t)(JL_FILE_DIGEST | JL_FILE_MADE);
-	e->flags |= kind == JL_KIND_DIR ? 0 : JL_FILE_DIGEST;
+	if (kind != JL_KIND_DIR) {
+		e->digest = *digest;
+		e->flags |= JL_FILE_DIGEST;
+	}
 }
 
 bool jl_files_dropped(struct jl_files *f, uint32_t id)

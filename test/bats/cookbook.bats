@@ -309,3 +309,80 @@ workflow() { # name, python expression over d that gives the script
 	[[ $(files_count '/stop.txt ') == 1 && $(files_count '/words.txt ') == 2 ]]
 	jl_ok run --offline
 }
+
+# A clone of the example's workspace with a store of its own; the store that is shared is a folder.
+clone() { # name
+	mkdir "$BATS_TEST_TMPDIR/$1"
+	cp joblib.yaml visits.log "$BATS_TEST_TMPDIR/$1"
+	cd "$BATS_TEST_TMPDIR/$1" || return 1
+	export JL_STORE=$BATS_TEST_TMPDIR/$1-store
+}
+shared() { find "$BATS_TEST_TMPDIR/shared/$1" -type f 2>/dev/null | wc -l; }
+
+@test "main writes, pull requests read" {
+	printf 'b\na\n' >visits.log
+	block shared-manifest | sed "s|https://cache.example.org/jl|file://$BATS_TEST_TMPDIR/shared|" >joblib.yaml
+	block shared-github >workflow.yml
+	python3 - <<-'END'
+		import yaml
+		job = yaml.safe_load(open("workflow.yml"))["jobs"]["run"]
+		assert set(job["env"]) == {"JL_KEYS", "JL_REMOTE_CI_MODE", "JL_REMOTE_CI_TOKEN"}, job["env"]
+		assert "'readwrite' || 'read'" in job["env"]["JL_REMOTE_CI_MODE"]
+		open("script", "w").write(job["steps"][-1]["run"])
+	END
+	script=$PWD/script
+	export JL_REMOTE_PATIENCE=2m JL_KEYS="main 0123456789abcdef0123456789abcdef"
+	JL_REMOTE_CI_MODE=readwrite run --separate-stderr bash -e "$script"
+	assert_status 0
+	assert_stderr_has 'remote ci: 1 miss, 1 sent'
+	[[ $(shared ac) == 1 ]]
+	clone pr
+	export JL_REMOTE_CI_MODE=read
+	run --separate-stderr bash -e "$script"
+	assert_status 0
+	assert_counts restored=1
+	echo c >>visits.log
+	run --separate-stderr bash -e "$script"
+	assert_counts ran=1
+	[[ $(shared ac) == 1 ]]
+	# A fork has no secrets.
+	echo b >visits.log
+	echo a >>visits.log
+	clone fork
+	JL_KEYS='' run --separate-stderr bash -e "$script"
+	assert_counts ran=1
+	assert_stderr_has 'remote "ci": "sign": the variable "JL_KEYS" is not set; the remote is not used'
+}
+
+@test "pull requests share among themselves, which main never asks" {
+	printf 'b\na\n' >visits.log
+	block shared-manifest | sed '/^store:/,/name: ci/d' >joblib.yaml
+	block shared-places | sed "s|https://cache.example.org/jl|file://$BATS_TEST_TMPDIR/shared|" >>joblib.yaml
+	export JL_REMOTE_PATIENCE=2m JL_KEYS="main 0123456789abcdef0123456789abcdef"
+	as_main() { JL_REMOTE_MAIN_MODE=readwrite JL_REMOTE_PR_MODE=off jl_ok run; }
+	jl_ok run
+	assert_counts ran=1
+	[[ $(shared main) == 0 && $(shared pr) == 1 ]]
+	clone one
+	as_main
+	assert_counts ran=1
+	[[ $(shared main) == 1 && $(shared pr) == 1 ]]
+	clone two
+	jl_ok run -v
+	assert_counts restored=1
+	assert_stderr_has 'remote main: 1 hit'
+	echo c >>visits.log
+	jl_ok run
+	assert_counts ran=1
+	clone three
+	jl_ok run -v
+	assert_counts restored=1
+	assert_stderr_has 'remote main: 1 miss'
+	assert_stderr_has 'remote pr: 1 hit'
+	[[ $(shared main) == 1 && $(shared pr) == 2 ]]
+}
+
+# Its lines are those of a real nginx in test/servers/nginx.sh.
+@test "the server's part is there" {
+	block shared-nginx | grep -q 'limit_except GET'
+}

@@ -89,7 +89,7 @@ another_user() {
 	[ "$(find "$SHARED/ac" -type f | wc -l)" = 2 ]
 	echo "f e" >in.txt
 	JL_REMOTE_CI_MODE=rw jl_ok run
-	assert_stderr_has 'remote "ci": $JL_REMOTE_CI_MODE is to be read, write or readwrite; the remote is not used'
+	assert_stderr_has 'remote "ci": $JL_REMOTE_CI_MODE is to be read, write, readwrite or off; the remote is not used'
 	[ "$(find "$SHARED/ac" -type f | wc -l)" = 2 ]
 }
 
@@ -155,7 +155,7 @@ another_user() {
 	[[ $output == *"the remotes are asked for it first"* ]]
 	jl_ok plan --offline
 	[[ $output != *remotes* ]]
-	JL_REMOTE_CI_MODE=write jl_ok plan
+	JL_REMOTE_CI_MODE="write" jl_ok plan
 	[[ $output != *remotes* ]]
 	[ ! -s "$TALLY" ]
 	[ ! -e "$JL_STORE" ]
@@ -410,10 +410,10 @@ long_chain() {
 	[ "$(wc -l <"$TALLY")" = 8 ]
 	another_user bob
 	cp "$WS/extra.h" .
-	ls -A >"$BATS_TEST_TMPDIR/before"
+	find . -path ./store -prune -o -print | sort >"$BATS_TEST_TMPDIR/before"
 	jl_ok cache pull
 	assert_equal "$stderr" "jl: fetched 8 results; 1 not known before others are made"
-	ls -A | grep -vx store | cmp - <(grep -vx store "$BATS_TEST_TMPDIR/before")
+	find . -path ./store -prune -o -print | sort | cmp - "$BATS_TEST_TMPDIR/before"
 	jl_ok cache pull
 	assert_equal "$stderr" "jl: fetched 0 results; 8 here already; 1 not known before others are made"
 	jl_ok run --offline
@@ -454,4 +454,74 @@ long_chain() {
 	cp "$WS/extra.h" .
 	jl_ok run
 	[ ! -s "$TALLY" ]
+}
+
+# Folders of the test may be entered by all; other users have no more rights there than in real life.
+let_in() {
+	local dir=$BATS_TEST_TMPDIR
+	while [[ $dir == */jl-test.* || $dir == */bats-run-* ]]; do
+		chmod o+x "$dir"
+		dir=${dir%/*}
+	done
+}
+as() { # uid, command...: as that user, in his own folder
+	local folder=$BATS_TEST_TMPDIR/$1
+	cd "$folder" || return 1
+	HOME=$folder/home JL_STORE=$folder/store TMPDIR=$folder/tmp XDG_CACHE_HOME='' XDG_CONFIG_HOME='' \
+		setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}"
+}
+new_user() { # uid
+	mkdir -p "$BATS_TEST_TMPDIR/$1"/{home,tmp}
+	cp "$WS/joblib.yaml" "$WS/in.txt" "$BATS_TEST_TMPDIR/$1"
+	chown -R "$1:$1" "$BATS_TEST_TMPDIR/$1"
+	chmod 700 "$BATS_TEST_TMPDIR/$1"
+}
+
+@test "two users of one machine: the other gets it byte for byte, may not write, and believes nothing altered" {
+	setpriv --reuid 4001 --regid 4001 --clear-groups true 2>/dev/null || skip "nobody here becomes somebody else"
+	cp "$JL_BUILD/jl" "$JL_BUILD/libexec/jl/jl-store-file" "$BATS_TEST_TMPDIR/bin"
+	let_in
+	chmod 666 "$TALLY"
+	export CI_KEYS="ci 0123456789abcdef0123456789"
+	manifest read 'sign: $CI_KEYS'
+	new_user 4001
+	new_user 4002
+	install -d -o 4001 -g 4001 -m 755 "$SHARED"
+	as 4001 true || skip "other users cannot get here"
+	JL_REMOTE_CI_MODE=readwrite run --separate-stderr as 4001 jl run
+	assert_status 0
+	assert_counts ran=2
+	: >"$TALLY"
+	run --separate-stderr as 4002 jl run
+	assert_status 0
+	assert_counts restored=2
+	[ ! -s "$TALLY" ]
+	cmp "$BATS_TEST_TMPDIR/4001/big" "$BATS_TEST_TMPDIR/4002/big"
+	[ "$(stat -c %u "$BATS_TEST_TMPDIR/4002/big")" = 4002 ]
+	# He may not write there, though he says so.
+	echo "d c" >"$BATS_TEST_TMPDIR/4002/in.txt"
+	find "$SHARED" -type f | sort >"$BATS_TEST_TMPDIR/before"
+	JL_REMOTE_CI_MODE=readwrite run --separate-stderr as 4002 jl run
+	assert_counts ran=2
+	assert_stderr_has "nothing more is sent to it"
+	find "$SHARED" -type f | sort | cmp - "$BATS_TEST_TMPDIR/before"
+	# Somebody with the rights alters what lies there.
+	find "$SHARED/ac" -type f -exec sh -c 'printf X | dd of="$1" bs=1 seek=200 conv=notrunc status=none' - {} \;
+	new_user 4003
+	: >"$TALLY"
+	run --separate-stderr as 4003 jl run
+	assert_counts ran=2
+	assert_stderr_has 'a result was not taken: its signature is wrong'
+}
+
+@test "jl itself loads no library for what its helpers do" {
+	[[ -z ${JL_SAN-} ]] || skip "sanitizers load their own"
+	run ldd "$JL_BUILD/jl"
+	for library in curl ssl crypto gnutls nghttp2 archive krb5 ldap xml2; do
+		refute_output --partial "lib$library"
+	done
+	# What is linked in where there is an archive of it, else loaded: yaml, zstd, z, nettle, jansson.
+	[ "$(readelf -d "$JL_BUILD/jl" | grep -c '(NEEDED)')" -le 6 ]
+	run ! grep -q 'dlopen' <(nm -D --undefined-only "$JL_BUILD/jl")
+	ldd "$JL_BUILD/libexec/jl/jl-store-http" | grep -q libcurl
 }

@@ -6,9 +6,9 @@
 #     nginx.sh stop FOLDER
 #
 # Prints NGINX_HTTP, NGINX_HTTPS, NGINX_MTLS (URLs), NGINX_CA, NGINX_PEM (the server's certificate and key in one),
-# NGINX_CERT and NGINX_KEY (a client's), NGINX_LOG. Every URL has five folders: /open/ for all; /private/ for user writer,
+# NGINX_CERT and NGINX_KEY (a client's), NGINX_LOG. Every URL has six folders: /open/ for all; /private/ for user writer,
 # password sekret, or reader, legible; /ci/ that all read and writer alone writes; /team/ that writer and reader
-# read, and where reader is told 403 when he writes; /bearer/ for the token t0ken. The log has a
+# read, and where reader is told 403 when he writes; /jl/ as the cookbook has it; /bearer/ for the token t0ken. The log has a
 # line a request: METHOD URI STATUS PROTOCOL USER RANGE IF_NONE_MATCH, "-" for what was not said.
 # shellcheck source=test/servers/common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
@@ -28,6 +28,7 @@ certificates() {
 	cat server.pem server.key >server.both
 	printf 'writer:%s\n' "$(openssl passwd -apr1 sekret)" >writers
 	printf 'reader:%s\n' "$(openssl passwd -apr1 legible)" | cat writers - >users
+	cp users readers
 }
 
 write_config() { # ports
@@ -68,6 +69,9 @@ write_config() { # ports
 		location /private/ { auth_basic store; auth_basic_user_file $dir/users; }
 		location /ci/ { limit_except GET { auth_basic store; auth_basic_user_file $dir/writers; } }
 		location /team/ { auth_basic store; auth_basic_user_file $dir/users; if (\$forbidden) { return 403; } }
+		$(awk '$0 == "<!-- example: shared-nginx -->" { found = 1; next }
+			found && /^```/ { if (++fences == 2) exit; next }
+			found && fences == 1' "$(dirname "${BASH_SOURCE[0]}")/../../docs/cookbook.md")
 		location /bearer/ { if (\$bearer = 0) { return 401; } }
 	CONFIG
 }

@@ -133,6 +133,26 @@ assert_refused() { # what is said
 	assert_refused '"sign": the variable "CI_KEYS" is not set; the remote is not used'
 }
 
+@test "nginx: main writes, pull requests read, as the cookbook has it" {
+	nginx_start
+	export JL_REMOTE_CI_CACERT=$NGINX_CA JL_KEYS="main 0123456789abcdef0123456789"
+	manifest "$NGINX_HTTPS/jl" read 'sign: $JL_KEYS'
+	JL_REMOTE_CI_MODE=readwrite JL_REMOTE_CI_USER=writer JL_REMOTE_CI_PASSWORD=sekret jl_ok run
+	refute_stderr_has remote
+	another_user reader
+	export JL_REMOTE_CI_USER=reader JL_REMOTE_CI_PASSWORD=legible
+	jl_ok run
+	assert_counts restored=2
+	refute_stderr_has remote
+	echo "d c" >in.txt
+	JL_REMOTE_CI_MODE=readwrite jl_ok run
+	assert_counts ran=2
+	assert_stderr_has 'was not stored there: HTTP 401; nothing more is sent to it'
+	[ "$(nginx_count '^PUT .* 201 .* reader ')" = 0 ]
+	another_user nobody
+	JL_REMOTE_CI_PASSWORD=wrong assert_refused "HTTP 401"
+}
+
 @test "nginx: who says that he writes and may not is told once, and tries no more" {
 	nginx_start
 	export JL_REMOTE_CI_CACERT=$NGINX_CA JL_REMOTE_CI_USER=reader JL_REMOTE_CI_PASSWORD=legible
