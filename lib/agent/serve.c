@@ -310,6 +310,7 @@ static int take_call(struct jl_serve *s, const struct jl_msg_call *call, struct 
 	umask((mode_t)call->umask);
 	if (call->silence_ms)
 		s->silence_ns = (int64_t)call->silence_ms * JL_NS_MS;
+	jl_loop_arm(s->loop, &s->silence, s->link.heard_ns + s->silence_ns);
 	s->memory = jl_machine_system.memory_total(&jl_machine_system);
 	uname(&u);
 	snprintf(arch, sizeof(arch), "linux-%.64s", u.machine);

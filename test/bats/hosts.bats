@@ -199,6 +199,26 @@ EOF2
 	all_gone "$PWD/far"
 }
 
+@test "S35: when jl falls silent the agent ends what it runs, and nothing that it says later counts" {
+	mkfifo up
+	write_manifest <<EOF2
+version: 1
+executors: {box: {type: command, launch: ["$(agent)"], slots: 1, silence: 1s}}
+steps:
+  a: {command: "if mkdir $PWD/once 2>/dev/null; then echo \$\$ > $PWD/up; sleep 1000; echo late > o; else echo ok > o; fi", inputs: in, outputs: o, executor: box}
+EOF2
+	touch in
+	jl run >out 2>err 3>&- &
+	local jl=$! pid
+	read -r pid <up
+	kill -STOP $jl
+	ended() { ! kill -0 "$pid" 2>/dev/null; }
+	wait_until ended
+	kill -CONT $jl
+	wait $jl
+	assert_equal "$(cat o)" ok
+}
+
 @test "jl hosts: those that are up, and why others are not" {
 	write_manifest <<EOF2
 version: 1
