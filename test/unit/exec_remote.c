@@ -426,9 +426,9 @@ static void test_recall(void **state)
 	assert_int_equal(seen.jobs[2].out.len, 0);
 	start_at(3, "echo ran", &all);
 	assert_int_equal(write(fd, "\n", 1), 1); /* too late, as a rule: then it runs */
-	close(fd);
 	jl_remote_recall(exec, 3, 0);
 	seen_wait(&seen, 3);
+	close(fd); /* not before: what nobody has opened yet is lost then */
 	assert_int_equal(seen.jobs[1].result.exit_code, 0);
 	assert_true((seen.jobs[3].result.end == JL_JOB_EXITED) == (seen.jobs[3].out.len == 4));
 }
