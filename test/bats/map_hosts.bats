@@ -171,6 +171,21 @@ all_gone() {
 	assert_output --partial 'jl: host "h1": '
 }
 
+@test "a job that fails where its host may be to blame is tried once on another" {
+	sshd_start -n 2
+	touch "$(ssh_home h2)/able"
+	# Each waits for the other, so both hosts have one.
+	local both="touch $PWD/at{}; while ! test -e $PWD/at1 || ! test -e $PWD/at2; do sleep 0.05; done"
+	jl_ok map -S h1*1,h2*1 -k --joblog log "$both; echo {}; test -e \$HOME/able || exit 127" ::: 1 2
+	assert_output $'1\n2'
+	assert_stderr_has ': it failed on "h1", and is tried on another host'
+	assert_equal "$(cut -f2,7 log | sort -u | paste -sd,)" $'Host\tExitval,h2\t0'
+	rm "$(ssh_home h2)/able"
+	run_jl map -S h1*1,h2*1 -k "$both; echo {}; exit 127" ::: 1 2
+	assert_status 2
+	assert_output $'1\n2'
+}
+
 @test "a job that takes its hosts down fails the third time" {
 	box 1
 	run_jl map --executor box 'echo {}; kill -9 $PPID; sleep 1000' ::: a
