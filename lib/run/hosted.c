@@ -279,6 +279,7 @@ static int load(struct jl_hosted *h, struct jl_call *c, const struct jl_table *w
 	if (r == JL_OK)
 		r = add_stdin(h, c, err);
 	job->cargo = &room->cargo;
+	job->label = jl_call_label(c); /* texts may have moved */
 	return r;
 }
 
