@@ -461,3 +461,20 @@ killed_in_the_middle() {
 	assert_counts fresh=1
 	assert_tallies 0
 }
+
+@test "on another host an input by URL lies where it lies here, and the key is the same" {
+	files_start
+	serve raw.bin 100000
+	write_manifest <<-END
+		version: 1
+		executors: {lab: {type: command, launch: [sh]}}
+		steps:
+		  one: {command: "cat \${{ input }} > out; tally one", inputs: '$FILES_URL/raw.bin', outputs: out, executor: lab}
+	END
+	jl_ok run
+	cmp out "$FILES_DATA/raw.bin"
+	rm -r .jl out
+	jl_ok run --executor local
+	assert_counts restored=1
+	[ "$(files_count ' 200 ')" = 1 ]
+}
