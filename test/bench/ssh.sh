@@ -23,7 +23,7 @@ ssh_manifest() { # folder, n
 		executors: {far: {type: ssh, hosts: [h1]}}
 		defaults: {executor: far}
 		steps:
-		  many: {foreach: {from: 1, to: $2}, command: ["true"]}
+		  many: {foreach: {from: 1, to: $2}, command: ["true", "\${{ item }}"]}
 		  one: {command: ["true"]}
 	END
 }
