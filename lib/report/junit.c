@@ -282,6 +282,7 @@ static void event(struct jl_sink *s, const struct jl_event *e)
 	case JL_EVENT_WARNING:
 	case JL_EVENT_FETCH:
 	case JL_EVENT_REMOTE:
+	case JL_EVENT_HOST:
 	case JL_EVENT_PROGRESS:
 	case JL_EVENT_PAUSED:
 	case JL_EVENT_SCREEN:

@@ -14,6 +14,7 @@ static const char *const names[] = {
 	[JL_EVENT_WARNING] = "warning",
 	[JL_EVENT_FETCH] = "fetch",
 	[JL_EVENT_REMOTE] = "remote",
+	[JL_EVENT_HOST] = "host",
 	[JL_EVENT_RUN_FINISHED] = "run_finished",
 };
 
@@ -137,6 +138,13 @@ void jl_ndjson_add(struct jl_buf *out, const struct jl_event *e)
 		break;
 	case JL_EVENT_REMOTE:
 		put_remote(&j, e->remote);
+		break;
+	case JL_EVENT_HOST:
+		jl_json_put_str(&j, "executor", e->executor);
+		jl_json_put_str(&j, "host", e->host);
+		jl_json_put_str(&j, "state", e->text);
+		if (e->reason)
+			jl_json_put_str(&j, "reason", e->reason);
 		break;
 	case JL_EVENT_RUN_FINISHED:
 		put_totals(&j, e);

@@ -277,6 +277,8 @@ static void event(struct jl_sink *s, const struct jl_event *e)
 	case JL_EVENT_FETCH:
 		show_fetch(p, e);
 		break;
+	case JL_EVENT_HOST:
+		break; /* what matters of it is a warning */
 	case JL_EVENT_REMOTE:
 		if (p->opts.verbose && !p->opts.quiet)
 			show_remote(p, e->remote);

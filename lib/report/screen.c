@@ -291,6 +291,7 @@ void jl_screen_event(struct jl_screen *s, const struct jl_event *e)
 	case JL_EVENT_WARNING:
 	case JL_EVENT_FETCH:
 	case JL_EVENT_REMOTE:
+	case JL_EVENT_HOST:
 	case JL_EVENT_PROGRESS:
 		break;
 	}

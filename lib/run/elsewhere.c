@@ -79,7 +79,14 @@ int jl_elsewhere_hosts(struct jl_elsewhere *w, const struct jl_manifest *m, cons
 static void changed(void *ctx, const struct jl_host *host, const char *why)
 {
 	struct jl_engine *e = ctx;
+	enum jl_host_state now = jl_hosts_state(e->elsewhere.exec, host);
+	struct jl_event ev = {.type = JL_EVENT_HOST,
+			      .executor = host->executor,
+			      .host = host->name,
+			      .text = now == JL_HOST_ASIDE ? "aside" : why ? "lost" : "up",
+			      .reason = why};
 	e->needs.stuck = false;
+	jl_engine_emit(e, &ev);
 	if (why)
 		jl_engine_warn(e, NULL, "host \"%s\" of \"%s\": %s", host->name, host->executor, why);
 }

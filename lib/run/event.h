@@ -20,6 +20,7 @@ enum jl_event_type {
 	JL_EVENT_FETCH,        /* url, fetch, bytes, total (0: not known), wall_ns, reason: an input by URL; the first when it took
 	                          a second, the last when it is over */
 	JL_EVENT_REMOTE,       /* remote; at the end, for each shared store that was turned to */
+	JL_EVENT_HOST,         /* executor, host, text: "up", "lost", "aside" (nothing more is sent there); reason */
 	JL_EVENT_RUN_FINISHED,
 	/* from here on for displays only */
 	JL_EVENT_PROGRESS,     /* counts or time moved, before each wait and when a sink's wake_ns is there; total, eta_ns. With

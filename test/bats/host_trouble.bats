@@ -135,6 +135,8 @@ EOF2
 	wait $jl
 	exec 9>&-
 	assert_equal "$(cat after)" ok
+	run grep -o '"event":"host","executor":"lab","host":"h1","state":"[a-z]*"' events.json
+	assert_output --regexp '"up".*"lost".*"up"'
 }
 
 @test "processors and memory of a step are its host's" {

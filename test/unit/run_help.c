@@ -52,6 +52,7 @@ static void note(struct jl_sink *s, const struct jl_event *e)
 		break;
 	case JL_EVENT_FETCH:
 	case JL_EVENT_REMOTE:
+	case JL_EVENT_HOST:
 	case JL_EVENT_PROGRESS:
 	case JL_EVENT_PAUSED:
 	case JL_EVENT_SCREEN:
