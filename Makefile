@@ -72,6 +72,7 @@ COV_FLAGS := $(if $(COV),--coverage -O0)
 PKGS := yaml-0.1 libxxhash libzstd zlib nettle jansson
 PKGS_archive := libarchive
 PKGS_store-http := libcurl
+PKGS_store-rclone := libcurl
 
 base_cflags = -std=c17 -D_GNU_SOURCE -DJL_VERSION='"$(VERSION)"' -Ilib $(WARN) -O2 -g -pthread \
 	$(SAN_FLAGS) $(COV_FLAGS) $(PKG_CFLAGS)

@@ -68,7 +68,7 @@ static int fail(struct folder *f, uint32_t id, int error)
 	const enum jl_talk_error kind = error == ENOENT || error == ENOTDIR                   ? JL_TALK_NOT_FOUND
 					: error == EACCES || error == EPERM || error == EROFS ? JL_TALK_REFUSED
 					: error == ENOSPC || error == EDQUOT || error == EINVAL || error == ELOOP ||
-							error == EXDEV
+							error == EXDEV || error == ECANCELED
 						? JL_TALK_PERMANENT
 						: JL_TALK_TEMPORARY;
 

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define IDLE_MS 60000
-#define KEPT    (64 << 20)
+#define KEPT (64 << 20)
 
 static int say(const char *text)
 {
@@ -28,27 +27,17 @@ static int open_place(struct jl_place *p, const struct jl_talk *hello, struct jl
 	return r;
 }
 
-static int serve(struct jl_serve *s, const struct jl_place *place, struct jl_transport *transport)
+static int serve(struct jl_serve *s, struct jl_place *place, struct jl_transport *transport)
 {
 	struct jl_err err = JL_ERR_INIT;
 	struct jl_objects objects;
-	struct jl_talk m;
-	int r = JL_OK;
+	int r;
 
 	jl_objects_open(&objects, place, transport, s);
-	for (;;) {
-		/* First what has come already, with the hello perhaps: no descriptor tells of that. */
-		while (r == JL_OK && (r = jl_serve_next(s, false, &m, &err)) == 1)
-			r = jl_objects_take(&objects, &m);
-		if (r != JL_OK || s->ended)
-			break;
-		if (!jl_transport_work(transport))
-			r = jl_err_set(&err, JL_EIO, "libcurl failed");
-		else if ((r = jl_serve_flush(s)) == JL_OK)
-			jl_transport_wait(transport, s->in, IDLE_MS);
-	}
+	while ((r = jl_objects_turn(&objects, &err)) > 0)
+		jl_transport_wait(transport, &s->in, 1, jl_objects_wait_ms(&objects));
 	jl_objects_release(&objects);
-	return r == JL_OK ? 0 : say(err.text[0] ? err.text : "cannot talk to jl");
+	return r == JL_OK ? 0 : say(err.text);
 }
 
 int main(void)
@@ -74,12 +63,13 @@ int main(void)
 	}
 	if (jl_transport_open(&transport, &err) != JL_OK) {
 		say(err.text);
-	} else {
-		if (jl_serve_welcome(&s, "http", JL_TALK_CAN_PUT | JL_TALK_CAN_RANGE | JL_TALK_CAN_FETCH) == JL_OK)
-			status = serve(&s, &place, &transport);
-		jl_transport_release(&transport);
+		jl_place_release(&place);
+		goto out;
 	}
-	jl_place_release(&place);
+	if (jl_serve_welcome(&s, "http", JL_TALK_CAN_PUT | JL_TALK_CAN_RANGE | JL_TALK_CAN_FETCH) == JL_OK)
+		status = serve(&s, &place, &transport);
+	jl_place_release(&place); /* it may ask for credentials still */
+	jl_transport_release(&transport);
 out:
 	jl_serve_release(&s);
 	return status;

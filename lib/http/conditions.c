@@ -35,7 +35,9 @@ void jl_conditions_headers(const struct jl_conditions *c, bool part,
 	const char *const headers[][2] = {
 		{"If-None-Match", c->have_etag},
 		{"If-Modified-Since", c->have_etag ? NULL : c->have_modified},
-		{"If-Range", !part ? NULL : strong ? c->part_etag : c->part_modified},
+		{"If-Range", !part    ? NULL
+			     : strong ? c->part_etag
+				      : c->part_modified},
 	};
 
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {

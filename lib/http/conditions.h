@@ -5,8 +5,8 @@
 #include "store/talk.h"
 
 struct jl_conditions {
-	bool fetch;    /* it is one */
-	bool any_host; /* redirects may lead anywhere */
+	bool fetch;                                                  /* it is one */
+	bool any_host;                                               /* redirects may lead anywhere */
 	char *have_etag, *have_modified, *part_etag, *part_modified; /* NULL: none */
 };
 

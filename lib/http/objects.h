@@ -3,29 +3,40 @@
  * to any other.
  *
  *     jl_objects_open(&o, &place, &transport, &serve);
- *     jl_objects_take(&o, &message);           each message that came
- *     … jl_transport_work() …                  answers are sent from in there
+ *     while ((r = jl_objects_turn(&o, &err)) > 0)
+ *             jl_transport_wait(&transport, &serve.in, 1, jl_objects_wait_ms(&o));
  *     jl_objects_release(&o);                  drops what is open
  */
 #ifndef JL_HTTP_OBJECTS_H
 #define JL_HTTP_OBJECTS_H
 
-#include "http/place.h"
+#include "http/upload.h"
 #include "store/serve.h"
+
+struct jl_object_fault {
+	enum jl_talk_error kind;
+	char text[300];
+};
 
 struct jl_object;
 struct jl_objects {
-	const struct jl_place *place;
+	struct jl_place *place;
 	struct jl_transport *transport;
 	struct jl_serve *serve;
+	/* May say better what became of an object, of which HTTP said `status` (0: nothing). NULL: nobody knows better. */
+	void (*explain)(void *ctx, const char *name, long status, struct jl_object_fault *fault);
+	void *ctx;
 	struct jl_object *first;
+	struct jl_uploads uploads;
 };
 
 /* All three are borrowed until the release. */
-void jl_objects_open(struct jl_objects *o, const struct jl_place *place, struct jl_transport *transport,
+void jl_objects_open(struct jl_objects *o, struct jl_place *place, struct jl_transport *transport,
 		     struct jl_serve *serve);
 void jl_objects_release(struct jl_objects *o);
-/* JL_ECORRUPT: it has no place here. JL_EIO: jl has gone. */
-int jl_objects_take(struct jl_objects *o, const struct jl_talk *m) JL_MUST_CHECK;
+unsigned jl_objects_puts(const struct jl_objects *o); /* how many are being put */
+/* Take what came, do what can be done. 1; 0: jl wants no more; JL_ECORRUPT, JL_EIO. */
+int jl_objects_turn(struct jl_objects *o, struct jl_err *err) JL_MUST_CHECK;
+int jl_objects_wait_ms(const struct jl_objects *o); /* until the next turn at the latest */
 
 #endif

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TOKEN_MAX 16384
+
 /* $JL_REMOTE_NAME_WHAT; NULL: not set. */
 static char *variable(const struct jl_place *p, const char *what)
 {
@@ -22,6 +24,31 @@ static char *variable(const struct jl_place *p, const char *what)
 	return value && value[0] ? jl_strdup(value) : NULL;
 }
 
+/* $JL_REMOTE_NAME_TOKEN, or the first line of the file $JL_REMOTE_NAME_TOKEN_FILE. */
+static int read_token(struct jl_place *p, struct jl_err *err)
+{
+	char *path = variable(p, "TOKEN_FILE"), line[TOKEN_MAX + 1] = "";
+	FILE *f;
+
+	p->who.token = variable(p, "TOKEN");
+	if (!path || p->who.token) {
+		free(path);
+		return JL_OK;
+	}
+	f = fopen(path, "re");
+	if (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\r\n")] = '\0';
+		p->who.token = jl_strdup(line);
+	}
+	if (f)
+		fclose(f);
+	explicit_bzero(line, sizeof(line));
+	if (!p->who.token)
+		jl_err_set(err, JL_EINVAL, "no token in \"%s\" (JL_REMOTE_%s_TOKEN_FILE)", path, p->name);
+	free(path);
+	return p->who.token ? JL_OK : JL_EINVAL;
+}
+
 /* What the URL and the environment say of a bucket. */
 static int open_s3(struct jl_place *p, const char *url, struct jl_err *err)
 {
@@ -32,10 +59,7 @@ static int open_s3(struct jl_place *p, const char *url, struct jl_err *err)
 		return r;
 	p->base = at.base;
 	p->who.sign = at.sign;
-	p->who.user = at.user;
-	p->who.password = at.password;
-	p->who.session = at.session;
-	return JL_OK;
+	return jl_login_open(&p->login, err);
 }
 
 /* libcurl looks for it at each request. */
@@ -60,7 +84,7 @@ int jl_place_open(struct jl_place *p, const char *url, const char *name, struct 
 		r = open_s3(p, url, err);
 	} else if (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0) {
 		p->base = jl_strdup(url);
-		p->who.token = variable(p, "TOKEN");
+		r = read_token(p, err);
 		p->who.user = variable(p, "USER");
 		p->who.password = variable(p, "PASSWORD");
 		p->who.netrc = has_netrc();
@@ -77,15 +101,41 @@ int jl_place_open(struct jl_place *p, const char *url, const char *name, struct 
 void jl_place_release(struct jl_place *p)
 {
 	const struct jl_transfer_who *w = &p->who;
-	const char *all[] = {p->name,  p->base,     p->hosts, p->ca,      w->user, w->password,
-			     w->token, w->sign,     w->cert,  w->session, w->key};
+	const char *all[] = {p->name, p->base, p->hosts, p->ca, w->token, w->sign, w->cert, w->key};
 
+	if (w->sign) {
+		jl_login_release(&p->login);
+	} else {
+		free((char *)w->user);
+		free((char *)w->password);
+	}
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		free((char *)all[i]);
 	*p = (struct jl_place){0};
 }
 
-const struct jl_transfer_who *jl_place_who(const struct jl_place *p, const char *url)
+void jl_place_turn(struct jl_place *p, struct jl_transport *transport)
 {
+	if (p->who.sign)
+		jl_login_turn(&p->login, transport);
+}
+
+bool jl_place_is_ready(const struct jl_place *p)
+{
+	return !p->who.sign || jl_login_is_good(&p->login);
+}
+
+const char *jl_place_fault(const struct jl_place *p)
+{
+	return p->who.sign && p->login.fault[0] ? p->login.fault : NULL;
+}
+
+const struct jl_transfer_who *jl_place_who(struct jl_place *p, const char *url)
+{
+	if (p->who.sign) {
+		p->who.user = p->login.aws.user;
+		p->who.password = p->login.aws.secret;
+		p->who.session = p->login.aws.session;
+	}
 	return jl_url_same_origin(p->base, url) ? &p->who : NULL;
 }

@@ -15,35 +15,6 @@ static char *from_env(const char *name)
 	return value && value[0] ? jl_strdup(value) : NULL;
 }
 
-/* "KEY = VALUE" of a section of an AWS credentials file. */
-static void read_profile(struct jl_s3 *h)
-{
-	const char *profile = getenv("AWS_PROFILE"), *home = getenv("HOME");
-	char *path = from_env("AWS_SHARED_CREDENTIALS_FILE"), line[2048], section[256] = "", own[4096];
-	FILE *f;
-
-	snprintf(own, sizeof(own), "%s/.aws/credentials", home ? home : "");
-	f = fopen(path ? path : own, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		char key[128], value[1024];
-
-		if (sscanf(line, " [%255[^]]]", section) == 1 ||
-		    strcmp(section, profile && profile[0] ? profile : "default") != 0 ||
-		    sscanf(line, " %127[A-Za-z0-9_] = %1023s", key, value) != 2)
-			continue;
-		if (strcmp(key, "aws_access_key_id") == 0 && !h->user)
-			h->user = jl_strdup(value);
-		else if (strcmp(key, "aws_secret_access_key") == 0 && !h->password)
-			h->password = jl_strdup(value);
-		else if (strcmp(key, "aws_session_token") == 0 && !h->session)
-			h->session = jl_strdup(value);
-	}
-	if (f)
-		fclose(f);
-	explicit_bzero(line, sizeof(line));
-	free(path);
-}
-
 /* "%41" is "A"; in place. */
 static char *decode(char *text)
 {
@@ -115,15 +86,6 @@ int jl_s3_open(const char *url, struct jl_s3 *ret, struct jl_err *err)
 	h->base = jl_buf_detach(&b, NULL);
 	jl_buf_printf(&b, "aws:amz:%s:s3", region);
 	h->sign = jl_buf_detach(&b, NULL);
-	h->user = from_env("AWS_ACCESS_KEY_ID");
-	h->password = from_env("AWS_SECRET_ACCESS_KEY");
-	h->session = h->user ? from_env("AWS_SESSION_TOKEN") : NULL;
-	if (!h->user || !h->password)
-		read_profile(h);
-	if (r == JL_OK && (!h->user || !h->password))
-		r = jl_err_set(
-			err, JL_EINVAL,
-			"no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write ~/.aws/credentials");
 	free(rest);
 	free(endpoint);
 	free(region);
@@ -139,7 +101,4 @@ void jl_s3_release(struct jl_s3 *s)
 {
 	free(s->base);
 	free(s->sign);
-	free(s->user);
-	free(s->password);
-	free(s->session);
 }

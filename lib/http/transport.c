@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define CONNECTIONS 64L
 #define CONNECT_MS  10000L
 #define BUFFER      (256L << 10)
+#define WAIT_MAX    4
 
 _Static_assert(CURL_ERROR_SIZE <= sizeof(((struct jl_transfer *)0)->error), "room for libcurl's words");
 
@@ -16,13 +18,21 @@ int jl_transport_open(struct jl_transport *all, struct jl_err *err)
 {
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
 		return jl_err_set(err, JL_EUNSUPPORTED, "libcurl cannot be used");
-	all->multi = curl_multi_init();
+	*all = (struct jl_transport){.multi = curl_multi_init()};
 	if (!all->multi)
 		jl_oom();
 	curl_multi_setopt(all->multi, CURLMOPT_MAX_HOST_CONNECTIONS, CONNECTIONS);
 	curl_multi_setopt(all->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS);
 	curl_multi_setopt(all->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
 	return JL_OK;
+}
+
+void jl_transport_over(struct jl_transport *all, const void *address, unsigned len)
+{
+	jl_bug_if(len > sizeof(all->local));
+	memcpy(all->local, address, len);
+	all->local_len = len;
+	curl_multi_setopt(all->multi, CURLMOPT_MAX_HOST_CONNECTIONS, 1L);
 }
 
 void jl_transport_release(struct jl_transport *all)
@@ -82,11 +92,16 @@ bool jl_transport_work(struct jl_transport *all)
 	return true;
 }
 
-void jl_transport_wait(struct jl_transport *all, int fd, int ms)
+void jl_transport_wait(struct jl_transport *all, const int *fds, unsigned n, int ms)
 {
-	struct curl_waitfd in = {.fd = fd, .events = CURL_WAIT_POLLIN};
+	struct curl_waitfd in[WAIT_MAX];
+	unsigned used = 0;
 
-	curl_multi_poll(all->multi, &in, fd >= 0, ms, NULL);
+	jl_bug_if(n > WAIT_MAX);
+	for (unsigned i = 0; i < n; i++)
+		if (fds[i] >= 0)
+			in[used++] = (struct curl_waitfd){.fd = fds[i], .events = CURL_WAIT_POLLIN};
+	curl_multi_poll(all->multi, in, used, ms, NULL);
 }
 
 /* ---- one transfer ---- */
@@ -124,6 +139,39 @@ void jl_transfer_add(struct jl_transfer *t, const char *name, const char *value)
 	jl_buf_release(&line);
 }
 
+/* libcurl connects what it is given, to the address that we put in place of the host's. */
+static curl_socket_t on_connect(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	const struct jl_transport *all = ctx;
+
+	(void)purpose;
+	address->family = AF_UNIX;
+	address->protocol = 0;
+	address->addrlen = all->local_len;
+	memcpy(&address->addr, all->local, all->local_len);
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+/* How the host is reached. */
+static void set_connection(struct jl_transport *all, CURL *c, const char *url)
+{
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	/* Where a connection may take many at once the others wait until that is known; else they would wait for its end. */
+	curl_easy_setopt(c, CURLOPT_PIPEWAIT, (long)(all->local_len || strncmp(url, "https:", 6) == 0));
+	if (!all->local_len)
+		return;
+	/* Before 8.0 libcurl says its greeting once more when another transfer joins the connection that had it. */
+	if (!all->greeted || curl_version_info(CURLVERSION_NOW)->version_num >= 0x080000)
+		curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+	all->greeted = true;
+	curl_easy_setopt(c, CURLOPT_PROXY, "");
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_connect);
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, all);
+}
+
 static void identify(struct jl_transfer *t)
 {
 	const struct jl_transfer_who *who = t->who;
@@ -140,7 +188,7 @@ static void identify(struct jl_transfer *t)
 		curl_easy_setopt(c, CURLOPT_SSLKEY, who->key);
 	if (who->sign) {
 		curl_easy_setopt(c, CURLOPT_AWS_SIGV4, who->sign);
-		jl_transfer_add(t, "x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+		jl_transfer_add(t, "x-amz-content-sha256", t->digest ? t->digest : "UNSIGNED-PAYLOAD");
 	}
 	if (who->session)
 		jl_transfer_add(t, "x-amz-security-token", who->session);
@@ -166,8 +214,12 @@ static void set_method(struct jl_transfer *t)
 
 	if (t->method == JL_TRANSFER_HEAD)
 		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
-	if (t->method == JL_TRANSFER_PUT) {
+	if (t->method == JL_TRANSFER_DELETE)
+		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, "DELETE");
+	if (t->method == JL_TRANSFER_PUT || t->method == JL_TRANSFER_POST) {
 		curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
+		if (t->method == JL_TRANSFER_POST)
+			curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, "POST");
 		curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)t->size);
 		curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
 		curl_easy_setopt(c, CURLOPT_READDATA, t);
@@ -193,19 +245,16 @@ void jl_transfer_start(struct jl_transport *all, struct jl_transfer *t, const ch
 	t->easy = c;
 	t->paused = false;
 	t->error[0] = '\0';
+	set_connection(all, c, copy);
 	curl_easy_setopt(c, CURLOPT_URL, copy);
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(c, CURLOPT_PRIVATE, t);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	/* Wait for a connection that may be shared; in the clear there is no HTTP/2, and none that is worth waiting for. */
-	curl_easy_setopt(c, CURLOPT_PIPEWAIT, (long)(strncmp(url, "https:", 6) == 0));
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, BUFFER);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "jl/" JL_VERSION);
+	if (t->direct)
+		curl_easy_setopt(c, CURLOPT_PROXY, "");
 	if (t->ca)
 		curl_easy_setopt(c, CURLOPT_CAINFO, t->ca);
 	if (!t->who || !t->who->sign) /* libcurl would sign it, and not send it */
@@ -262,6 +311,16 @@ const char *jl_transfer_header(const struct jl_transfer *t, const char *name)
 	struct curl_header *header;
 
 	return curl_easy_header(t->easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK ? header->value : NULL;
+}
+
+enum jl_talk_error jl_transfer_kind(long status)
+{
+	if (status == 404 || status == 410)
+		return JL_TALK_NOT_FOUND;
+	if (status == 401 || status == 403 || status == 407)
+		return JL_TALK_REFUSED;
+	return status == 408 || status == 423 || status == 425 || status == 429 || status >= 500 ? JL_TALK_TEMPORARY
+												 : JL_TALK_PERMANENT;
 }
 
 const char *jl_transfer_redirect(const struct jl_transfer *t)

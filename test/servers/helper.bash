@@ -115,6 +115,10 @@ link_rate() { "$SERVERS/net.sh" rate "$(servers_folder)/net" "$1" "$2"; }
 # S3_KEY, S3_READER, S3_OTHER (each with _SECRET behind it). It takes seconds: one for a file of tests, in setup_file.
 swift_start() { server_start swift.sh "${AS:-swift}"; }
 
+# The endpoint that gives a container credentials: credentials_start OPTIONS; sets CREDENTIALS_URL, CREDENTIALS_LOG. Its
+# options: credentials.py.
+credentials_start() { server_start credentials.py "${AS:-credentials}" "$@"; }
+
 # Remotes for rclone: rclone_start; sets RCLONE_CONFIG, which rclone reads, RCLONE_REMOTE (a remote on this disk) and
 # RCLONE_FOLDER (where that is); after swift_start also RCLONE_S3, its bucket.
 rclone_start() {

@@ -9,7 +9,7 @@ line; the answer ends with the connection. Commands: "set [KEY=VALUE ...]" repla
 "NAME N" lines: connections, requests, faults, up, down (bytes to the server, to the client).
 
 What passes is bytes; with --http the proxy reads HTTP/1.1, speaks TLS to its clients with --cert (certificate and key), notes
-each request as "METHOD TARGET STATUS [RANGE]" in FOLDER/requests, and knows the second kind of faults.
+each request as "METHOD TARGET STATUS [RANGE] [session:TOKEN]" (a signed token of S3) in FOLDER/requests, and knows the second kind of faults.
 
 of bytes, counted from the fault's beginning in each connection:
     delay=MS        each way        rate=N      bytes a second to the client
@@ -297,7 +297,10 @@ class Link:
             self.writer.pop("up").close()
 
     def note(self, method, target, status, fields):
-        self.proxy.requests.write(" ".join(filter(None, [method, target, str(status), get(fields, "range")])) + "\n")
+        session = get(fields, "x-amz-security-token")
+        if session and "x-amz-security-token" in get(fields, "authorization"):
+            session = f"session:{session}"
+        self.proxy.requests.write(" ".join(filter(None, [method, target, str(status), get(fields, "range"), session])) + "\n")
 
     async def delay(self):
         if self.fault().delay:

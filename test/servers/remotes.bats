@@ -341,3 +341,134 @@ connections_are() { [ "$(proxy_count connections)" = "$1" ]; }
 	run_jl run
 	[[ $stderr == *"no credentials"* ]]
 }
+
+@test "swift: credentials of a container are asked for, asked for again, and signed with their token" {
+	swift_start
+	proxy_start --to "$S3_URL" --http
+	credentials_start --key "$S3_KEY" --secret "$S3_SECRET" --session "to/ken" --authorization "Basic w0rd"
+	manifest "s3://$S3_BUCKET/jl?endpoint=http://127.0.0.1:$PROXY_PORT&region=$S3_REGION"
+	export AWS_CONTAINER_CREDENTIALS_FULL_URI=$CREDENTIALS_URL
+	echo "Basic w0rd" >"$BATS_TEST_TMPDIR/word"
+	export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=$BATS_TEST_TMPDIR/word
+	assert_shared
+	# Each helper was given some that had expired at first, or found good ones.
+	[ "$(grep -c '^/role 200$' "$CREDENTIALS_LOG")" = 3 ]
+	grep -q '^PUT .* session:to/ken$' "$PROXY_REQUESTS"
+	grep -q '^GET .* 200 session:to/ken$' "$PROXY_REQUESTS"
+	if grep -v 'session:to/ken$' "$PROXY_REQUESTS"; then fail "asked without the token"; fi
+	another_user carol
+	AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE='' jl_ok run
+	[ "$(wc -l <"$TALLY")" = 2 ]
+	[[ $stderr == *"credentials of the container: HTTP 403"* ]]
+	another_user dave
+	AWS_CONTAINER_CREDENTIALS_FULL_URI=http://example.org/role run_jl run
+	[[ $stderr == *"AWS_CONTAINER_CREDENTIALS_FULL_URI over http is for this machine alone"* ]]
+}
+
+uploads() { # parts that wait for the rest
+	curl -sSf --aws-sigv4 "aws:amz:$S3_REGION:s3" --user "$S3_KEY:$S3_SECRET" -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' \
+		"$S3_URL/$S3_BUCKET?uploads=" | grep -c '<Upload>' || true
+}
+
+@test "swift: an object above 64 MiB is put in parts; one that is cut is sent again, and what fails leaves none" {
+	swift_start
+	proxy_start --to "$S3_URL" --http
+	export AWS_ACCESS_KEY_ID=$S3_KEY AWS_SECRET_ACCESS_KEY=$S3_SECRET JL_BUILD
+	local url="s3://$S3_BUCKET/jl?endpoint=http://127.0.0.1:$PROXY_PORT&region=$S3_REGION" sum
+	head -c 73400321 /dev/urandom >large
+	sum=$(sha256sum <large | cut -c 1-64)
+	proxy_set cut_up=20000000 times=1
+	ASK_RSS=rss run "$SERVERS/ask.py" "$url" put=large:large
+	[ "$output" = "put large ok" ]
+	(($(<rss) < 60000))
+	[ "$(grep -c '^PUT .*partNumber=[0-9]*&uploadId=[^ ]* 200' "$PROXY_REQUESTS")" = 9 ]
+	[ "$(proxy_count faults)" = 1 ]
+	[ "$(uploads)" = 0 ]
+	run "$SERVERS/ask.py" "$url" get=large head=large
+	[ "$output" = "get large ok 73400321 $sum
+head large ok 73400321" ]
+	# A part that is refused, a store that is out of order, jl that goes away: nothing stays.
+	proxy_set status=403 'only=partNumber=3&'
+	run "$SERVERS/ask.py" "$url" put=a:large
+	[ "$output" = "put a refused HTTP 403" ]
+	proxy_set status=503 'only=partNumber=2&'
+	run "$SERVERS/ask.py" "$url" put=a:large
+	[ "$output" = "put a temporary HTTP 503" ]
+	proxy_set status=503 times=2 'only=uploads=|partNumber=1&|POST .*uploadId'
+	run "$SERVERS/ask.py" "$url" put=b:large
+	[ "$output" = "put b ok" ]
+	proxy_set
+	run "$SERVERS/ask.py" "$url" put-cancel=a:large put-short=a:large
+	run "$SERVERS/ask.py" "$url" put-leave=a:large
+	run "$SERVERS/ask.py" "$url" head=a
+	[[ $output == "head a not_found"* ]]
+	[ "$(uploads)" = 0 ]
+}
+
+@test "rclone: a result is shared; what is not there, not installed or not meant is told in a line" {
+	swift_start
+	rclone_start
+	manifest "rclone:$RCLONE_S3/jl"
+	assert_shared
+	cd "$WS" && rm -r .jl && export JL_STORE=$BATS_TEST_TMPDIR/second
+	manifest "rclone:${RCLONE_REMOTE}jl"
+	assert_shared carol
+	local url said
+	while read -r url said; do
+		manifest "$url" read
+		rm -rf .jl "$JL_STORE"
+		jl_ok run
+		[[ $stderr == *'remote "ci": '*"$said"* ]]
+		[ "$(grep -c 'remote "ci"' <<<"$stderr")" = 1 ]
+	done <<-'END'
+		rclone:nobody:x didn't find section in config file
+		rclone::s3,secret_access_key=x:y REMOTE being a name of rclone's settings
+		rclone:nothing REMOTE being a name of rclone's settings
+	END
+	# Without rclone, but with all else.
+	local dir
+	mkdir "$BATS_TEST_TMPDIR/path"
+	for dir in /usr/bin /bin; do ln -sf "$dir"/* "$BATS_TEST_TMPDIR/path"; done
+	rm "$BATS_TEST_TMPDIR/path/rclone"
+	manifest "rclone:disk:x" read
+	rm -rf .jl "$JL_STORE"
+	PATH=$BATS_TEST_TMPDIR/bin:$JL_BUILD:$BATS_TEST_TMPDIR/path jl_ok run
+	[[ $stderr == *'the program "rclone" is not installed'* ]]
+}
+
+@test "no secret is in a command line, an event, a log, a record or the store" {
+	nginx_start
+	swift_start
+	rclone_start
+	export JL_REMOTE_CI_CACERT=$NGINX_CA
+	cat >look.sh <<-'END'
+		for p in /proc/[0-9]*; do
+			case $(cat $p/comm 2>/dev/null) in jl* | rclone) tr '\0' ' ' <$p/cmdline && echo ;; esac
+		done >seen 2>/dev/null
+		true
+	END
+	local name url
+	for name in basic bearer s3 rclone; do
+		unset JL_REMOTE_CI_USER JL_REMOTE_CI_PASSWORD JL_REMOTE_CI_TOKEN_FILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+		echo t0ken >"$BATS_TEST_TMPDIR/token"
+		case $name in
+		basic) export JL_REMOTE_CI_USER=writer JL_REMOTE_CI_PASSWORD=sekret && url=$NGINX_HTTPS/private/jl ;;
+		bearer) export JL_REMOTE_CI_TOKEN_FILE=$BATS_TEST_TMPDIR/token && url=$NGINX_HTTPS/bearer/jl ;;
+		s3) export AWS_ACCESS_KEY_ID=$S3_KEY AWS_SECRET_ACCESS_KEY=$S3_SECRET && url="s3://$S3_BUCKET/jl?endpoint=$S3_URL" ;;
+		rclone) url=rclone:$RCLONE_S3/x ;;
+		esac
+		write_manifest <<-END
+			version: 1
+			store: {remotes: [{name: ci, url: "$url", mode: readwrite}]}
+			steps:
+			  look: {command: sh look.sh, outputs: seen}
+		END
+		rm -rf .jl "$JL_STORE"
+		jl_ok run -v --events events
+		[[ $stderr != *"left alone"* && $stderr != *"not sent"* ]]
+		grep -q jl-store- seen
+		if grep -rsE 'sekret|t0ken' seen events .jl "$JL_STORE" || [[ $stderr$output =~ sekret|t0ken ]]; then
+			fail "a secret of $name is told"
+		fi
+	done
+}

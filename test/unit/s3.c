@@ -1,4 +1,4 @@
-/* Where s3:// URLs lead, and by whose name. */
+/* Where s3:// URLs lead. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,15 +7,12 @@
 #include <cmocka.h>
 
 #include "http/s3.h"
-#include "tmpdir.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[] = {
-	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
-	"AWS_REGION",        "AWS_DEFAULT_REGION",    "AWS_ENDPOINT_URL",  "AWS_SHARED_CREDENTIALS_FILE"};
+static const char *const names[] = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"};
 
 static void forget_environment(void)
 {
@@ -38,53 +35,19 @@ static void urls_become_places(void **state)
 
 	(void)state;
 	forget_environment();
-	setenv("AWS_ACCESS_KEY_ID", "id", 1);
-	setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		assert_int_equal(jl_s3_open(all[i].url, &s, NULL), JL_OK);
 		assert_string_equal(s.base, all[i].base);
 		assert_string_equal(s.sign, all[i].sign);
-		assert_string_equal(s.user, "id");
-		assert_null(s.session);
 		jl_s3_release(&s);
 	}
 	assert_int_equal(jl_s3_open("s3:///p", &s, NULL), JL_EINVAL);
 	assert_int_equal(jl_s3_open("s3://b?endpoint=nowhere", &s, NULL), JL_EINVAL);
 	setenv("AWS_REGION", "here", 1);
 	setenv("AWS_ENDPOINT_URL", "http://h", 1);
-	setenv("AWS_SESSION_TOKEN", "token", 1);
 	assert_int_equal(jl_s3_open("s3://b", &s, NULL), JL_OK);
 	assert_string_equal(s.base, "http://h/b");
 	assert_string_equal(s.sign, "aws:amz:here:s3");
-	assert_string_equal(s.session, "token");
-	jl_s3_release(&s);
-}
-
-static void credentials_come_from_a_file(void **state)
-{
-	static const char text[] =
-		"# mine\n[default]\naws_access_key_id = one\naws_secret_access_key=first\n"
-		"[other]\naws_access_key_id = two\naws_secret_access_key = second\naws_session_token = t\n";
-	const struct tmpdir *dir = *state;
-	char path[300];
-	struct jl_s3 s;
-
-	forget_environment();
-	tmpdir_write(dir, "credentials", text, strlen(text));
-	snprintf(path, sizeof(path), "%s/nothing", dir->path);
-	setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1);
-	assert_int_equal(jl_s3_open("s3://b", &s, NULL), JL_EINVAL);
-	snprintf(path, sizeof(path), "%s/credentials", dir->path);
-	setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1);
-	assert_int_equal(jl_s3_open("s3://b", &s, NULL), JL_OK);
-	assert_string_equal(s.user, "one");
-	assert_string_equal(s.password, "first");
-	assert_null(s.session);
-	jl_s3_release(&s);
-	setenv("AWS_PROFILE", "other", 1);
-	assert_int_equal(jl_s3_open("s3://b", &s, NULL), JL_OK);
-	assert_string_equal(s.user, "two");
-	assert_string_equal(s.session, "t");
 	jl_s3_release(&s);
 }
 
@@ -92,7 +55,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(urls_become_places),
-		cmocka_unit_test_setup_teardown(credentials_come_from_a_file, tmpdir_setup, tmpdir_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

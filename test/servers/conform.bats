@@ -1,0 +1,1 @@
+../bats/conform.bats
