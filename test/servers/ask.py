@@ -9,7 +9,6 @@ NAME=VALUE are settings for the helper. All requests are made at once, ids in or
     get=NAME[@FROM]         get NAME ok BYTES SHA256 (from the byte FROM on)
     put=NAME:FILE           put NAME ok
     get-cancel=NAME         gives up when the first bytes came
-    get-after=NAME          takes no more than 1 MiB until all the others are done
     get-hold=NAME           takes no more than 1 MiB, and gives up when all the others are done
     put-cancel=NAME:FILE    gives up after half of it
     put-short=NAME:FILE     says END after half of it        put-long=NAME:FILE   sends a byte more than it said
@@ -121,7 +120,7 @@ class Request:
             if self.op == "get-cancel" and not self.cancelled:
                 self.cancelled = True
                 return message(CANCEL, self.id)
-            if not self.cancelled and self.op not in ("get-hold", "get-after"):
+            if not self.cancelled and self.op != "get-hold":
                 self.owed += len(body)
                 return message(CREDIT, self.id, struct.pack("<I", len(body)))
         elif kind == END and (self.file or self.found is not None):
@@ -202,16 +201,11 @@ class Session:
             self.out += request.take(kind, body)
 
     def let_go(self):
-        held = [r for r in self.requests if r.op in ("get-hold", "get-after") and not r.said and not r.cancelled and r.got]
+        held = [r for r in self.requests if r.op == "get-hold" and not r.said and not r.cancelled and r.got]
         if held and all(r.said or r in held for r in self.requests):
             for request in held:
-                if request.op == "get-hold":
-                    request.cancelled = True
-                    self.out += message(CANCEL, request.id)
-                else:
-                    request.op = "get"
-                    request.owed = WINDOW
-                    self.out += message(CREDIT, request.id, struct.pack("<I", WINDOW))
+                request.cancelled = True
+                self.out += message(CANCEL, request.id)
 
     def run(self):
         sel = selectors.DefaultSelector()
