@@ -1,5 +1,5 @@
-/* In the place of the codecs of lib/codec: the agent must be small, so it keeps contents bare and sends them bare. It unpacks what
- * comes to it packed (codec/piece.h). */
+/* In the place of the codecs of lib/codec: the agent must be small, so it keeps contents bare. It unpacks what
+ * comes to it packed, and packs what it sends by deflate (codec/piece.h): the other packer alone would be a third of it. */
 #include "codec/codec.h"
 #include "codec/piece.h"
 

@@ -519,7 +519,8 @@ static void close_all(struct jl_serve *s)
 
 int jl_agent_serve(int in_fd, int out_fd, const char *const *environ, struct jl_err *err)
 {
-	struct jl_serve s = {.environ = environ, .silence_ns = SILENCE_NS, .silence = {.fired = on_silence}, .link = {.in_fd = -1}};
+	struct jl_serve s = {.environ = environ, .silence_ns = SILENCE_NS, .silence = {.fired = on_silence}, .link = {.in_fd = -1},
+			     .sends = {.deflates = true}};
 	int r = open_all(&s, in_fd, out_fd, err);
 	if (r == JL_OK) {
 		s.exec->events = (struct jl_exec_events){.output = output, .done = done, .ctx = &s};

@@ -1,10 +1,10 @@
 /* Blobs packed by gzip: one member; and zlib streams. */
 #include "codec/codec.h"
 #include "codec/stream.h"
+#include "codec/zlib_lib.h"
 
 #include <stdint.h>
 #include <stdlib.h>
-#include <zlib.h>
 
 #define PIECE       ((size_t)128 << 10)
 #define GZIP_WINDOW (15 + 16) /* zlib: 32 KiB window, gzip header and trailer */

@@ -12,7 +12,7 @@
 #define PATH_MOST  4095u      /* bytes of a path: what the kernel takes */
 #define OUT_FLAGS  (JL_CARGO_FOLDER | JL_CARGO_GLOB | JL_CARGO_EXCLUDE | JL_CARGO_ANY)
 #define START_SCRIPT 1u       /* flags of START */
-#define DATA_FLAGS (JL_DATA_LAST | JL_DATA_PACKED | JL_DATA_FAILED)
+#define DATA_FLAGS (JL_DATA_LAST | JL_DATA_PACKED | JL_DATA_FAILED | JL_DATA_DEFLATED)
 
 /* ---- writing ---- */
 
@@ -430,7 +430,8 @@ int jl_msg_read(uint8_t type, const void *data, size_t len, struct jl_arena *are
 		m.data.index = jl_cur_u32(&c);
 		m.data.flags = jl_cur_u8(&c);
 		m.data.bytes = read_rest(&c, &m.data.len);
-		c.bad |= (m.data.flags & ~DATA_FLAGS) != 0;
+		c.bad |= (m.data.flags & ~DATA_FLAGS) != 0 ||
+			 (m.data.flags & JL_DATA_PACKED && m.data.flags & JL_DATA_DEFLATED);
 		break;
 	case JL_MSG_CREDIT:
 		m.credit.index = jl_cur_u32(&c);

@@ -74,7 +74,7 @@ struct jl_msg_want {         /* of NEED and FETCH */
 	uint64_t from;       /* bytes that are there already */
 };
 #define JL_MSG_RECALL 2u     /* of CANCEL: only if it has not begun; it ends as JL_JOB_TAKEN_BACK then */
-enum jl_msg_data_flag { JL_DATA_LAST = 1, JL_DATA_PACKED = 2, JL_DATA_FAILED = 4 };
+enum jl_msg_data_flag { JL_DATA_LAST = 1, JL_DATA_PACKED = 2, JL_DATA_FAILED = 4, JL_DATA_DEFLATED = 8 };
 struct jl_msg_out {          /* an output that is there */
 	const char *path;
 	uint32_t declared;   /* of which of the declared outputs */

@@ -1,6 +1,7 @@
 /* Contents on their way: see transfer.h. */
 #include "exec/transfer.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "codec/codec.h"
 #include "codec/piece.h"
@@ -11,12 +12,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DEFLATES_NS 25 /* what deflate takes for a byte, at most: 40 MB a second */
+
 struct jl_send {
 	struct jl_send *next;
 	uint64_t id;
 	uint32_t index;
 	int fd;
-	bool pack;
+	bool pack, bare;  /* packed; not by deflate, as that does not pay */
+	bool began;
+	int64_t began_ns; /* when the first piece went, until its first credit has come; else 0 */
 	uint64_t size, at;
 	uint64_t credit; /* bytes of content that may go */
 };
@@ -61,8 +66,12 @@ static void free_send(struct jl_send *one)
 void jl_sends_credit(struct jl_sends *s, uint64_t id, uint32_t index, uint64_t bytes)
 {
 	for (struct jl_send *one = s->first; one; one = one->next)
-		if (one->id == id && one->index == index)
+		if (one->id == id && one->index == index) {
+			int64_t took = one->began_ns ? jl_clock_system.now_ns(&jl_clock_system) - one->began_ns : 0;
+			s->slow |= took > (int64_t)bytes * DEFLATES_NS;
+			one->began_ns = 0;
 			one->credit += bytes;
+		}
 }
 
 /* Take out all, or those of a job. */
@@ -93,8 +102,23 @@ void jl_sends_release(struct jl_sends *s)
 	sift(s, 0, true);
 }
 
+/* What a piece takes when it is packed, and how; 0: it is not. */
+static size_t pack(const struct jl_sends *s, struct jl_send *one, const char *data, size_t len, char *packed, uint8_t *ret_flag)
+{
+	size_t n = 0;
+	if (one->pack) {
+		*ret_flag = JL_DATA_PACKED;
+		n = jl_piece_pack(data, len, packed, JL_MSG_DATA_MAX);
+	} else if (s->deflates && s->slow && !one->bare) {
+		*ret_flag = JL_DATA_DEFLATED;
+		n = jl_piece_deflate(data, len, packed, JL_MSG_DATA_MAX);
+		one->bare = n == 0 || n > len - len / 8;
+	}
+	return n;
+}
+
 /* The next piece of one file. false: that was the last. */
-static bool send_piece(struct jl_send *one, struct jl_buf *out)
+static bool send_piece(const struct jl_sends *s, struct jl_send *one, struct jl_buf *out)
 {
 	char data[JL_MSG_DATA_MAX], packed[JL_MSG_DATA_MAX];
 	uint64_t left = one->size - one->at;
@@ -109,11 +133,10 @@ static bool send_piece(struct jl_send *one, struct jl_buf *out)
 	}
 	one->at += want;
 	one->credit -= want < one->credit ? want : one->credit;
-	uint8_t flags = one->at == one->size ? JL_DATA_LAST : 0;
-	if (one->pack)
-		packed_len = jl_piece_pack(data, want, packed, sizeof(packed));
+	uint8_t flags = one->at == one->size ? JL_DATA_LAST : 0, how = 0;
+	packed_len = pack(s, one, data, want, packed, &how);
 	if (packed_len)
-		put_piece(out, one->id, one->index, flags | JL_DATA_PACKED, packed, packed_len);
+		put_piece(out, one->id, one->index, flags | how, packed, packed_len);
 	else
 		put_piece(out, one->id, one->index, flags, data, want);
 	return !flags;
@@ -133,7 +156,11 @@ bool jl_sends_pull(struct jl_sends *s, struct jl_buf *out)
 		s->last = before;
 	one->next = NULL;
 	uint64_t at = one->at;
-	bool more = send_piece(one, out);
+	if (!one->began && s->deflates) {
+		one->began = true;
+		one->began_ns = jl_clock_system.now_ns(&jl_clock_system);
+	}
+	bool more = send_piece(s, one, out);
 	s->bytes += one->at - at;
 	if (!more) {
 		free_send(one);
@@ -159,6 +186,10 @@ int jl_receive_data(struct jl_receive *r, const struct jl_msg *m, uint64_t *ret_
 		return jl_err_set(err, JL_ECHANGED, "it changed while it was sent");
 	if (m->data.flags & JL_DATA_PACKED) {
 		if (!jl_piece_unpack(data, len, room, sizeof(room), &len))
+			return jl_err_set(err, JL_ECORRUPT, "a piece of a file cannot be unpacked");
+		data = room;
+	} else if (m->data.flags & JL_DATA_DEFLATED) {
+		if (!jl_piece_inflate(data, len, room, sizeof(room), &len))
 			return jl_err_set(err, JL_ECORRUPT, "a piece of a file cannot be unpacked");
 		data = room;
 	}

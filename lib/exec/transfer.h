@@ -1,6 +1,7 @@
 /* Contents on their way over a link: those that go (struct jl_sends) and one that comes (struct jl_receive). Used by both sides.
  *
- * Each goes in pieces of at most JL_MSG_DATA_MAX bytes, in turns, each piece packed where a sample of the file says that it pays;
+ * Each goes in pieces of at most JL_MSG_DATA_MAX bytes, in turns, each piece packed where a sample of the file says that it pays
+ * (by deflate: where its first piece says so, and the way is slow);
  * no more than a window ahead of what the other side has taken.
  */
 #ifndef JL_EXEC_TRANSFER_H
@@ -13,6 +14,8 @@ struct jl_send;
 struct jl_sends {
 	struct jl_send *first, *last; /* whose turn it is; a ring as a list */
 	uint64_t bytes;               /* of content, sent */
+	bool deflates;                /* the sender's: it has the slow packer only, which is used where the way is slower still */
+	bool slow;                    /* ... as it was found to be: the first CREDIT of a content took its time */
 };
 /* Send `size` bytes of a regular file from offset `from` on as the content `index` of job `id`. Takes the descriptor. */
 void jl_sends_add(struct jl_sends *s, uint64_t id, uint32_t index, int fd, uint64_t size, uint64_t from);

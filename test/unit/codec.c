@@ -1,5 +1,6 @@
 /* Every codec: round trips, damage, bounds. */
 #include "codec/codec.h"
+#include "codec/piece.h"
 
 #include "base/buf.h"
 
@@ -254,6 +255,26 @@ static void samples(void **state)
 	free(random);
 }
 
+/* Damage, an end too soon, more than there is room for: no piece. */
+static void pieces_by_deflate(void **state)
+{
+	char text[5000], packed[5000], back[5000];
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)(i % 50);
+	size_t len = jl_piece_deflate(text, sizeof(text), packed, sizeof(packed));
+	assert_in_range(len, 1, 500);
+	assert_true(jl_piece_inflate(packed, len, back, sizeof(back), &n));
+	assert_int_equal(n, sizeof(text));
+	assert_memory_equal(text, back, n);
+	assert_false(jl_piece_inflate(packed, len - 1, back, sizeof(back), &n));
+	assert_false(jl_piece_inflate(packed, len, back, sizeof(back) - 1, &n));
+	assert_false(jl_piece_inflate(text, sizeof(text), back, sizeof(back), &n));
+	assert_int_equal(jl_piece_deflate("abc", 3, packed, sizeof(packed)), 0);
+}
+
 #define IN_TMPDIR(f) cmocka_unit_test_setup_teardown(f, tmpdir_setup, tmpdir_teardown)
 
 int main(void)
@@ -262,6 +283,7 @@ int main(void)
 		IN_TMPDIR(round_trips),           IN_TMPDIR(refuses_other_lengths),
 		IN_TMPDIR(notices_damage),        IN_TMPDIR(passes_on_a_sink_s_error),
 		IN_TMPDIR(survives_short_reads),  IN_TMPDIR(samples),
+		cmocka_unit_test(pieces_by_deflate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

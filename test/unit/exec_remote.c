@@ -334,6 +334,41 @@ static void test_noise(void **state)
 	assert_string_equal(seen.jobs[0].out.data, "hello\n");
 }
 
+/* What comes by a slow way (64 KiB in 5 ms) is packed, where that pays. */
+static void test_slow_way(void **state)
+{
+	(void)state;
+	static char script[9000];
+	const char *const argv[] = {"sh", "-c", script, NULL};
+	const struct jl_cargo_out outs[] = {{.path = "text"}, {.path = "noise"}};
+	struct jl_cargo cargo = {.root_fd = root, .workdir = ".", .outs = outs, .n_outs = 2};
+	struct jl_remote_info info;
+	struct stat st;
+	snprintf(script, sizeof(script),
+		 "'%s' | perl -e 'while (sysread(STDIN, my $b, 65536)) { syswrite(STDOUT, $b); "
+		 "select(undef, undef, undef, 0.005) }'",
+		 agent);
+	end();
+	exec = make_remote(argv);
+	seen_init(&seen, exec);
+	run("yes 'words that come again' | head -c 12000000 >text; head -c 3000000 /dev/urandom >noise; cksum <text", &cargo);
+	assert_ok();
+	jl_remote_info(exec, &info);
+	/* The noise, what went before the way was known, and little of the rest. */
+	assert_in_range(info.received, 3000000, 3000000 + 2 * JL_MSG_WINDOW);
+	assert_int_equal(fstatat(root, "noise", &st, 0), 0);
+	assert_int_equal(st.st_size, 3000000);
+	char sum[100];
+	char *copy = read_file("text");
+	assert_int_equal(strlen(copy), 12000000);
+	free(copy);
+	snprintf(sum, sizeof(sum), "%s", seen.jobs[0].out.data);
+	const struct jl_cargo_in in = input("text");
+	run("cksum <text", &(struct jl_cargo){.root_fd = root, .workdir = ".", .ins = &in, .n_ins = 1});
+	assert_ok();
+	assert_string_equal(seen.jobs[0].out.data, sum);
+}
+
 /* Over ssh, with the agent in the host's cache: this "ssh" lets nothing back before it has the head of a message. The first
  * time the agent is not there, which takes another way there and back. */
 static void test_called_ahead(void **state)
@@ -471,6 +506,7 @@ int main(void)
 	const struct CMUnitTest launcher[] = {
 		cmocka_unit_test_setup_teardown(test_no_launcher, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_noise, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_slow_way, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_called_ahead, set_up, tear_down),
 	};
 	failed += cmocka_run_group_tests_name("agent alone", tests, NULL, NULL);
