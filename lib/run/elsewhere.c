@@ -5,13 +5,9 @@
 #include "run/ended.h"
 #include "run/needs.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LOSSES_MOST  3u  /* hosts that a step may lose: then it is the step */
-#define RETURNS_MOST 20u /* ... before it begins: what is sent along with it may be what ends them */
 
 /* ---- the hosts ---- */
 
@@ -200,16 +196,8 @@ static const struct jl_where *where_of(struct jl_engine *e, uint32_t inst)
 				     .n_tags = w->tags.len,
 				     .slots = r->cpus,
 				     .memory = r->memory};
-	if (inst < w->troubles.len) {
-		const struct jl_trouble *t = JL_AT(w->troubles, struct jl_trouble, inst);
-		for (uint32_t i = 0; i < t->n_avoid; i++)
-			w->avoid[i] = &w->hosts[t->avoid[i]];
-		w->where.avoid = w->avoid;
-		w->where.n_avoid = t->n_avoid;
-		w->where.doubted = t->doubted;
-		if (t->losses + 1 >= (int)LOSSES_MOST)
-			w->where.slots = UINT32_MAX;
-	}
+	if (inst < w->troubles.len)
+		jl_trouble_where(JL_AT(w->troubles, struct jl_trouble, inst), w);
 	return &w->where;
 }
 
@@ -247,93 +235,14 @@ static struct jl_trouble *trouble_of(struct jl_engine *e, uint32_t inst)
 	return JL_AT(w->troubles, struct jl_trouble, inst);
 }
 
-static void say(struct jl_running *r, const char *fmt, ...) JL_PRINTF(2, 3);
-static void say(struct jl_running *r, const char *fmt, ...)
-{
-	char text[sizeof(r->job.why)];
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	memcpy(r->job.why, text, sizeof(text));
-}
-
-/* Its host is gone. */
-static bool lost(struct jl_engine *e, struct jl_running *r)
-{
-	struct jl_trouble *t = trouble_of(e, r->inst);
-	const bool began = r->job.result.end == JL_JOB_LOST;
-	const char *host = r->job.result.host;
-	if (began ? ++t->losses < LOSSES_MOST : ++t->returns < RETURNS_MOST) {
-		if (began)
-			jl_engine_warn(e, jl_engine_label(e, r->inst), "host \"%s\" was lost; the step runs again", host);
-		return true;
-	}
-	r->job.result.end = JL_JOB_LOST;
-	say(r, "%u hosts were lost while it ran, \"%.60s\" the last: %.120s", began ? t->losses : t->returns, host, r->job.why);
-	return false;
-}
-
-/* Its host could not, or is doubted. */
-static bool avoid(struct jl_engine *e, struct jl_running *r)
-{
-	struct jl_elsewhere *w = &e->elsewhere;
-	struct jl_trouble *t = trouble_of(e, r->inst);
-	const char *host = r->job.result.host, *executor = jl_elsewhere_of(e, r->inst);
-	uint32_t at = 0;
-	while (at < w->n_hosts && (strcmp(w->hosts[at].executor, executor) != 0 || strcmp(w->hosts[at].name, host) != 0))
-		at++;
-	if (at == w->n_hosts || t->n_avoid == JL_AVOID_MOST)
-		return false;
-	t->avoid[t->n_avoid++] = at;
-	if (!jl_hosts_other(w->exec, where_of(e, r->inst))) {
-		t->n_avoid--;
-		return false;
-	}
-	t->doubted |= r->job.result.doubted;
-	return true;
-}
-
-static bool could_not(struct jl_engine *e, struct jl_running *r)
-{
-	const bool unable = r->job.result.end == JL_JOB_UNABLE;
-	const char *host = r->job.result.host, *label = jl_engine_label(e, r->inst);
-	if (avoid(e, r)) {
-		if (unable)
-			jl_engine_warn(e, label, "host \"%s\": %s; the step runs on another", host, r->job.why);
-		else if (r->job.result.end == JL_JOB_EXITED)
-			jl_engine_warn(e, label, "exit %d on \"%s\"; the step is tried on another host",
-				       r->job.result.exit_code, host);
-		else
-			jl_engine_warn(e, label, "it failed on \"%s\"; the step is tried on another host", host);
-		return true;
-	}
-	if (unable) {
-		r->job.result.end = JL_JOB_NOT_STARTED;
-		say(r, "host \"%.60s\": %.180s", host, r->job.why);
-	}
-	return false;
-}
-
 bool jl_elsewhere_again(struct jl_engine *e, struct jl_running *r)
 {
-	const enum jl_job_end end = r->job.result.end;
-	bool again = false;
-	if (e->slots.stopping) {
-		if (end == JL_JOB_TAKEN_BACK)
-			r->job.result.end = JL_JOB_CANCELLED;
-		if (end == JL_JOB_UNABLE)
-			r->job.result.end = JL_JOB_NOT_STARTED;
+	char said[JL_TROUBLE_SAID];
+	(void)where_of(e, r->inst);
+	if (!jl_trouble_again(trouble_of(e, r->inst), &e->elsewhere, &r->job, e->slots.stopping, said))
 		return false;
-	}
-	if (end == JL_JOB_LOST || (end == JL_JOB_TAKEN_BACK && r->job.why[0]))
-		again = lost(e, r);
-	else if (end == JL_JOB_UNABLE || r->job.result.doubted)
-		again = could_not(e, r);
-	else
-		again = end == JL_JOB_TAKEN_BACK;
-	if (!again)
-		return false;
+	if (said[0])
+		jl_engine_warn(e, jl_engine_label(e, r->inst), "%s", said);
 	if (r->job.result.doubted || jl_elsewhere_shared(e, r->inst))
 		jl_place_failed(e, r->inst); /* what it left */
 	jl_ended_forget(e, r->inst);

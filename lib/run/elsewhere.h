@@ -30,13 +30,8 @@ bool jl_elsewhere_picky(const struct jl_engine *e, uint32_t inst);
 /* Put into *job where it runs and what travels; good until the next call. JL_EINVAL: an input cannot travel. */
 int jl_elsewhere_job(struct jl_engine *e, struct jl_running *r, const char *workdir, struct jl_job *job,
                      struct jl_err *err) JL_MUST_CHECK;
-/* It ended, but on another machine, and for a reason that need not be its own (exec/hosts.h): then it takes its turn again, and *r
- * is gone. That is so when
- *   - its host took it back, or was lost before it began;
- *   - its host was lost while it ran: at most twice. After the second time it has a host for itself, so that what runs beside it
- *     is not taken along again; at the third it has failed, for it may be what ends them. No host is set aside for that;
- *   - its host could not, or it failed and its host may be to blame: then it runs once more on another one, if one is up.
- * false: it ended as it says; its `why` tells more if it was any of these. */
+/* It ended, but on another machine, and for a reason that need not be its own (run/trouble.h): true: it takes its turn again, and
+ * *r is gone. */
 bool jl_elsewhere_again(struct jl_engine *e, struct jl_running *r);
 
 static inline bool jl_elsewhere_is(const struct jl_engine *e, const struct jl_running *r)

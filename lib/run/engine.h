@@ -15,6 +15,7 @@
 #include "run/project.h"
 #include "run/slots.h"
 #include "run/tools.h"
+#include "run/trouble.h"
 #include "store/store.h"
 
 #include "base/arena.h"
@@ -115,14 +116,6 @@ struct jl_shared_state {       /* run/shared.h */
 	struct jl_digest missed; /* the first key that the present decision lacks and that may be asked for; or none */
 	struct waiter *waiters;
 	uint32_t n_waiting;
-};
-
-struct jl_trouble {            /* that a step had with its hosts */
-	uint8_t losses;          /* hosts that were lost while it ran */
-	uint8_t returns;         /* ... before it began */
-	uint8_t n_avoid;         /* hosts that may be to blame, by their number */
-	bool doubted;            /* it failed on one of them */
-	uint32_t avoid[JL_AVOID_MOST];
 };
 
 struct jl_fetched {            /* an input by URL in this run */

@@ -8,16 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LISTED       "hosts" /* the executor of those that were listed */
-#define LOSSES_MOST  3u      /* hosts that a command may lose: then it is the command */
-#define RETURNS_MOST 20u     /* ... before it begins: what is sent along with it may be what ends them */
+#define LISTED "hosts" /* the executor of those that were listed */
 
 /* ---- which ---- */
 
@@ -195,15 +192,9 @@ uint32_t jl_hosted_most(const struct jl_hosted *h)
 
 static const struct jl_where *where_of(struct jl_hosted *h, const struct jl_trouble *t)
 {
-	struct jl_elsewhere *w = &h->to;
-	for (uint32_t i = 0; i < t->n_avoid; i++)
-		w->avoid[i] = &w->hosts[t->avoid[i]];
-	w->where.avoid = w->avoid;
-	w->where.n_avoid = t->n_avoid;
-	w->where.doubted = t->doubted;
-	/* So that what runs beside it is not taken along again. */
-	w->where.slots = t->losses + 1 >= (int)LOSSES_MOST ? UINT32_MAX : 1;
-	return &w->where;
+	h->to.where.slots = 1;
+	jl_trouble_where(t, &h->to);
+	return &h->to.where;
 }
 
 bool jl_hosted_room(struct jl_hosted *h, const struct jl_trouble *t)
@@ -293,88 +284,18 @@ int jl_hosted_job(struct jl_hosted *h, const struct jl_trouble *t, struct jl_cal
 	return c ? load(h, c, words, n_shell, job, err) : JL_OK;
 }
 
-/* ---- what did not end by itself ---- */
-
-static void tell_of(const struct jl_hosted *h, const char *label, const char *fmt, ...) JL_PRINTF(3, 4);
-static void tell_of(const struct jl_hosted *h, const char *label, const char *fmt, ...)
-{
-	struct jl_buf text = JL_BUF_INIT;
-	char room[400];
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(room, sizeof(room), fmt, ap);
-	va_end(ap);
-	jl_buf_printf(&text, "%s%s%s", label, label[0] ? ": " : "", room);
-	tell(h, text.data);
-	jl_buf_release(&text);
-}
-
-static bool lost(struct jl_trouble *t, struct jl_slot_job *job)
-{
-	const bool began = job->result.end == JL_JOB_LOST;
-	char why[sizeof(job->why)];
-	if (began ? ++t->losses < LOSSES_MOST : ++t->returns < RETURNS_MOST)
-		return true;
-	memcpy(why, job->why, sizeof(why));
-	snprintf(job->why, sizeof(job->why), "%u hosts were lost while it ran, \"%.60s\" the last: %.120s",
-		 began ? t->losses : t->returns, job->result.host, why);
-	job->result.end = JL_JOB_LOST;
-	job->result.why = job->why;
-	return false;
-}
-
-/* There is another host. */
-static bool avoid(struct jl_hosted *h, struct jl_trouble *t, const struct jl_slot_job *job)
-{
-	struct jl_elsewhere *w = &h->to;
-	uint32_t at = 0;
-	while (at < w->n_hosts && strcmp(w->hosts[at].name, job->result.host) != 0)
-		at++;
-	if (at == w->n_hosts || t->n_avoid == JL_AVOID_MOST)
-		return false;
-	t->avoid[t->n_avoid++] = at;
-	bool other = jl_hosts_other(w->exec, where_of(h, t));
-	if (other)
-		t->doubted |= job->result.doubted;
-	else
-		t->n_avoid--;
-	return other;
-}
-
-static bool could_not(struct jl_hosted *h, struct jl_trouble *t, const char *label, struct jl_slot_job *job)
-{
-	const bool unable = job->result.end == JL_JOB_UNABLE;
-	char why[sizeof(job->why)];
-	if (avoid(h, t, job)) {
-		if (unable)
-			tell_of(h, label, "host \"%s\": %s; it runs on another", job->result.host, job->why);
-		else
-			tell_of(h, label, "it failed on \"%s\", and is tried on another host", job->result.host);
-		return true;
-	}
-	if (unable) {
-		memcpy(why, job->why, sizeof(why));
-		snprintf(job->why, sizeof(job->why), "host \"%.60s\": %.180s", job->result.host, why);
-		job->result.end = JL_JOB_NOT_STARTED;
-		job->result.exit_code = 126;
-	}
-	return false;
-}
-
 bool jl_hosted_again(struct jl_hosted *h, struct jl_trouble *t, const char *label, struct jl_slot_job *job, bool final)
 {
-	struct jl_job_result *r = &job->result;
-	if (final && r->end == JL_JOB_TAKEN_BACK)
-		r->end = JL_JOB_CANCELLED;
-	if (final && r->end == JL_JOB_UNABLE) {
-		r->end = JL_JOB_NOT_STARTED;
-		r->exit_code = 126;
-	}
-	if (final)
+	const bool was_lost = job->result.end == JL_JOB_LOST;
+	char said[JL_TROUBLE_SAID];
+	(void)where_of(h, t);
+	if (!jl_trouble_again(t, &h->to, job, final, said))
 		return false;
-	if (r->end == JL_JOB_LOST || (r->end == JL_JOB_TAKEN_BACK && job->why[0]))
-		return lost(t, job);
-	if (r->end == JL_JOB_UNABLE || r->doubted)
-		return could_not(h, t, label, job);
-	return r->end == JL_JOB_TAKEN_BACK;
+	if (said[0] && !was_lost) { /* the host's loss was told, once for all that ran there */
+		struct jl_buf text = JL_BUF_INIT;
+		jl_buf_printf(&text, "%s%s%s", label, label[0] ? ": " : "", said);
+		tell(h, text.data);
+		jl_buf_release(&text);
+	}
+	return true;
 }

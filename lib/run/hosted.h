@@ -57,9 +57,7 @@ const char *jl_hosted_none(struct jl_hosted *h);
  * `c` NULL: nothing. Good until the next call. */
 int jl_hosted_job(struct jl_hosted *h, const struct jl_trouble *t, struct jl_call *c, const struct jl_table *words,
                   uint32_t n_shell, struct jl_job *job, struct jl_err *err) JL_MUST_CHECK;
-/* It has ended, but for a reason that need not be its own: true: it is to be started again. As of steps (run/elsewhere.h):
- * it was taken back; its host was lost, at most twice while it ran; its host could not or may be to blame, and there is another.
- * `final`: nothing is started again. The result is then such as one of this machine may be. */
+/* It has ended, but for a reason that need not be its own (run/trouble.h): true: it is to be started again. `final`: nothing is. */
 bool jl_hosted_again(struct jl_hosted *h, struct jl_trouble *t, const char *label, struct jl_slot_job *job, bool final);
 /* The program, if it is a path of this folder and would travel; NULL. The rest of a script may stand behind it: *ret_len. `words`:
  * const char *, of which `n_shell` are a shell's. */

@@ -169,7 +169,7 @@ EOF2
 	touch in
 	jl_ok run
 	assert_file o whole
-	assert_stderr_has 'host "near" was lost; the step runs again'
+	assert_stderr_has 'host "near" was lost; it runs again'
 	assert_equal "$(cat .jl/failed/a/o)" part
 	assert_equal "$(trashed)" ""
 }
@@ -282,7 +282,7 @@ END
 	cut_ssh 2500000 3000000
 	jl_ok run
 	assert_file o "$(cksum <big)"
-	assert_stderr_has 'the step runs again'
+	assert_stderr_has 'it runs again'
 	[[ $(sent 1) == 2500000 && $(sent 2) == 3000000 ]]
 	# 8,000,000 bytes in all, and for each cut the piece that it went through.
 	[[ $(sent 3) -ge 2500000 && $(sent 3) -le 2700000 ]]

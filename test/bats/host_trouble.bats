@@ -54,7 +54,7 @@ EOF2
 	jl_ok run
 	assert_equal "$(cat o/* | wc -l)" 12
 	assert_regex "$stderr" 'host "h1" of "lab": set aside: [0-9]+ failed in a row there, and the last one succeeded on "h2"'
-	assert_regex "$stderr" 'exit 3 on "h1"; the step is tried on another host'
+	assert_regex "$stderr" 'exit 3 on "h1"; it is tried on another host'
 	refute_regex "$stderr" '"h2" of "lab"'
 }
 
@@ -114,7 +114,7 @@ EOF2
 EOF2
 	jl_ok run
 	assert_equal "$(cat o/* | wc -l)" 8
-	assert_regex "$stderr" 'host "h1": cannot make a folder for the job: .*; the step runs on another'
+	assert_regex "$stderr" 'host "h1": cannot make a folder for the job: .*; it runs on another'
 }
 
 @test "S34: a host that went down in mid-run and came back is used again" {

@@ -104,7 +104,7 @@ EOF2
 	touch in
 	GONE=$BATS_TEST_TMPDIR/gone jl_ok run
 	assert_equal "$(cat o)" 'done'
-	assert_regex "$stderr" 'host "box" was lost; the step runs again'
+	assert_regex "$stderr" 'host "box" was lost; it runs again'
 	all_gone "$XDG_CACHE_HOME"
 	rm o
 	write_manifest <<EOF2
@@ -176,7 +176,7 @@ EOF2
 	assert_equal "$(cat o)" ok
 	run cat err
 	assert_output --partial 'host "box" of "box": nothing was heard of it'
-	assert_output --partial 'the step runs again'
+	assert_output --partial 'it runs again'
 	all_gone "$XDG_CACHE_HOME"
 }
 
@@ -326,5 +326,5 @@ EOF2
 	fi
 	exec 9>&-
 	run cat err
-	assert_output --partial "host \"$one\" was lost; the step runs again"
+	assert_output --partial "host \"$one\" was lost; it runs again"
 }

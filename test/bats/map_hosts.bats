@@ -178,7 +178,7 @@ all_gone() {
 	local both="touch $PWD/at{}; while ! test -e $PWD/at1 || ! test -e $PWD/at2; do sleep 0.05; done"
 	jl_ok map -S h1*1,h2*1 -k --joblog log "$both; echo {}; test -e \$HOME/able || exit 127" ::: 1 2
 	assert_output $'1\n2'
-	assert_stderr_has ': it failed on "h1", and is tried on another host'
+	assert_stderr_has ': exit 127 on "h1"; it is tried on another host'
 	assert_equal "$(cut -f2,7 log | sort -u | paste -sd,)" $'Host\tExitval,h2\t0'
 	rm "$(ssh_home h2)/able"
 	run_jl map -S h1*1,h2*1 -k "$both; echo {}; exit 127" ::: 1 2

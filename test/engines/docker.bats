@@ -81,7 +81,7 @@ EOF2
 	wait $jl
 	assert_equal "$(cat o)" 'done'
 	run cat err
-	assert_output --partial 'host "fresh" was lost; the step runs again'
+	assert_output --partial 'host "fresh" was lost; it runs again'
 	rmdir gone
 	jl run --force >out 2>err 3>&- &
 	jl=$!

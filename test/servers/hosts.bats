@@ -37,7 +37,7 @@ EOF2
 	assert_equal "$(cat o)" fresh
 	run cat err
 	assert_output --partial 'host "h1" of "lab": nothing was heard of it for'
-	assert_output --partial 'host "h1" was lost; the step runs again'
+	assert_output --partial 'host "h1" was lost; it runs again'
 	link_mend h1
 	wait_until nothing_left h1
 	assert_equal "$(cat o)" fresh
@@ -64,7 +64,7 @@ EOF2
 	local jl=$!
 	wait_until test -s began
 	link_cut h1
-	wait_until grep -q 'was lost; the step runs again' err
+	wait_until grep -q 'was lost; it runs again' err
 	link_mend h1
 	touch go
 	wait $jl
