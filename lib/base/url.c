@@ -3,6 +3,7 @@
 
 #include "base/path.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -20,11 +21,46 @@ static const char *authority(const char *url, size_t *ret_len)
 	return at;
 }
 
-bool jl_url_is_open_to_all(const char *url)
+/* "%41" is "A"; in place. */
+static char *decode(char *text)
+{
+	char *to = text, hex[3] = "";
+
+	for (const char *from = text; *from; to++) {
+		hex[0] = from[0] == '%' ? from[1] : '\0';
+		hex[1] = hex[0] ? from[2] : '\0';
+		if (hex[1] && strspn(hex, "0123456789abcdefABCDEF") == 2) {
+			*to = (char)strtol(hex, NULL, 16);
+			from += 3;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+	return text;
+}
+
+char *jl_url_query(const char *url, const char *name)
+{
+	const size_t len = strlen(name);
+	const char *query = strchr(url, '?');
+
+	query = query ? query + 1 : NULL;
+	while (query && *query) {
+		const char *end = strchrnul(query, '&');
+
+		if (strncmp(query, name, len) == 0 && query[len] == '=')
+			return decode(jl_strndup(query + len + 1, (size_t)(end - query) - len - 1));
+		query = *end ? end + 1 : end;
+	}
+	return NULL;
+}
+
+static bool is_open_to_all(const char *url)
 {
 	static const char *const loopback[] = {"localhost", "127.", "[::1]"};
 
-	if (strncmp(url, "http://", 7) != 0)
+	if (strncasecmp(url, "http://", 7) != 0)
 		return false;
 	for (size_t i = 0; i < sizeof(loopback) / sizeof(loopback[0]); i++) {
 		const char *host = url + 7;
@@ -37,6 +73,15 @@ bool jl_url_is_open_to_all(const char *url)
 			return false;
 	}
 	return true;
+}
+
+bool jl_url_is_open_to_all(const char *url)
+{
+	char *endpoint = strncmp(url, "s3://", 5) == 0 ? jl_url_query(url, "endpoint") : NULL;
+	const bool open = is_open_to_all(endpoint ? endpoint : url);
+
+	free(endpoint);
+	return open;
 }
 
 bool jl_url_has_user(const char *url)

@@ -10,7 +10,9 @@
 
 /* Does the text begin as one that can be fetched: "http://", "https://", "s3://"? */
 bool jl_url_is(const char *text);
-/* Plain http to another machine: anybody on the way may answer. */
+/* The value of NAME behind "?", decoded; free() it. NULL: it is not there. */
+char *jl_url_query(const char *url, const char *name);
+/* Plain http to another machine, by an s3 URL's "endpoint", too: anybody on the way may answer. */
 bool jl_url_is_open_to_all(const char *url);
 /* A user or a password stands in it. */
 bool jl_url_has_user(const char *url);

@@ -2,6 +2,7 @@
 #include "http/s3.h"
 
 #include "base/buf.h"
+#include "base/url.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,49 +16,14 @@ static char *from_env(const char *name)
 	return value && value[0] ? jl_strdup(value) : NULL;
 }
 
-/* "%41" is "A"; in place. */
-static char *decode(char *text)
-{
-	char *to = text, hex[3] = "";
-
-	for (const char *from = text; *from; to++) {
-		hex[0] = from[0] == '%' ? from[1] : '\0';
-		hex[1] = hex[0] ? from[2] : '\0';
-		if (hex[1] && strspn(hex, "0123456789abcdefABCDEF") == 2) {
-			*to = (char)strtol(hex, NULL, 16);
-			from += 3;
-		} else {
-			*to = *from++;
-		}
-	}
-	*to = '\0';
-	return text;
-}
-
-/* The value of NAME in "a=b&c=d"; NULL: not there. */
-static char *query_value(const char *query, const char *name)
-{
-	const size_t len = strlen(name);
-
-	while (query && *query) {
-		const char *end = strchrnul(query, '&');
-
-		if (strncmp(query, name, len) == 0 && query[len] == '=')
-			return decode(jl_strndup(query + len + 1, (size_t)(end - query) - len - 1));
-		query = *end ? end + 1 : end;
-	}
-	return NULL;
-}
-
 int jl_s3_open(const char *url, struct jl_s3 *ret, struct jl_err *err)
 {
 	struct jl_s3 all = {0}, *h = &all;
 	char *rest = jl_strdup(url + strlen("s3://")), *query = strchr(rest, '?'), *prefix;
-	char *endpoint = query ? query_value(query + 1, "endpoint") : NULL;
-	char *region = query ? query_value(query + 1, "region") : NULL,
-	     *style = query ? query_value(query + 1, "style") : NULL;
+	char *endpoint = jl_url_query(url, "endpoint");
+	char *region = jl_url_query(url, "region"), *style = jl_url_query(url, "style");
 	struct jl_buf b = JL_BUF_INIT;
-	bool host;
+	bool host, open_to_all = false;
 	int r = JL_OK;
 
 	if (query)
@@ -65,7 +31,10 @@ int jl_s3_open(const char *url, struct jl_s3 *ret, struct jl_err *err)
 	prefix = strchr(rest, '/');
 	if (prefix)
 		*prefix++ = '\0';
-	endpoint = endpoint ? endpoint : from_env("AWS_ENDPOINT_URL");
+	if (!endpoint) {
+		endpoint = from_env("AWS_ENDPOINT_URL");
+		open_to_all = endpoint && jl_url_is_open_to_all(endpoint);
+	}
 	region = region ? region : from_env("AWS_REGION");
 	region = region ? region : from_env("AWS_DEFAULT_REGION");
 	region = region ? region : jl_strdup("us-east-1");
@@ -76,6 +45,9 @@ int jl_s3_open(const char *url, struct jl_s3 *ret, struct jl_err *err)
 	}
 	if (!rest[0] || !strstr(endpoint, "://"))
 		r = jl_err_set(err, JL_EINVAL, "a bucket is s3://BUCKET/PREFIX?endpoint=URL&region=NAME");
+	if (r == JL_OK && open_to_all) /* who asks for signatures over plain http sees the URL alone */
+		r = jl_err_set(err, JL_EINVAL, "$AWS_ENDPOINT_URL is plain http to another machine: use https, or say "
+					       "\"?endpoint=URL\" where the bucket is named");
 	if (r == JL_OK && host)
 		jl_buf_printf(&b, "%.*s://%s.%s", (int)strcspn(endpoint, ":"), endpoint, rest,
 			      strstr(endpoint, "://") + 3);

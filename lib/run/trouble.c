@@ -82,7 +82,8 @@ static bool could_not(struct jl_trouble *t, struct jl_elsewhere *w, struct jl_sl
 		if (unable)
 			snprintf(said, JL_TROUBLE_SAID, "host \"%s\": %s; it runs on another", host, job->why);
 		else if (job->result.end == JL_JOB_EXITED)
-			snprintf(said, JL_TROUBLE_SAID, "exit %d on \"%s\"; it is tried on another host", job->result.exit_code, host);
+			snprintf(said, JL_TROUBLE_SAID, "exit %d on \"%s\"; it is tried on another host",
+				 job->result.exit_code, host);
 		else
 			snprintf(said, JL_TROUBLE_SAID, "it failed on \"%s\", and is tried on another host", host);
 		return true;

@@ -1,5 +1,5 @@
-/* struct jl_trouble: what a job met on hosts that need not be its own doing, and whether it is started again for it. Of steps and of
- * commands without a manifest alike; the book that is kept of a host itself is exec/blame.h.
+/* struct jl_trouble: what a job met on hosts that need not be its own doing, and whether it is started again for it. Of steps and
+ * of commands without a manifest alike; the book that is kept of a host itself is exec/blame.h.
  *
  * It is started again when
  *   - its host took it back, or was lost before it began;

@@ -197,8 +197,8 @@ static int settle(struct download *d, struct jl_err *err)
 {
 	struct jl_tier_get *g = d->g;
 	struct jl_store *local = d->t->local;
-	struct jl_digest is;
-	uint64_t size;
+	struct jl_digest is = {.algo = JL_DIGEST_NONE};
+	uint64_t size = 0;
 	int r = JL_OK;
 
 	if (g->want.algo != JL_DIGEST_NONE) {
@@ -208,7 +208,7 @@ static int settle(struct download *d, struct jl_err *err)
 		if (r != JL_OK)
 			return r;
 	}
-	if (g->want.algo == g->algo)
+	if (is.algo == g->algo)
 		g->digest = is;
 	else
 		r = jl_digest_fd_as(g->algo, &jl_io_system, d->fd, &g->digest, &size, err);

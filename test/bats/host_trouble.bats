@@ -125,12 +125,12 @@ EOF2
   after: {command: "echo ok > after", outputs: after, hosts: [one], after: hold}
 EOF2
 	jl run --events events.json >out 2>err 3>&- 9>&- &
-	local jl=$! up
-	read -r up <&9
+	local jl=$!
+	read -r _ <&9
 	sshd_kill h1
 	wait_until grep -q 'was lost' err
 	sshd_revive h1
-	read -r up <&9
+	read -r _ <&9
 	touch go
 	wait $jl
 	exec 9>&-

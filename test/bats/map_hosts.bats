@@ -22,7 +22,9 @@ all_gone() {
 @test "jobs run on two hosts; order, tags, failures and the job log are as here" {
 	sshd_start -n 2
 	seq 1 40 >in
-	run_jl map --hosts h1,h2*2 -j1 -k --tag --joblog log 'echo out {}; echo err {} >&2; test {} != 7' <in
+	# Nothing ends before both hosts have something.
+	local both="touch $PWD/at.\$(basename \"\${HOME%/home}\"); until test -e $PWD/at.h1 && test -e $PWD/at.h2; do sleep 0.05; done"
+	run_jl map --hosts h1,h2*2 -j1 -k --tag --joblog log "$both; echo out {}; echo err {} >&2; test {} != 7" <in
 	assert_status 1
 	assert_equal "$output" "$(seq 1 40 | sed 's/.*/&\tout &/')"
 	assert_equal "$(grep -v ^jl: <<<"$stderr")" "$(seq 1 40 | sed 's/.*/&\terr &/')"
@@ -57,7 +59,7 @@ all_gone() {
 	jl_ok map -S h1 -i {} -o out/{/.}.up 'tr a-z A-Z <{} >out/{/.}.up; echo {%} | grep -c .' ::: sub/a.txt sub/b.txt sub/c.txt
 	assert_file out/a.up TEXT
 	assert_file out/c.up TEXT
-	cmp <(tr a-z A-Z <sub/b.txt) out/b.up
+	cmp <(tr '[:lower:]' '[:upper:]' <sub/b.txt) out/b.up
 	# A folder as it is made there, beside what is here already; again over what is there.
 	mkdir d
 	echo mine >d/mine
@@ -100,13 +102,13 @@ all_gone() {
 	sshd_start
 	echo one >1.txt
 	echo two >2.txt
-	jl_ok map --memo -S h1 -i {} -o {.}.up 'tr a-z A-Z <{} >{.}.up; echo {.}; date +%N >>'$PWD'/runs' ::: 1.txt
-	jl_ok memo -n -i 1.txt -o 1.up 'tr a-z A-Z <1.txt >1.up; echo 1; date +%N >>'$PWD'/runs' # found here
-	jl_ok map --memo -i {} -o {.}.up 'tr a-z A-Z <{} >{.}.up; echo {.}; date +%N >>'$PWD'/runs' ::: 2.txt
+	jl_ok map --memo -S h1 -i {} -o {.}.up 'tr a-z A-Z <{} >{.}.up; echo {.}; date +%N >>'"$PWD"'/runs' ::: 1.txt
+	jl_ok memo -n -i 1.txt -o 1.up 'tr a-z A-Z <1.txt >1.up; echo 1; date +%N >>'"$PWD"'/runs' # found here
+	jl_ok map --memo -i {} -o {.}.up 'tr a-z A-Z <{} >{.}.up; echo {.}; date +%N >>'"$PWD"'/runs' ::: 2.txt
 	assert_equal "$(wc -l <runs)" 2
 	rm ./*.up
 	sshd_kill h1
-	jl_ok map --memo -k -S h1 -i {} -o {.}.up 'tr a-z A-Z <{} >{.}.up; echo {.}; date +%N >>'$PWD'/runs' ::: 1.txt 2.txt
+	jl_ok map --memo -k -S h1 -i {} -o {.}.up 'tr a-z A-Z <{} >{.}.up; echo {.}; date +%N >>'"$PWD"'/runs' ::: 1.txt 2.txt
 	assert_output $'1\n2'
 	assert_file 1.up ONE
 	assert_file 2.up TWO
@@ -206,9 +208,9 @@ all_gone() {
 	assert_stderr_has 'timed out after'
 	for sig in INT TERM; do
 		env --default-signal=INT jl map -S h1 "trap 'echo trapped >$PWD/up; exit' TERM; echo \$\$ >$PWD/up; while :; do sleep 0.1; done; : {}" ::: 1 2>/dev/null 3>&- &
-		local jl=$! pid said
+		local jl=$! said
 		exec 9<>up
-		read -r pid <&9
+		read -r _ <&9
 		kill -$sig $jl
 		read -r said <&9
 		assert_equal "$said" trapped

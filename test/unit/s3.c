@@ -45,8 +45,10 @@ static void urls_become_places(void **state)
 	assert_int_equal(jl_s3_open("s3://b?endpoint=nowhere", &s, NULL), JL_EINVAL);
 	setenv("AWS_REGION", "here", 1);
 	setenv("AWS_ENDPOINT_URL", "http://h", 1);
+	assert_int_equal(jl_s3_open("s3://b", &s, NULL), JL_EINVAL);
+	setenv("AWS_ENDPOINT_URL", "https://h", 1);
 	assert_int_equal(jl_s3_open("s3://b", &s, NULL), JL_OK);
-	assert_string_equal(s.base, "http://h/b");
+	assert_string_equal(s.base, "https://h/b");
 	assert_string_equal(s.sign, "aws:amz:here:s3");
 	jl_s3_release(&s);
 }

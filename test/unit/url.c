@@ -89,6 +89,11 @@ static void test_open_to_all(void **state)
 	assert_false(jl_url_is_open_to_all("http://127.0.0.1:80/x"));
 	assert_false(jl_url_is_open_to_all("http://[::1]:80/x"));
 	assert_false(jl_url_is_open_to_all("https://a.org/x"));
+	assert_true(jl_url_is_open_to_all("s3://b/x?region=eu&endpoint=http://a.org:80"));
+	assert_true(jl_url_is_open_to_all("s3://b/x?endpoint=HTTP%3a%2F%2Fa.org"));
+	assert_false(jl_url_is_open_to_all("s3://b/x?endpoint=http://127.0.0.1:80"));
+	assert_false(jl_url_is_open_to_all("s3://b/x?endpoint=https://a.org"));
+	assert_false(jl_url_is_open_to_all("s3://b/x"));
 }
 
 int main(void)
