@@ -113,8 +113,6 @@ static void add_about(struct jl_object *q, struct jl_buf *out)
 	static const char *const headers[][2] = {{"etag", "ETag"}, {"modified", "Last-Modified"}};
 	char from[24];
 
-	if (jl_transfer_status(&q->transfer) != 206) /* all of it, whatever was wanted */
-		q->transfer.from = 0;
 	snprintf(from, sizeof(from), "%llu", (unsigned long long)q->transfer.from);
 	jl_talk_add_setting(out, "from", from);
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
@@ -135,6 +133,8 @@ static bool tell_found(struct jl_object *q)
 	if (q->found)
 		return true;
 	q->found = true;
+	if (jl_transfer_status(&q->transfer) != 206) /* all of it, whatever was wanted */
+		q->transfer.from = 0;
 	q->size = length == JL_TALK_UNKNOWN ? length : length + q->transfer.from;
 	if (q->conditions.fetch)
 		add_about(q, &about);

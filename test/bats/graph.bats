@@ -393,19 +393,6 @@ EOF
 	assert_equal "$(grep -o '^joblib.yaml:[0-9]*' <<<"$stderr" | sort -c -t: -k2n 2>&1)" ""
 }
 
-@test "a key of the format that this version does not do is an error with its place, not passed over" {
-	write_manifest <<'EOF'
-version: 1
-executors: {x: {type: ssh, hosts: h, sync: shared}}
-steps:
-  a: {command: "tally a"}
-EOF
-	run_jl run
-	assert_status 2
-	assert_regex "$stderr" '^joblib\.yaml:2:38: .*"sync"'
-	assert_tallies 0
-}
-
 @test "stdin is empty unless declared" {
 	write_manifest <<'EOF'
 version: 1
