@@ -39,6 +39,7 @@ for agent in "$tree"/usr/libexec/jl/jl-agent*; do
 	if [ -e "$agent" ]; then
 		overrides="# It is carried to hosts that need not have any library.
 jl: statically-linked-binary *libexec/jl/jl-agent*
+jl: embedded-library zlib *libexec/jl/jl-agent*
 $overrides"
 		break
 	fi
