@@ -22,10 +22,12 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 @test "S35: a host whose link is cut is lost after its silence; its step runs elsewhere, and what it sends late is nobody's" {
 	# The step ends on h1 when nobody can hear of it any more.
 	lab 'silence: 2s' <<EOF2
-  hold: {command: "until test -e $PWD/cut; do sleep 0.05; done", hosts: [two]}
+  hold: {command: "echo > $PWD/held; until test -e $PWD/cut; do sleep 0.05; done", hosts: [two]}
+  free: {command: "until test -e $PWD/held; do sleep 0.05; done", hosts: [one]} # h1 has room now, h2 has none
   late: {command: "case \$HOME in */h1/*) echo > $PWD/began; until test -e $PWD/cut; do sleep 0.05; done; echo late > o; touch $PWD/ended;;
-                   *) echo fresh > o;; esac", inputs: in, outputs: o}
-  never: {command: "case \$HOME in */h1/*) echo \$\$ > $PWD/pid; sleep 1000;; esac; echo fresh > p", inputs: in, outputs: p, manual: true}
+                   *) echo fresh > o;; esac", inputs: in, outputs: o, after: free}
+  never: {command: "case \$HOME in */h1/*) echo \$\$ > $PWD/pid; sleep 1000;; esac; echo fresh > p", inputs: in, outputs: p, after: free,
+          manual: true}
 EOF2
 	jl run >out 2>err 3>&- &
 	local jl=$!
@@ -43,8 +45,8 @@ EOF2
 	assert_equal "$(cat o)" fresh
 
 	# One that would never end is ended, too.
-	rm cut
-	jl run hold never >out 2>err 3>&- &
+	rm cut held
+	jl run hold free never >out 2>err 3>&- &
 	jl=$!
 	wait_until test -s pid
 	link_cut h1
