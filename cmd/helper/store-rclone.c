@@ -23,6 +23,8 @@
 
 #define BREAK_MS 300 /* jl gives us 500 in all */
 #define END_MS   100
+/* Put at once. All share one connection, over which libcurl 7.88 comes to a stop when many wait for room. */
+#define PUTS_MOST 4u
 #define NOTES    128 /* of what went wrong lately: jl asks for 64 objects at once */
 
 struct note {
@@ -304,6 +306,7 @@ static int serve(struct jl_serve *s, struct rclone *r)
 	jl_objects_open(&objects, &place, &transport, s);
 	objects.explain = explain;
 	objects.ctx = r;
+	objects.puts_most = PUTS_MOST;
 	status = open_door(r, &transport, &err);
 	if (status == JL_OK) /* the connection is made for one that nobody breaks off */
 		jl_transfer_start(&transport, &first, "http://127.0.0.1/0");

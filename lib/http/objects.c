@@ -31,7 +31,7 @@ struct jl_object {
 	struct jl_buf body; /* PUT: what came and was not sent yet, from body_at on */
 	size_t body_at;
 	struct jl_upload *upload; /* PUT: it goes in parts, and the transfer is not used */
-	bool waits;               /* until it is known who asks */
+	bool waits;               /* until it is known who asks, or others have been put */
 	bool whole;               /* PUT: jl has said that all was sent */
 	bool found;               /* FOUND was sent */
 	bool broken;              /* jl has gone */
@@ -79,7 +79,7 @@ unsigned jl_objects_puts(const struct jl_objects *o)
 	unsigned n = 0;
 
 	for (const struct jl_object *q = o->first; q; q = q->next)
-		n += q->op == JL_TALK_PUT;
+		n += q->op == JL_TALK_PUT && !q->waits;
 	return n;
 }
 
@@ -206,7 +206,9 @@ static void start(struct jl_object *q, const char *url)
 		jl_buf_clear(&q->url);
 		jl_buf_str(&q->url, url);
 	}
-	q->waits = !jl_place_is_ready(q->all->place);
+	q->waits = true;
+	q->waits = !jl_place_is_ready(q->all->place) ||
+		   (q->op == JL_TALK_PUT && q->all->puts_most && jl_objects_puts(q->all) >= q->all->puts_most);
 	if (q->waits)
 		return;
 	q->transfer.who = jl_place_who(q->all->place, url);

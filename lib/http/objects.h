@@ -26,6 +26,7 @@ struct jl_objects {
 	/* May say better what became of an object, of which HTTP said `status` (0: nothing). NULL: nobody knows better. */
 	void (*explain)(void *ctx, const char *name, long status, struct jl_object_fault *fault);
 	void *ctx;
+	unsigned puts_most; /* so many are put at once, further ones wait; 0: any number */
 	struct jl_object *first;
 	struct jl_uploads uploads;
 };
@@ -34,7 +35,7 @@ struct jl_objects {
 void jl_objects_open(struct jl_objects *o, struct jl_place *place, struct jl_transport *transport,
 		     struct jl_serve *serve);
 void jl_objects_release(struct jl_objects *o);
-unsigned jl_objects_puts(const struct jl_objects *o); /* how many are being put */
+unsigned jl_objects_puts(const struct jl_objects *o); /* how many are being put; those that wait do not count */
 /* Take what came, do what can be done. 1; 0: jl wants no more; JL_ECORRUPT, JL_EIO. */
 int jl_objects_turn(struct jl_objects *o, struct jl_err *err) JL_MUST_CHECK;
 int jl_objects_wait_ms(const struct jl_objects *o); /* until the next turn at the latest */
