@@ -16,6 +16,7 @@
 #include <sys/random.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 int jl_file_read_fd(const struct jl_io *io, int fd, const char *path, struct jl_buf *out, struct jl_err *err)
@@ -297,6 +298,25 @@ int jl_file_remove(const struct jl_io *io, int dirfd, const char *path, struct j
 	int e = remove_at(io, dirfd, path);
 
 	return e && e != ENOTDIR ? jl_err_sys(err, e, "cannot remove \"%s\"", path) : JL_OK;
+}
+
+void jl_file_sweep(const struct jl_io *io, int fd, int64_t age_s, bool (*keep)(const void *ctx, const char *name), const void *ctx)
+{
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct stat st;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	for (struct dirent *d; (d = readdir(dir));) {
+		if (d->d_name[0] == '.' || fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			continue;
+		if (st.st_mtime < time(NULL) - age_s && !(keep && keep(ctx, d->d_name)))
+			(void)!jl_file_remove(io, fd, d->d_name, NULL);
+	}
+	closedir(dir);
 }
 
 int jl_file_open_beneath(int dirfd, const char *path, int flags, mode_t mode)

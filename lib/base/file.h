@@ -48,6 +48,9 @@ int jl_file_mkdirs(const struct jl_io *io, int dirfd, const char *path, mode_t m
 
 /* Remove a file or a whole tree, never following a symlink. An absent path is fine. */
 int jl_file_remove(const struct jl_io *io, int dirfd, const char *path, struct jl_err *err) JL_MUST_CHECK;
+/* Remove what lies in a folder for longer than age_s seconds (by its mtime) and bears no leading dot, unless keep() says to keep
+ * the name; NULL: none. What cannot be removed stays. `fd` is the folder's, and is closed; negative: nothing to do. */
+void jl_file_sweep(const struct jl_io *io, int fd, int64_t age_s, bool (*keep)(const void *ctx, const char *name), const void *ctx);
 
 /* Open `path` beneath `dirfd`, refusing any symlink or ".." that leaves it (openat2, RESOLVE_BENEATH). -1 and errno. */
 int jl_file_open_beneath(int dirfd, const char *path, int flags, mode_t mode);

@@ -8,7 +8,6 @@
 #include "memo/record.h"
 #include "run/url.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -206,8 +205,9 @@ int jl_copy_place(struct jl_engine *e, const struct jl_purl *u, int dir_fd, cons
 	return JL_OK;
 }
 
-static bool is_planned(const struct jl_engine *e, const char *folder)
+static bool is_planned(const void *ctx, const char *folder)
 {
+	const struct jl_engine *e = ctx;
 	const size_t len = strlen(folder);
 	for (uint32_t i = 0; i < e->p->plan.urls.len; i++) {
 		const char *path = path_of(e, jl_plan_url(&e->p->plan, i)) + strlen(JL_URL_FOLDER "/");
@@ -219,19 +219,5 @@ static bool is_planned(const struct jl_engine *e, const char *folder)
 
 void jl_copy_sweep(struct jl_engine *e)
 {
-	int fd = open_folder(e, JL_URL_FOLDER);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	struct stat st;
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	for (struct dirent *d; (d = readdir(dir));) {
-		if (d->d_name[0] == '.' || fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-			continue;
-		if (st.st_mtime < time(NULL) - WEEK_S && !is_planned(e, d->d_name))
-			(void)!jl_file_remove(&jl_io_system, fd, d->d_name, NULL);
-	}
-	closedir(dir);
+	jl_file_sweep(&jl_io_system, open_folder(e, JL_URL_FOLDER), WEEK_S, is_planned, e);
 }

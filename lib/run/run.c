@@ -20,7 +20,6 @@
 #include "run/shared.h"
 #include "run/temp.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -201,20 +200,7 @@ static int check_inputs(struct jl_engine *e, struct jl_err *err)
 static void sweep_trash(struct jl_engine *e)
 {
 	int fd = openat(jl_engine_files(e)->root_fd, ".jl/trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	struct stat st;
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	for (struct dirent *d; (d = readdir(dir));) {
-		if (d->d_name[0] == '.' || fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-			continue;
-		if (st.st_mtime < time(NULL) - TRASH_AGE_S)
-			(void)!jl_file_remove(&jl_io_system, fd, d->d_name, NULL);
-	}
-	closedir(dir);
+	jl_file_sweep(&jl_io_system, fd, TRASH_AGE_S, NULL, NULL);
 }
 
 static void name_run(struct jl_engine *e)
