@@ -154,6 +154,7 @@ static void got_theirs(struct jl_peer_call *c, int status, const struct jl_err *
 	const struct jl_tier_slot *to = slot_of(s);
 	struct jl_buf both = JL_BUF_INIT;
 	struct jl_envelope env;
+	bool has_all = false;
 
 	if (status == JL_EBUSY) {
 		settle(s, status, err);
@@ -166,12 +167,12 @@ static void got_theirs(struct jl_peer_call *c, int status, const struct jl_err *
 		if (status == JL_OK)
 			status = s->t->records->merge(s->record.data, s->record.len, env.record, env.record_len, &both);
 		jl_envelope_release(&env);
-		if (status == JL_ENOTFOUND) { /* nothing to add */
-			settle(s, JL_OK, NULL);
-			return;
-		}
+		has_all = status == JL_ENOTFOUND;
 	}
-	send_envelope(s, status == JL_OK ? &both : &s->record);
+	if (has_all)
+		settle(s, JL_OK, NULL);
+	else
+		send_envelope(s, status == JL_OK ? &both : &s->record);
 	jl_buf_release(&both);
 }
 
